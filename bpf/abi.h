@@ -1,0 +1,235 @@
+/* The one contract between the BPF programs and user space.
+ *
+ * Included by bpf/ (C, clang -target bpf) and by interceptor/datapath (C++). Fixed-width types,
+ * explicit padding, no functions. Every key is hashed byte by byte, padding included: zero it first.
+ *
+ * Byte order: ports are in host order unless the name ends in _be; addresses are in network order.
+ * Both families share one address form, 16 bytes, IPv4 as ::ffff:a.b.c.d.
+ *
+ * Whenever a struct here, or the meaning of one of its fields, changes, FSM_ABI_LAYOUT must rise:
+ * an interceptor adopts pinned maps only if they have its own layout.
+ */
+#ifndef FSM_BPF_ABI_H
+#define FSM_BPF_ABI_H
+
+#include <linux/types.h>
+
+#define FSM_ABI_LAYOUT 1
+
+/* ---- pods: HASH, netns cookie (__u64) -> struct fsm_pod; written by user space only ------------ */
+
+enum fsm_pod_flag {
+    /* A direction is intercepted at all. */
+    FSM_POD_OUTBOUND = 1 << 0,
+    FSM_POD_INBOUND = 1 << 1,
+    /* The pod has entries of this kind; without the flag the lookup is saved. An inclusion flag
+     * without any entry means that nothing is included. */
+    FSM_POD_OUT_EXCLUDE_PORTS = 1 << 2,
+    FSM_POD_OUT_INCLUDE_PORTS = 1 << 3,
+    FSM_POD_OUT_EXCLUDE_RANGES = 1 << 4,
+    FSM_POD_OUT_INCLUDE_RANGES = 1 << 5,
+    FSM_POD_IN_EXCLUDE_PORTS = 1 << 6,
+    FSM_POD_IN_INCLUDE_PORTS = 1 << 7,
+    FSM_POD_IN_EXCLUDE_RANGES = 1 << 8,
+    FSM_POD_IN_INCLUDE_RANGES = 1 << 9,
+    /* Outbound: matching either inclusion list is enough. */
+    FSM_POD_OUT_INCLUDE_ANY = 1 << 10,
+    /* sidecar_gid is meant. */
+    FSM_POD_HAS_GID = 1 << 11,
+    /* own_source4/own_source6 exempt the sidecar's calls to any address of the pod, not only to
+     * 127.0.0.1 and ::1. */
+    FSM_POD_OWN_SOURCE_REACHES_POD = 1 << 12,
+    /* Inbound is done by the tc programs of this pod's interfaces; otherwise by sk_lookup. */
+    FSM_POD_INBOUND_TC = 1 << 13,
+};
+
+enum fsm_scope {
+    FSM_SCOPE_OFF = 0,
+    FSM_SCOPE_SIDECAR = 1,
+    FSM_SCOPE_FULL = 2,
+};
+
+enum fsm_ipv6_mode {
+    FSM_IPV6_NEVER = 0,
+    FSM_IPV6_WHEN_LISTENING = 1,
+    FSM_IPV6_ALWAYS = 2,
+};
+
+struct fsm_pod {
+    __u32 pod_id; /* names the pod in the policy maps; not reused while its entries exist */
+    __u32 flags;  /* enum fsm_pod_flag */
+    __u32 sidecar_uid;
+    __u32 sidecar_gid;
+    __u16 outbound_port4;
+    __u16 inbound_port4;
+    __u16 outbound_port6;
+    __u16 inbound_port6;
+    __u16 self_call_exempt_port; /* 0: none */
+    __u8 scope;                  /* enum fsm_scope, already decided: never "auto" */
+    __u8 ipv6;                   /* enum fsm_ipv6_mode */
+    __u32 address4_be;           /* the pod's own address; 0: no IPv4 */
+    __u32 address6_be[4];        /* zero: no IPv6 */
+    __u32 own_source4_be;        /* 127.0.0.6; 0: none */
+    __u32 own_source6_be[4];
+};
+
+/* ---- pod_ips: HASH, struct fsm_address -> netns cookie (__u64) --------------------------------- */
+
+/* Every address of every enrolled pod, but no loopback and no link-local address. */
+struct fsm_address {
+    __u8 bytes[16];
+};
+
+/* ---- observed: HASH, netns cookie -> struct fsm_observed; written by the programs -------------- */
+
+enum fsm_seen {
+    FSM_SEEN_OUT4_WILDCARD = 1 << 0, /* the outbound listener accepts every 127.x */
+    FSM_SEEN_OUT4_LOOPBACK = 1 << 1, /* it is bound to 127.0.0.1 */
+    FSM_SEEN_OUT6 = 1 << 2,
+    FSM_SEEN_IN4 = 1 << 3,
+    FSM_SEEN_IN6 = 1 << 4,
+};
+
+/* What has been seen of the sidecar's listeners. Bits of OUT4 follow the newest listener; the others
+ * stay once they are set: an IPv6 sidecar that is down must refuse, not let pass. */
+struct fsm_observed {
+    __u32 seen; /* enum fsm_seen */
+};
+
+/* ---- policy: port_policy HASH, range_policy LPM_TRIE; the value is a __u8 that is always 1 ------ */
+
+enum fsm_list {
+    FSM_OUT_EXCLUDE = 0,
+    FSM_OUT_INCLUDE = 1,
+    FSM_IN_EXCLUDE = 2,
+    FSM_IN_INCLUDE = 3,
+};
+
+struct fsm_port_key {
+    __u32 pod_id;
+    __u16 port;
+    __u8 list; /* enum fsm_list */
+    __u8 pad;
+};
+
+/* Pod id and list are always matched in full: prefixlen is 64 + the prefix of the mapped address. */
+#define FSM_RANGE_FIXED_BITS 64
+struct fsm_range_key {
+    __u32 prefixlen;
+    __u32 pod_id;
+    __u32 list; /* enum fsm_list */
+    __u8 address[16];
+};
+
+/* ---- listeners: SOCKHASH, struct fsm_listener_key -> the sidecar's listening socket ------------ */
+
+/* Several sockets may listen on one port (SO_REUSEPORT workers, a reload): each takes a slot, so
+ * that the map leads to a live listener while one exists. */
+#define FSM_LISTENER_SLOTS 64
+
+enum fsm_listener_bind {
+    FSM_BIND_POD = 0,      /* wildcard, or an address of the pod */
+    FSM_BIND_LOOPBACK = 1, /* reachable by loopback addresses only */
+};
+
+struct fsm_listener_key {
+    __u64 netns_cookie;
+    __u16 port;
+    __u8 family; /* AF_INET; AF_INET6 for an IPv6-only listener; a dual-stack one is entered as both */
+    __u8 bind;   /* enum fsm_listener_bind */
+    __u16 slot;  /* 0 to FSM_LISTENER_SLOTS - 1 */
+    __u16 pad;
+};
+
+/* ---- sockets: SOCKHASH, struct fsm_end_key -> one end of an accelerated connection ------------- */
+
+enum fsm_role {
+    FSM_ROLE_NONE = 0,
+    FSM_ROLE_CLIENT = 1,
+    FSM_ROLE_SERVER = 2,
+};
+
+struct fsm_end_key {
+    __u64 client_cookie; /* socket cookie of the connection's client end */
+    __u32 role;          /* enum fsm_role: which end this entry is */
+    __u32 pad;
+};
+
+/* ---- flows: LRU_HASH, struct fsm_flow_key -> struct fsm_flow; tc only -------------------------- */
+
+struct fsm_flow_key {
+    struct fsm_address pod;
+    struct fsm_address remote;
+    __u16 remote_port_be;
+    __u16 inbound_port_be; /* what the destination port was rewritten to */
+    __u32 pad;
+};
+
+struct fsm_flow {
+    __u16 original_port_be;
+    __u16 pad[3];
+    /* CLOCK_MONOTONIC nanoseconds at which the pod's socket was gone; 0 while it lives. After
+     * FSM_FLOW_LINGER_NS nothing of the connection can be in flight (TIME_WAIT is 60 s). */
+    __u64 closed_at_ns;
+};
+
+#define FSM_FLOW_LINGER_NS 65000000000ULL
+
+/* ---- settings: ARRAY of one, pinned; the first field of every layout is the layout -------------- */
+
+struct fsm_settings {
+    __u32 layout; /* FSM_ABI_LAYOUT */
+    /* Bytes that the reader of an accelerated connection may have unread before the writer goes
+     * by TCP. */
+    __u32 unread_limit;
+};
+
+/* ---- counters: PERCPU_ARRAY of __u64, indexed by enum fsm_counter ------------------------------- */
+
+#define FSM_COUNTERS(X)                                                                          \
+    X(CONNECT_OUTBOUND, "connect_outbound", "Connects sent to the outbound listener")            \
+    X(CONNECT_SELF, "connect_self", "Sidecar calls to its own pod sent to the inbound listener") \
+    X(CONNECT_REFUSED, "connect_refused", "Connects refused: original destination not stored")   \
+    X(INBOUND_STEERED, "inbound_steered", "Inbound connections steered by sk_lookup")            \
+    X(INBOUND_NO_LISTENER, "inbound_no_listener", "Inbound connections without a listener")      \
+    X(INBOUND_REWRITTEN, "inbound_rewritten", "Inbound connections rewritten by tc")             \
+    X(INBOUND_TUPLE_TAKEN, "inbound_tuple_taken", "SYNs dropped by tc: the tuple is in use")     \
+    X(FLOW_RECOVERED, "flow_recovered", "tc flow entries made again from their socket")          \
+    X(FLOW_LOST, "flow_lost", "Packets whose tc flow could not be stored")                       \
+    X(HANDSHAKE_PUBLISHED, "handshake_published", "Handshakes published by a client's end")      \
+    X(HANDSHAKE_PAIRED, "handshake_paired", "Handshakes claimed by the server's end")            \
+    X(HANDSHAKE_FULL, "handshake_full", "Handshakes that could not be published: map full")      \
+    X(SOCKET_ACCELERATED, "socket_accelerated", "Sockets that entered the socket map")           \
+    X(SOCKET_NOT_ENTERED, "socket_not_entered", "Sockets that the socket map did not take")      \
+    X(MESSAGE_REDIRECTED, "message_redirected", "Messages moved into the peer's queue")          \
+    X(MESSAGE_BYTES, "message_redirected_bytes", "Bytes of those messages")                      \
+    X(MESSAGE_NO_PEER, "message_no_peer", "Messages by TCP: no peer on this node")               \
+    X(MESSAGE_BEHIND_TCP, "message_behind_tcp", "Messages by TCP: earlier TCP data unread")      \
+    X(MESSAGE_OVER_LIMIT, "message_over_limit", "Messages by TCP: reader over the unread limit") \
+    X(ORIGINAL_DST, "original_dst_answered", "SO_ORIGINAL_DST answered")                         \
+    X(LISTENER_SEEN, "listener_seen", "Sidecar listeners entered")                               \
+    X(LISTENER_NOT_ENTERED, "listener_not_entered", "Sidecar listeners that found no slot")
+
+enum fsm_counter {
+#define FSM_COUNTER_ENUM(id, name, help) FSM_COUNTER_##id,
+    FSM_COUNTERS(FSM_COUNTER_ENUM)
+#undef FSM_COUNTER_ENUM
+        FSM_COUNTER_COUNT
+};
+
+#ifdef __cplusplus
+#define FSM_ABI_ASSERT static_assert
+#else
+#define FSM_ABI_ASSERT _Static_assert
+#endif
+
+FSM_ABI_ASSERT(sizeof(struct fsm_pod) == 68, "fsm_pod has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_port_key) == 8, "fsm_port_key has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_range_key) == 28, "fsm_range_key has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_listener_key) == 16, "fsm_listener_key has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_end_key) == 16, "fsm_end_key has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_flow_key) == 40, "fsm_flow_key has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_flow) == 16, "fsm_flow has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_settings) == 8, "fsm_settings has no hidden padding");
+
+#endif

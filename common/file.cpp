@@ -1,0 +1,116 @@
+#include "common/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+
+#include "common/fd.h"
+
+namespace fsm {
+
+namespace {
+
+std::string parent_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    if (slash == std::string::npos) {
+        return ".";
+    }
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string name_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+Result<void> write_all(const Fd& fd, std::string_view content, const std::string& path) {
+    while (!content.empty()) {
+        const ssize_t written = ::write(fd.get(), content.data(), content.size());
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return Error::from_errno("write " + path);
+        }
+        content.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
+Result<void> sync_directory(const std::string& path) {
+    const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory || fsync(directory.get()) != 0) {
+        return Error::from_errno("sync directory " + path);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) {
+        return Error::from_errno("open " + path);
+    }
+    std::string content;
+    char buffer[16384];
+    while (true) {
+        const ssize_t count = ::read(fd.get(), buffer, sizeof(buffer));
+        if (count < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return Error::from_errno("read " + path);
+        }
+        if (count == 0) {
+            return content;
+        }
+        if (content.size() + static_cast<std::size_t>(count) > limit) {
+            return Error("read " + path + ": larger than " + std::to_string(limit) + " bytes",
+                         EFBIG);
+        }
+        content.append(buffer, static_cast<std::size_t>(count));
+    }
+}
+
+Result<void> write_file_atomically(const std::string& path, std::string_view content,
+                                   mode_t mode) {
+    const std::string directory = parent_of(path);
+    std::string temporary = directory + "/." + name_of(path) + ".XXXXXX";
+    const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
+    if (!fd) {
+        return Error::from_errno("create a temporary file beside " + path);
+    }
+    auto written = write_all(fd, content, temporary);
+    if (written && (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0)) {
+        written = Error::from_errno("write " + temporary);
+    }
+    if (written && rename(temporary.c_str(), path.c_str()) != 0) {
+        written = Error::from_errno("rename " + temporary + " to " + path);
+    }
+    if (!written) {
+        unlink(temporary.c_str());
+        return written;
+    }
+    return sync_directory(directory);
+}
+
+Result<void> make_directories(const std::string& path, mode_t mode) {
+    for (std::size_t end = path.find('/', 1); true; end = path.find('/', end + 1)) {
+        const std::string prefix = path.substr(0, end);
+        if (mkdir(prefix.c_str(), mode) != 0 && errno != EEXIST) {
+            return Error::from_errno("make directory " + prefix);
+        }
+        if (end == std::string::npos) {
+            break;
+        }
+    }
+    struct stat info {};
+    if (stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+        return Error(path + " is not a directory", ENOTDIR);
+    }
+    return {};
+}
+
+}  // namespace fsm

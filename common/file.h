@@ -1,0 +1,25 @@
+// Small files: read whole with a bound, written so that a reader sees the old or the new content.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+
+namespace fsm {
+
+// A file of more than `limit` bytes is an error, not a truncated string.
+Result<std::string> read_file(const std::string& path, std::size_t limit);
+
+// Writes to a temporary file beside `path`, syncs it and renames it over `path`: a crash between
+// any two system calls leaves the old file or the new one. The temporary file is hidden (leading
+// dot, random end), so that directory readers pass over it.
+Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode);
+
+// mkdir -p. Directories that this makes get `mode`.
+Result<void> make_directories(const std::string& path, mode_t mode);
+
+}  // namespace fsm

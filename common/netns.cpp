@@ -1,0 +1,71 @@
+#include "common/netns.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <optional>
+#include <thread>
+
+namespace fsm {
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+Result<Netns> Netns::open(const std::string& path) {
+    // O_NONBLOCK: a FIFO given as a path must not hang us.
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd) {
+        return Error::from_errno("open network namespace " + path);
+    }
+    if (ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET) {
+        return Error(path + " is not a network namespace", EINVAL);
+    }
+    struct stat info {};
+    if (fstat(fd.get(), &info) != 0) {
+        return Error::from_errno("stat network namespace " + path);
+    }
+    return Netns(std::move(fd), NetnsIdentity{info.st_dev, info.st_ino});
+}
+
+Result<Netns> Netns::current() {
+    return open("/proc/thread-self/ns/net");
+}
+
+Result<void> Netns::run(const std::function<void()>& work) const {
+    std::optional<Error> failure;
+    std::thread([&] {
+        if (setns(fd_.get(), CLONE_NEWNET) != 0) {
+            failure = Error::from_errno("enter network namespace");
+            return;
+        }
+        work();
+    }).join();
+    if (failure) {
+        return std::move(*failure);
+    }
+    return {};
+}
+
+Result<std::uint64_t> Netns::cookie() const {
+    std::uint64_t cookie = 0;
+    std::optional<Error> failure;
+    FSM_TRY(run([&] {
+        const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        socklen_t length = sizeof(cookie);
+        if (!socket ||
+            getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) {
+            failure = Error::from_errno("read the network namespace's cookie (Linux 5.14)");
+        }
+    }));
+    if (failure) {
+        return std::move(*failure);
+    }
+    return cookie;
+}
+
+}  // namespace fsm

@@ -1,0 +1,51 @@
+// Network namespaces: what they are called, and running code inside one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "common/fd.h"
+#include "common/result.h"
+
+namespace fsm {
+
+// The inode of the namespace file: tells whether a path still leads to the same namespace without
+// holding a descriptor, which would keep the namespace alive.
+struct NetnsIdentity {
+    dev_t device = 0;
+    ino_t inode = 0;
+
+    bool operator==(const NetnsIdentity&) const = default;
+};
+
+class Netns {
+  public:
+    // Opens a path such as /run/netns/x or /proc/1/ns/net. Anything that is not a network
+    // namespace (NS_GET_NSTYPE, Linux 4.11) is refused.
+    static Result<Netns> open(const std::string& path);
+    // The namespace of the calling thread.
+    static Result<Netns> current();
+
+    const Fd& fd() const { return fd_; }
+    NetnsIdentity identity() const { return identity_; }
+
+    // Runs `work` on a thread of its own that has entered the namespace, and waits for it. The
+    // caller's thread never changes its namespace. An error of entering is returned; `work` hands
+    // its own results out through what it captures.
+    Result<void> run(const std::function<void()>& work) const;
+
+    // The kernel's number for the namespace (SO_NETNS_COOKIE, Linux 5.14): never reused while the
+    // kernel runs, and what the BPF programs see from bpf_get_netns_cookie().
+    Result<std::uint64_t> cookie() const;
+
+  private:
+    Netns(Fd fd, NetnsIdentity identity) : fd_(std::move(fd)), identity_(identity) {}
+
+    Fd fd_;
+    NetnsIdentity identity_;
+};
+
+}  // namespace fsm

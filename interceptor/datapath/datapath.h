@@ -1,0 +1,128 @@
+// Datapath: the BPF programs and maps of this node, seen from user space.
+//
+// The kernel holds the state: programs are attached by pinned links, maps are pinned, and both
+// outlive this process. Opening the data path adopts what an earlier process left, replaces its
+// programs atomically, and leaves open connections alone.
+//
+// Threads: every method may be called from any thread; changes are serialised inside.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/interception.h"
+#include "common/netns.h"
+#include "common/result.h"
+
+namespace fsm {
+
+struct DatapathOptions {
+    // Pins live in <bpffs>/<name>; bpffs is mounted there when it is not.
+    std::string bpffs = "/sys/fs/bpf";
+    std::string name = "fsm";
+    // Empty: found by mount type, else mounted by us below the run directory.
+    std::string cgroup;
+    std::string run_directory = "/var/run/fsm";
+    // Where other processes' descriptors are looked for ("/host/proc" in a container).
+    std::string proc = "/proc";
+
+    std::uint32_t max_pods = 4096;
+    std::uint32_t max_policy_entries = 65536;  // ports, and ranges
+    std::uint32_t max_connections = 262144;    // accelerated, in handshake, tc flows
+    std::uint32_t unread_limit_bytes = 1U << 20;
+
+    bool kernel_tracing = false;  // bpf_printk for every decision
+};
+
+// One pod as the data path holds it. `addresses`: all of the pod's, loopback and link-local left
+// out; the first IPv4 and the first IPv6 one are what the pod calls itself.
+struct PodEnrolment {
+    std::uint64_t netns_cookie = 0;
+    std::vector<IpAddress> addresses;
+    // Interfaces of the pod that inbound interception covers: used by tc.
+    std::vector<std::string> interfaces;
+    InterceptionPolicy policy;
+};
+
+// What was decided where the policy said "auto".
+struct EnrolledPod {
+    std::uint64_t netns_cookie = 0;
+    std::vector<IpAddress> addresses;
+    InboundMechanism inbound = InboundMechanism::sk_lookup;
+    Acceleration acceleration = Acceleration::off;
+    std::uint32_t listeners_seen = 0;  // enum fsm_seen
+};
+
+// A property of the running kernel, found by trying.
+struct KernelCapability {
+    std::string name;  // "sk_lookup", "splice of redirected data", ...
+    bool works = false;
+    std::string detail;  // what was seen, and the kernel version that first has it
+};
+
+struct DatapathProgram {
+    std::string name;  // as bpftool shows it
+    std::string hook;
+    std::uint32_t id = 0;
+    bool attached = false;
+};
+
+struct DatapathMap {
+    std::string name;
+    std::uint32_t id = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t max_entries = 0;
+};
+
+struct CounterValue {
+    std::string name;
+    std::string help;
+    std::uint64_t value = 0;
+};
+
+class Datapath {
+  public:
+    // Mounts what is missing, probes the kernel, loads, pins, attaches or adopts.
+    static Result<std::unique_ptr<Datapath>> open(const DatapathOptions& options);
+
+    // Removes every pin, link, filter and mount of ours, also those of an earlier process, in the
+    // network namespaces of living pods too. What cannot be removed is in the error.
+    static Result<void> uninstall(const DatapathOptions& options);
+
+    virtual ~Datapath() = default;
+
+    // Enrols the namespace, or changes its policy: new connections see the old rules or the new
+    // ones, never a mixture that lets traffic around the sidecar. On failure the namespace is as it
+    // was before. Listeners of the sidecar that already listen are taken over.
+    virtual Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) = 0;
+
+    // Forgets a pod, whether or not its namespace still exists; `netns` is null when it does not.
+    // Withdrawing a pod that is not enrolled succeeds.
+    virtual Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) = 0;
+
+    // Drops one address from whatever pod has it, unless that is `keep`: an address that the node
+    // gave to somebody else must not lead to the pod that had it before.
+    virtual Result<void> forget_address(const IpAddress& address, std::uint64_t keep) = 0;
+
+    // Whether everything that enrol() made is still in place; the error names what is missing.
+    virtual Result<void> check(const Netns& netns, std::uint64_t netns_cookie) const = 0;
+
+    // Removes what connections have left behind after their time (tc flows in TIME_WAIT). To be
+    // called every few seconds.
+    virtual Result<void> sweep() = 0;
+
+    virtual Result<std::vector<EnrolledPod>> pods() const = 0;
+    virtual Result<std::vector<DatapathMap>> maps() const = 0;
+    virtual Result<std::vector<DatapathProgram>> programs() const = 0;
+    virtual Result<std::vector<CounterValue>> counters() const = 0;
+    virtual const std::vector<KernelCapability>& capabilities() const = 0;
+    // What `acceleration: auto` means on this kernel for a sidecar that reads safely, and why.
+    virtual Acceleration automatic_acceleration() const = 0;
+    virtual const std::string& automatic_acceleration_reason() const = 0;
+};
+
+}  // namespace fsm
