@@ -1,0 +1,145 @@
+// MeshProfile: what distinguishes one mesh from another, as data (profiles/*.yaml), and the decision
+// that follows from a profile and a pod. The keys of the files are described in profiles/custom.yaml.
+//
+// Units: ports in host order; uids and gids as the pod sees them. Threads: values without hidden
+// state; decide() is a pure function.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/interception.h"
+#include "common/result.h"
+#include "interceptor/pod/pod.h"
+
+namespace fsm {
+
+// Settings of the node or mesh that are added to every pod's own (mesh-wide exclusion lists,
+// `inbound` and `acceleration` of the configuration). Lists of pod and node are united; for
+// `inbound_mechanism` and `acceleration` the pod's annotation wins.
+struct NodeDefaults {
+    TrafficFilter outbound;
+    TrafficFilter inbound;
+    std::optional<InboundMechanism> inbound_mechanism;  // nullopt: auto
+    std::optional<Acceleration> acceleration;           // nullopt: auto
+    std::vector<std::string> excluded_interfaces;
+};
+
+struct NotInMesh {
+    std::string reason;  // for logs: "no container named sidecar"
+};
+
+struct InMesh {
+    // sidecar_uid and sidecar_gid are those that the pod's own user namespace knows: whoever
+    // enrols the pod maps them to the host's when `user_namespace` is set.
+    InterceptionPolicy policy;
+    std::vector<std::string> excluded_interfaces;
+    bool user_namespace = false;  // spec.hostUsers: false
+};
+
+struct Decision {
+    std::variant<NotInMesh, InMesh> verdict;
+    // Entries that could not be used, each as a sentence that names the annotation, the entry and
+    // what is expected. The rest of the pod's settings still apply.
+    std::vector<std::string> problems;
+};
+
+// What the value of an annotation means.
+enum class AnnotationKind : std::uint8_t {
+    injection,  // a switch; its `disabled` values keep the pod out of the mesh
+    outbound_excluded_ports,
+    outbound_included_ports,
+    inbound_excluded_ports,
+    inbound_included_ports,
+    outbound_excluded_ranges,
+    outbound_included_ranges,
+    inbound_excluded_ranges,
+    excluded_interfaces,
+    status_port,           // checked only: it is intercepted like any other port
+    excluded_status_port,  // never intercepted inbound; 0 means that there is none
+    sidecar_uid,
+    sidecar_gid,
+    outbound_port,  // both families, unless outbound_port_ipv6 says otherwise
+    outbound_port_ipv6,
+    inbound_port,  // both families, unless inbound_port_ipv6 says otherwise
+    inbound_port_ipv6,
+    acceleration,       // auto, off, sidecar, full
+    inbound_mechanism,  // auto, sk_lookup, tc
+    unsupported,        // its presence is a problem, with the rule's `reason`
+};
+
+struct AnnotationRule {
+    std::string name;
+    AnnotationKind kind = AnnotationKind::injection;
+    bool port_ranges = false;             // entries of a port list may be "a-b"
+    std::optional<std::string> wildcard;  // the entry that means "all"
+    std::optional<std::string> value_when_absent;
+    std::vector<std::string> enabled;   // injection: accepted values, letter case ignored
+    std::vector<std::string> disabled;  // injection: accepted values, letter case ignored
+    bool also_label = false;            // injection: a label of this name wins over the annotation
+    bool inherited = false;             // the namespace's annotation counts when the pod has none
+    std::string reason;                 // unsupported: what a user has to know
+};
+
+struct SidecarPorts {
+    std::uint16_t outbound4 = 0;
+    std::uint16_t inbound4 = 0;
+    std::uint16_t outbound6 = 0;
+    std::uint16_t inbound6 = 0;
+};
+
+struct MeshProfile {
+    std::string name;
+
+    // Who is the sidecar.
+    std::vector<std::string> sidecar_containers;  // any of these; native sidecars count
+    std::uint32_t sidecar_uid = 0;
+    std::optional<std::uint32_t> sidecar_gid;
+    bool run_as_user_overrides = false;  // the container's runAsUser and runAsGroup win
+    bool sidecar_reads_safely = false;
+    SidecarPorts ports;
+
+    // Which pods, besides those that have a sidecar.
+    std::vector<std::string> required_labels;
+    std::vector<std::string> required_annotations;
+    std::vector<std::string> exempting_containers;
+    std::vector<std::string> exempting_labels;
+    std::vector<std::string> exempting_annotations;
+    // Environment of the sidecar's container: variable and the values that exempt the pod.
+    std::map<std::string, std::vector<std::string>> exempting_environment;
+
+    // What is never intercepted, and what the sidecar may do.
+    std::set<std::uint16_t> never_inbound_ports;
+    std::set<std::uint16_t> never_outbound_ports;
+    std::optional<IpAddress> own_source4;
+    std::optional<IpAddress> own_source6;
+    bool own_source_reaches_pod_address = true;
+    std::uint16_t self_call_exempt_port = 0;
+    Ipv6Mode ipv6 = Ipv6Mode::when_listening;
+    InclusionRule outbound_inclusion = InclusionRule::every_list;
+    bool empty_inclusion_means_none = false;  // an inclusion annotation with an empty value
+
+    std::vector<AnnotationRule> annotations;
+
+    // The text of a profile. `origin` (a path) is named in errors, with line and key.
+    static Result<MeshProfile> parse(std::string_view text, const std::string& origin);
+    static Result<MeshProfile> load(const std::string& path);
+    // One of those that are compiled in from profiles/*.yaml.
+    static Result<MeshProfile> builtin(std::string_view name);
+    static std::vector<std::string> builtin_names();
+    // <directory>/<name>.yaml when there is such a file, else the built-in one. An empty directory
+    // name: built-in only. A file there that is wrong is an error; it does not fall back.
+    static Result<MeshProfile> find(const std::string& name, const std::string& directory);
+};
+
+// Whether the pod is in the mesh, and what is intercepted for it. A pod with the host's network is
+// never in the mesh.
+Decision decide(const MeshProfile& profile, const Pod& pod, const NodeDefaults& node);
+
+}  // namespace fsm

@@ -1,0 +1,46 @@
+// PodSource: where pods come from (a directory of manifests; the Kubernetes API).
+//
+// Threads: find() may be called from any thread. The change callback is called from a thread of the
+// source, never while the source holds a lock that find() takes.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "interceptor/pod/pod.h"
+
+namespace fsm {
+
+// "Not there" and "not known" are different answers: a source that cannot tell returns an Error
+// and its caller retries; it must never be taken for "not in the mesh".
+using FoundPod = std::optional<Pod>;
+
+class PodSource {
+  public:
+    virtual ~PodSource() = default;
+
+    // For logs and status: "directory /etc/fsm/pods".
+    virtual std::string description() const = 0;
+
+    // The pod that the container runtime calls by that name (K8S_POD_NAMESPACE and K8S_POD_NAME of
+    // the CNI arguments) now; nullopt when the source is certain that there is none. The pod's own
+    // name can differ from the one asked for where the runtime has names of its own: what follows
+    // (attachments on disk, the callback of watch()) goes by the pod's own name.
+    virtual Result<FoundPod> find(const PodName& name) const = 0;
+
+    // Every pod that the source knows.
+    virtual Result<std::vector<Pod>> list() const = 0;
+
+    // Starts watching, once; `changed` is called with the own name of each pod that appeared,
+    // changed or went, until the source is destroyed. Call list() after it, not before it: then no
+    // change falls between the two.
+    virtual Result<void> watch(std::function<void(const PodName&)> changed) = 0;
+
+    // Problems that the source itself has (a manifest that cannot be read: file and reason).
+    virtual std::vector<std::string> problems() const = 0;
+};
+
+}  // namespace fsm
