@@ -20,3 +20,130 @@
 #
 # Containers run in cgroup /libpod_parent/<pod>/libpod-<id> of every hierarchy, version 2 included.
 # Without --network, play kube makes a network "podman-default-kube-network" and does not call ours.
+: "${program:?source common.sh first}"
+
+# podman_setup FOLDER NETWORK BRIDGE SUBNET PLUGINS_JSON PLUGIN_FOLDER: prepares everything below
+# FOLDER. PLUGINS_JSON are the entries of the conflist behind `bridge`, each with a comma before it.
+podman_setup() {
+    local folder=$1 network=$2 bridge=$3 subnet=$4 plugins=$5 plugin_folder=$6
+    podman_folder=$folder
+    podman_network=$network
+    mkdir -p "$folder"/{root,run,tmp,net.d}
+    cat >"$folder/net.d/10-$network.conflist" <<CONFLIST
+{
+  "cniVersion": "1.0.0",
+  "name": "$network",
+  "plugins": [
+    {
+      "type": "bridge",
+      "bridge": "$bridge",
+      "isGateway": true,
+      "ipam": {
+        "type": "host-local",
+        "dataDir": "$folder/ipam",
+        "ranges": [[{ "subnet": "$subnet" }]],
+        "routes": [{ "dst": "0.0.0.0/0" }]
+      }
+    }$plugins
+  ]
+}
+CONFLIST
+    # podman asks for the highest limits that the kernel has; where raising them is not allowed (in a
+    # container, for instance) runc refuses to start anything. These are enough and always allowed.
+    cat >"$folder/containers.conf" <<CONF
+[containers]
+default_ulimits = ["nofile=1000:1000", "nproc=5000:5000"]
+log_driver = "k8s-file"
+[network]
+network_backend = "cni"
+cni_plugin_dirs = ["$plugin_folder", "/usr/lib/cni", "/opt/cni/bin"]
+network_config_dir = "$folder/net.d"
+default_network = "$network"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+infra_image = "localhost/fsm-pause:latest"
+CONF
+}
+
+podman_here() {
+    CONTAINERS_CONF=$podman_folder/containers.conf podman --root "$podman_folder/root" \
+        --runroot "$podman_folder/run" --tmpdir "$podman_folder/tmp" "$@"
+}
+
+# copy_program ROOT FILE…: the host's own programs, with the libraries they load, into an image's
+# file system. That is why no registry and no network is needed.
+copy_program() {
+    local root=$1 file libraries
+    shift
+    mapfile -t libraries < <(ldd "$@" 2>/dev/null | sed -n 's/^\t[^/]*\(\/[^ ]*\).*/\1/p' | sort -u)
+    for file in "$@" "${libraries[@]}"; do
+        [[ -e $root$file ]] || install -D -m 755 "$file" "$root$file"
+    done
+}
+
+# podman_image ROOT NAME COMMAND: makes the image localhost/NAME from a folder. Stopping is a SIGKILL:
+# a first process without a handler ignores anything less.
+podman_image() {
+    local root=$1 name=$2 command=$3
+    tar -C "$root" --owner=0 --group=0 --numeric-owner -c . |
+        podman_here import --quiet \
+            --change "ENTRYPOINT $command" --change "ENV PATH=/usr/sbin:/usr/bin:/bin" \
+            --change "STOPSIGNAL SIGKILL" - "localhost/$name:latest" >/dev/null
+}
+
+# start_pod FILE: starts the pod of a manifest. podman's own words are shown only if it fails; it is
+# known to leave with 0 when a container of the pod did not start, and says so on stderr.
+start_pod() {
+    local manifest=$1 words
+    if ! words=$(podman_here play kube --quiet --network "$podman_network" "$manifest" 2>&1) ||
+        grep -q '^Error\|starting container' <<<"$words"; then
+        printf '%s\n' "$words" >&2
+        printf '%s: podman could not start the pod of %s (above)\n' "$program" "$manifest" >&2
+        return 1
+    fi
+}
+
+# pod_pid POD: the process that keeps the pod's namespaces.
+pod_pid() {
+    podman_here inspect --format '{{.State.Pid}}' \
+        "$(podman_here pod inspect --format '{{.InfraContainerID}}' "$1")"
+}
+
+pod_address() {
+    nsenter --net --target "$(pod_pid "$1")" ip -4 -o address show dev eth0 |
+        sed -n 's/.* inet \([0-9.]*\).*/\1/p'
+}
+
+# podman_remove: every pod, image, mount and folder that podman_setup and those after it made.
+podman_remove() {
+    # Killed first: `pod rm` alone waits for seconds per pod. conmon then runs a clean-up command of
+    # its own for each container, which must not find its folders gone.
+    podman_here kill --all >/dev/null 2>&1
+    wait_until 10 "podman's monitors to leave" podman_is_quiet
+    podman_here pod rm --all --force --time 0 >/dev/null
+    podman_here rm --all --force --time 0 >/dev/null
+    podman_unmount
+    rm -rf "$podman_folder"
+    # libcni's cache and libpod's cgroups are at fixed places: remove what is empty, leave what is
+    # another podman's.
+    rmdir /var/lib/cni/results /var/lib/cni 2>/dev/null
+    local parent
+    for parent in /sys/fs/cgroup/libpod_parent /sys/fs/cgroup/*/libpod_parent; do
+        [[ ! -d $parent ]] || find "$parent" -depth -type d -exec rmdir {} \; 2>/dev/null
+    done
+    return 0
+}
+
+podman_is_quiet() {
+    ! grep -zqsF -- "$podman_folder/" /proc/[0-9]*/cmdline
+}
+
+podman_unmount() {
+    local mounted
+    while read -r mounted; do
+        umount --lazy "$mounted"
+    done < <(awk -v below="$podman_folder/" 'index($5, below) == 1 { print $5 }' \
+        /proc/self/mountinfo | sort -r)
+}

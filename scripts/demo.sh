@@ -1,0 +1,316 @@
+#!/usr/bin/env bash
+# The main job, shown on this machine: two pods, started by podman from ordinary manifests, whose
+# traffic goes through their sidecars without iptables. Installs what is missing, builds, shows,
+# compares, and removes everything that it made, on failure and on Ctrl-C too.
+#
+#   scripts/demo.sh             all of it, in less than three minutes once the packages are there
+#   scripts/demo.sh --no-build  with the binaries that are in build/release
+set -euo pipefail
+
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/common.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/podman.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/leaks.sh"
+
+readonly network=fsm-demo
+readonly bridge=fsm-demo0
+readonly subnet=10.231.7.0/24
+readonly application_port=8080
+readonly closed_port=9999
+readonly load_port=9000
+readonly rounds=3
+readonly binaries=$repository/build/release
+readonly manifests=$repository/manifests/demo
+
+title() {
+    printf '\n%s%s%s\n' "$bold" "$1" "$plain"
+}
+
+# fact WHO TEXT
+fact() {
+    printf '  %s%-19s%s %s\n' "$dim" "$1" "$plain" "$2"
+}
+
+main() {
+    local no_build=
+    case "${1:-}" in
+        '') ;;
+        --no-build) no_build=yes ;;
+        *) die "unknown option '$1'; there is --no-build" ;;
+    esac
+    need_root
+    title "FSM: two pods, two sidecars, no iptables"
+    prepare "$no_build"
+    take_down_on_exit
+    title "1. What was started"
+    start_interceptor
+    start_pods
+    title "2. One request, hop by hop"
+    show_request
+    title "3. A port at which nothing listens is intercepted too"
+    show_closed_port
+    title "4. What the data path counted"
+    show_counters
+    title "5. The same programs with iptables, and with no mesh"
+    compare
+    title "6. Taking everything down"
+}
+
+# --- setting up and taking down -----------------------------------------------------------------
+
+prepare() {
+    local started=$SECONDS
+    "$repository/scripts/install-packages.sh" build run
+    if [[ -z $1 ]]; then
+        printf '  building ...\n'
+        build release fsm-interceptor fsm-cni stream || exit 1
+    fi
+    local binary
+    for binary in interceptor/fsm-interceptor cni-plugin/fsm-cni test/bin/stream; do
+        [[ -x $binaries/$binary ]] || die "$binaries/$binary is missing: run without --no-build"
+    done
+    printf '  packages and binaries are there (%d s)\n' $((SECONDS - started))
+}
+
+take_down_on_exit() {
+    [[ ! -e /sys/class/net/$bridge ]] ||
+        die "the interface $bridge exists: another demo runs, or was killed (ip link del $bridge)"
+    before=$(system_state)
+    clean_up_on_exit
+    on_exit report_leftovers
+    work=$(mktemp -d /tmp/fsm-demo.XXXXXX)
+    on_exit rm -rf "$work"
+    mkdir -p "$work"/{pods,cni-bin,bpf,run}
+}
+
+start_interceptor() {
+    cat >"$work/interceptor.yaml" <<CONFIG
+socket: $work/run/fsm-cni.sock
+stateDirectory: $work/run/state
+bpffs: $work/bpf
+profile: fsm
+podSource:
+  directory: $work/pods
+inbound: auto
+acceleration: auto
+logLevel: info
+CONFIG
+    on_exit uninstall_interceptor
+    "$binaries/interceptor/fsm-interceptor" run --config "$work/interceptor.yaml" \
+        >"$work/interceptor.log" 2>&1 </dev/null &
+    interceptor_pid=$!
+    on_exit stop_process "$interceptor_pid"
+    if ! wait_until 20 "fsm-interceptor to answer" interceptor_get /v1/status; then
+        tail -n 20 "$work/interceptor.log" >&2
+        exit 1
+    fi
+    fact fsm-interceptor "process $interceptor_pid; it takes pods from a directory of Pod manifests"
+}
+
+interceptor_get() {
+    curl --silent --fail --max-time 5 --unix-socket "$work/run/fsm-cni.sock" "http://localhost$1"
+}
+
+uninstall_interceptor() {
+    local words
+    words=$("$binaries/interceptor/fsm-interceptor" uninstall --config "$work/interceptor.yaml" 2>&1) ||
+        printf '%s\n' "$words" >&2
+    ! mountpoint --quiet "$work/bpf" || umount "$work/bpf"
+}
+
+start_pods() {
+    cp "$binaries/cni-plugin/fsm-cni" "$work/cni-bin/"
+    podman_setup "$work/podman" "$network" "$bridge" "$subnet" ",
+    { \"type\": \"fsm-cni\", \"socket\": \"$work/run/fsm-cni.sock\", \"state_dir\": \"$work/run/cni\" }" \
+        "$work/cni-bin"
+    on_exit remove_bridge
+    on_exit podman_remove
+    build_images
+    fact "CNI chain" "bridge (host-local), then fsm-cni: $network.conflist of a podman of its own"
+
+    manifest_of server >"$work/pods/server.yaml"
+    manifest_of client >"$work/pods/client.yaml"
+    local way
+    for way in iptables direct; do
+        manifest_of server "$way" >"$work/pods/server-$way.yaml"
+        manifest_of client "$way" >"$work/pods/client-$way.yaml"
+    done
+    local manifest
+    for manifest in "$work"/pods/*.yaml; do
+        start_pod "$manifest" || exit 1
+    done
+    server_address=$(pod_address server)
+    client_address=$(pod_address client)
+    wait_until 10 "the application to answer" request "$application_port" || exit 1
+    fact "client pod" "$client_address: curl, and HAProxy as the sidecar (uid 1500)"
+    fact "server pod" "$server_address: nginx, and HAProxy as the sidecar (uid 1500)"
+    fact "iptables rules" "$(rules_of client) in the client pod, $(rules_of server) in the server pod"
+}
+
+# manifest_of POD [WAY]: the manifest as it is, or a copy of the pod outside of the mesh, for the
+# comparison.
+manifest_of() {
+    if [[ -z ${2:-} ]]; then
+        cat "$manifests/$1.yaml"
+        return
+    fi
+    sed -e "s/^  name: $1\$/  name: $1-$2/" \
+        -e 's/sidecar-injection: enabled/sidecar-injection: disabled/' "$manifests/$1.yaml"
+}
+
+# Images of the host's own programs: no registry, no network.
+build_images() {
+    local image=$work/image pause=$work/pause
+    mkdir -p "$pause" "$image"/{bin,tmp,run,proc,sys,dev,etc/demo,usr/bin}
+    copy_program "$pause" /usr/bin/sleep
+    copy_program "$image" /usr/bin/sleep /usr/bin/curl /usr/sbin/haproxy /usr/sbin/nginx
+    copy_program "$image" "$binaries/test/bin/stream"
+    mv "$image$binaries/test/bin/stream" "$image/usr/bin/stream"
+    cp "$manifests"/image/* "$image/etc/demo/"
+    printf 'root:x:0:0::/:/bin/false\nsidecar:x:1500:1500::/:/bin/false\n' >"$image/etc/passwd"
+    printf 'root:x:0:\nsidecar:x:1500:\n' >"$image/etc/group"
+    podman_image "$pause" fsm-pause '["/usr/bin/sleep", "infinity"]'
+    podman_image "$image" fsm-demo '[]'
+    rm -rf "$image" "$pause"
+}
+
+remove_bridge() {
+    [[ ! -e /sys/class/net/$bridge ]] || ip link del "$bridge"
+}
+
+in_pod() {
+    local pod=$1
+    shift
+    nsenter --net --target "$(pod_pid "$pod")" "$@"
+}
+
+rules_of() {
+    local count
+    count=$(in_pod "$1" iptables-save 2>/dev/null | grep -c '^-A') || true
+    printf '%s' "${count:-0}"
+}
+
+report_leftovers() {
+    local left
+    left=$(new_since "$before")
+    if [[ -n $left ]]; then
+        printf '%s\n' "$left" >&2
+        printf '%s: the above is new on this machine since the demo began\n' "$program" >&2
+        return 1
+    fi
+    fact "left behind" "nothing: no program, map, pin, mount, namespace, interface, process or file"
+}
+
+# --- what is shown ------------------------------------------------------------------------------
+
+# request PORT: one request of the client's application; prints the answer, then curl's own two ends.
+request() {
+    podman_here exec client-app curl --silent --max-time 5 \
+        --write-out '%{local_ip}:%{local_port} %{remote_ip}:%{remote_port} %{exitcode}\n' \
+        "http://$server_address:$1/"
+}
+
+# sidecar_line POD LISTENER PORT: what the sidecar logged last about a connection to that port.
+sidecar_line() {
+    podman_here logs "$1-sidecar" 2>&1 | grep "^$2 [^ ]* [^ ]*:$3 " | tail -n 1
+}
+
+show_request() {
+    local answer application_saw application_at client_end believed listener peer told from to
+    answer=$(request "$application_port") || die "the request failed: $answer"
+    read -r application_saw application_at < <(sed -n 1p <<<"$answer")
+    read -r client_end believed _ < <(sed -n 2p <<<"$answer")
+    wait_until 5 "the sidecars' logs" sidecar_line server inbound "$application_port"
+
+    fact "client: curl" "calls $server_address:$application_port from $client_end"
+    fact "" "its peer, it believes, is $believed"
+    fact "" "in the kernel its socket's far end is $(far_end_of client "$client_end")"
+    read -r listener peer told from to _ < <(sidecar_line client outbound "$application_port")
+    fact "client: sidecar" "$listener listener: accepted from $peer, SO_ORIGINAL_DST says $told"
+    fact "" "connects from $from to $to"
+    read -r listener peer told from to _ < <(sidecar_line server inbound "$application_port")
+    fact "server: sidecar" "$listener listener: accepted from $peer, SO_ORIGINAL_DST says $told"
+    fact "" "connects from $from to $to"
+    fact "server: nginx" "accepted from $application_saw at $application_at"
+}
+
+# far_end_of POD LOCAL_END: the kernel's own idea of a connection, TIME_WAIT included.
+far_end_of() {
+    in_pod "$1" ss --tcp --all --numeric --no-header | awk -v end="$2" '$4 == end { print $5; exit }'
+}
+
+show_closed_port() {
+    local answer listener peer told from to ending
+    answer=$(request "$closed_port") && die "a request to a closed port succeeded: $answer"
+    wait_until 5 "the sidecars' logs" sidecar_line server inbound "$closed_port"
+    fact "client: curl" "calls $server_address:$closed_port; error ${answer##* }: an empty answer"
+    read -r listener peer told from to ending < <(sidecar_line server inbound "$closed_port")
+    fact "server: sidecar" "accepted from $peer, SO_ORIGINAL_DST says $told"
+    fact "" "tries 127.0.0.1:${to##*:} from ${from%:*}, which is refused ($ending)"
+}
+
+# Only counters that moved, in the data path's own words.
+show_counters() {
+    interceptor_get /v1/counters | jq -r '
+        (.counters // .)
+        | if type == "array" then .[] else to_entries[] | {name: .key, value: .value, help: ""} end
+        | select(.value > 0) | "\(.value)\t\(.name)\t\(.help // "")"' |
+        while IFS=$'\t' read -r value name help; do
+            fact "$name" "$(printf '%8s  %s' "$value" "$help")"
+        done
+}
+
+# --- the comparison -----------------------------------------------------------------------------
+
+compare() {
+    local way
+    mesh_with_iptables server-iptables
+    mesh_with_iptables client-iptables
+    for way in '' -iptables -direct; do
+        podman_here exec --detach "server$way-app" stream server --port "$load_port" >/dev/null
+    done
+    sleep 0.5
+
+    declare -gA measured=()
+    local round workload
+    for ((round = 0; round < rounds; round++)); do
+        for workload in keepalive connect; do
+            for way in '' -iptables -direct; do
+                measured[$workload$way]+="$(load "$workload" "$way") "
+            done
+        done
+    done
+    printf '  %-36s %14s %18s\n' '' 'requests/s' 'new connections/s'
+    compare_row "no mesh" -direct
+    compare_row "both sidecars, iptables REDIRECT" -iptables
+    compare_row "both sidecars, this interception" ''
+    printf '  %s(1 KB answers on 16 connections; medians of %s rounds of one second, taken in turn;\n' \
+        "$dim" "$rounds"
+    printf '  scripts/bench.sh measures with care)%s\n' "$plain"
+}
+
+mesh_with_iptables() {
+    "$repository/test/harness/iptables_mesh.sh" fsm "$(pod_pid "$1")"
+}
+
+compare_row() {
+    local iptables_requests iptables_connects requests connects
+    iptables_requests=$(median "${measured[keepalive-iptables]}")
+    iptables_connects=$(median "${measured[connect-iptables]}")
+    requests=$(median "${measured[keepalive$2]}")
+    connects=$(median "${measured[connect$2]}")
+    printf '  %-36s %8s %s× %11s %s×\n' "$1" "$requests" "$(ratio "$requests" "$iptables_requests")" \
+        "$connects" "$(ratio "$connects" "$iptables_connects")"
+}
+
+median() {
+    tr ' ' '\n' <<<"$1" | grep . | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+ratio() {
+    awk -v value="$1" -v of="$2" 'BEGIN { printf "%.2f", of ? value / of : 0 }'
+}
+
+main "$@"

@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# Runs the tests: all of them, or the suites that are named. Builds what they need.
+#
+#   scripts/test.sh [SUITE…]
+#   scripts/test.sh --list      what there is
+#
+# The last line says `N passed, N failed`, with `, N skipped` when a test was skipped; the exit status
+# is 0 only if nothing failed. What is left on the machine after the tests counts as a failure.
+set -euo pipefail
+
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/common.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/leaks.sh"
+
+readonly suites=(lint unit bpf netns cni transparency e2e demo)
+declare -rA about=(
+    [lint]="shellcheck, clang-format and clang-tidy over the sources"
+    [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
+    [bpf]="the BPF programs, loaded into this kernel"
+    [netns]="interceptor and data path with pods that are network namespaces"
+    [cni]="the plugin: verbs, versions, errors, many pods at once"
+    [transparency]="what four processes observe, under iptables and under us, line by line"
+    [e2e]="pods started by podman through the real CNI chain"
+    [demo]="scripts/demo.sh, in less than three minutes"
+)
+# A suite that hangs is a failure too.
+readonly suite_limit=1500
+readonly demo_limit=180
+readonly logs=$repository/build/test-logs
+readonly python=/usr/bin/python3
+
+passed=0 failed=0 skipped=0
+
+main() {
+    local chosen=("$@") suite
+    if [[ ${1:-} == --list ]]; then
+        for suite in "${suites[@]}"; do
+            printf '%-14s %s\n' "$suite" "${about[$suite]}"
+        done
+        return
+    fi
+    [[ $# -gt 0 ]] || chosen=("${suites[@]}")
+    for suite in "${chosen[@]}"; do
+        [[ -n ${about[$suite]:-} ]] || die "there is no suite '$suite'; there are: ${suites[*]}"
+    done
+
+    need_root
+    "$repository/scripts/install-packages.sh"
+    mkdir -p "$logs"
+    local before
+    before=$(system_state)
+    for suite in "${chosen[@]}"; do
+        run_suite "$suite"
+    done
+    check_leaks "$before"
+    summary
+}
+
+run_suite() {
+    local suite=$1 started=$SECONDS was_passed=$passed was_failed=$failed was_skipped=$skipped
+    printf '%s%-14s%s %s\n' "$bold" "$suite" "$plain" "${about[$suite]}"
+    "suite_$suite"
+    printf '%-14s %s passed, %s failed, %s skipped (%s s)\n' '' $((passed - was_passed)) \
+        $((failed - was_failed)) $((skipped - was_skipped)) $((SECONDS - started))
+}
+
+summary() {
+    local skipped_too=''
+    [[ $skipped -eq 0 ]] || skipped_too=", $skipped skipped"
+    printf '%s passed, %s failed%s\n' "$passed" "$failed" "$skipped_too"
+    [[ $failed -eq 0 ]]
+}
+
+# --- counting -----------------------------------------------------------------------------------
+
+# one_test NAME COMMAND…: a check that is one test; its words are shown only if it fails.
+one_test() {
+    local name=$1 log=$logs/$1.log
+    shift
+    if "$@" >"$log" 2>&1 </dev/null; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        show_failure "$name" "$log"
+    fi
+}
+
+show_failure() {
+    printf '%s--- %s failed; the end of %s:%s\n' "$red" "$1" "$2" "$plain"
+    tail -n 60 "$2"
+    printf '%s---%s\n' "$red" "$plain"
+}
+
+# reported_tests SUITE REPORT COMMAND…: a runner that writes a JUnit report. One that fails without a
+# failed test in its report (it crashed, or found nothing to run) is a failure by itself.
+reported_tests() {
+    local suite=$1 report=$2 log=$logs/$1.log status=0 counted=(0 0 0)
+    shift 2
+    rm -f "$report"
+    timeout --signal=INT --kill-after=60 "$suite_limit" "$@" >"$log" 2>&1 </dev/null || status=$?
+    [[ ! -s $report ]] ||
+        read -r -a counted < <("$python" "$repository/scripts/lib/junit_counts.py" "$report")
+    if [[ ${counted[1]} -eq 0 && ($status -ne 0 || ${counted[0]} -eq 0) ]]; then
+        counted[1]=1
+    fi
+    passed=$((passed + counted[0]))
+    failed=$((failed + counted[1]))
+    skipped=$((skipped + counted[2]))
+    [[ ${counted[1]} -eq 0 ]] || show_failure "$suite" "$log"
+}
+
+# built PRESET: builds once; a build that fails is one failed test of each suite that needs it.
+declare -A build_state=()
+built() {
+    if [[ -z ${build_state[$1]:-} ]]; then
+        build_state[$1]=failed
+        ! build "$1" || build_state[$1]=ready
+    fi
+    [[ ${build_state[$1]} == ready ]] && return
+    failed=$((failed + 1))
+    return 1
+}
+
+ctest_suite() {
+    local label=$1 preset=$2
+    built "$preset" || return 0
+    reported_tests "$label" "$logs/$label.xml" ctest --test-dir "$repository/build/$preset" \
+        --label-regex "^$label\$" --no-tests=error --output-on-failure --timeout 300 \
+        --parallel "$3" --output-junit "$logs/$label.xml"
+}
+
+pytest_suite() {
+    built release || return 0
+    reported_tests "$1" "$logs/$1.xml" env --chdir="$repository" PYTHONDONTWRITEBYTECODE=1 \
+        FSM_BUILD_DIR="$repository/build/release" \
+        "$python" -m pytest -q -p no:cacheprovider "test/$1" --junitxml "$logs/$1.xml"
+}
+
+# --- the suites ---------------------------------------------------------------------------------
+
+suite_unit() { ctest_suite unit debug "$(nproc)"; }
+# One at a time: these attach to the one root of the cgroup tree.
+suite_bpf() { ctest_suite bpf release 1; }
+suite_netns() { pytest_suite netns; }
+suite_cni() { pytest_suite cni; }
+suite_transparency() { pytest_suite transparency; }
+suite_e2e() { pytest_suite e2e; }
+
+suite_demo() {
+    built release || return 0
+    one_test demo timeout --signal=INT --kill-after=60 "$demo_limit" \
+        "$repository/scripts/demo.sh" --no-build
+}
+
+suite_lint() {
+    one_test shellcheck run_shellcheck
+    one_test clang-format run_clang_format
+    built release || return 0
+    one_test clang-tidy run_clang_tidy
+}
+
+run_shellcheck() {
+    (
+        cd "$repository"
+        grep --recursive --files-with-matches --null --extended-regexp \
+            '^#!.*\b(ba|)sh\b|^# shellcheck shell=' --exclude-dir=build --exclude-dir=.git . |
+            xargs --null shellcheck --external-sources
+    )
+}
+
+run_clang_format() {
+    find "$repository" -path "$repository/build" -prune -o -path '*/.git' -prune -o \
+        \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) -print0 |
+        xargs --null clang-format --dry-run --Werror
+}
+
+# Every file that is compiled as C++; the BPF programs have a compiler of their own.
+run_clang_tidy() {
+    jq -r '.[].file' "$repository/build/release/compile_commands.json" |
+        grep '\.cpp$' | grep -v "^$repository/build/" | sort -u |
+        xargs --max-procs="$(nproc)" --max-args=2 \
+            clang-tidy --quiet --warnings-as-errors='*' -p "$repository/build/release"
+}
+
+check_leaks() {
+    local left
+    left=$(new_since "$1")
+    left+=$(gone_since "$1" | sed 's/^/missing: /')
+    if [[ -z $left ]]; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    printf '%sleft behind by the tests, or taken away:%s\n%s\n' "$red" "$plain" "$left"
+}
+
+main "$@"
