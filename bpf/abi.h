@@ -1,7 +1,8 @@
 /* The one contract between the BPF programs and user space.
  *
  * Included by bpf/ (C, clang -target bpf) and by interceptor/datapath (C++). Fixed-width types,
- * explicit padding, no functions. Every key is hashed byte by byte, padding included: zero it first.
+ * explicit padding, no functions. Every key is hashed byte by byte, padding included: zero it
+ * first.
  *
  * Byte order: ports are in host order unless the name ends in _be; addresses are in network order.
  * Both families share one address form, 16 bytes, IPv4 as ::ffff:a.b.c.d.
@@ -16,7 +17,8 @@
 
 #define FSM_ABI_LAYOUT 1
 
-/* ---- pods: HASH, netns cookie (__u64) -> struct fsm_pod; written by user space only ------------ */
+/* ---- pods: HASH, netns cookie (__u64) -> struct fsm_pod; written by user space only ------------
+ */
 
 enum fsm_pod_flag {
     /* A direction is intercepted at all. */
@@ -73,14 +75,19 @@ struct fsm_pod {
     __u32 own_source6_be[4];
 };
 
-/* ---- pod_ips: HASH, struct fsm_address -> netns cookie (__u64) --------------------------------- */
+/* ---- pod_ips: HASH, struct fsm_address -> netns cookie (__u64) ---------------------------------
+ */
 
 /* Every address of every enrolled pod, but no loopback and no link-local address. */
 struct fsm_address {
-    __u8 bytes[16];
+    union {
+        __u8 bytes[16];
+        __u32 words[4]; /* each in network order */
+    };
 };
 
-/* ---- observed: HASH, netns cookie -> struct fsm_observed; written by the programs -------------- */
+/* ---- observed: HASH, netns cookie -> struct fsm_observed; written by the programs --------------
+ */
 
 enum fsm_seen {
     FSM_SEEN_OUT4_WILDCARD = 1 << 0, /* the outbound listener accepts every 127.x */
@@ -90,13 +97,14 @@ enum fsm_seen {
     FSM_SEEN_IN6 = 1 << 4,
 };
 
-/* What has been seen of the sidecar's listeners. Bits of OUT4 follow the newest listener; the others
- * stay once they are set: an IPv6 sidecar that is down must refuse, not let pass. */
+/* What has been seen of the sidecar's listeners. Bits of OUT4 follow the newest listener; the
+ * others stay once they are set: an IPv6 sidecar that is down must refuse, not let pass. */
 struct fsm_observed {
     __u32 seen; /* enum fsm_seen */
 };
 
-/* ---- policy: port_policy HASH, range_policy LPM_TRIE; the value is a __u8 that is always 1 ------ */
+/* ---- policy: port_policy HASH, range_policy LPM_TRIE; the value is a __u8 that is always 1 ------
+ */
 
 enum fsm_list {
     FSM_OUT_EXCLUDE = 0,
@@ -112,7 +120,8 @@ struct fsm_port_key {
     __u8 pad;
 };
 
-/* Pod id and list are always matched in full: prefixlen is 64 + the prefix of the mapped address. */
+/* Pod id and list are always matched in full: prefixlen is 64 + the prefix of the mapped address.
+ */
 #define FSM_RANGE_FIXED_BITS 64
 struct fsm_range_key {
     __u32 prefixlen;
@@ -121,7 +130,8 @@ struct fsm_range_key {
     __u8 address[16];
 };
 
-/* ---- listeners: SOCKHASH, struct fsm_listener_key -> the sidecar's listening socket ------------ */
+/* ---- listeners: SOCKHASH, struct fsm_listener_key -> the sidecar's listening socket ------------
+ */
 
 /* Several sockets may listen on one port (SO_REUSEPORT workers, a reload): each takes a slot, so
  * that the map leads to a live listener while one exists. */
@@ -135,13 +145,15 @@ enum fsm_listener_bind {
 struct fsm_listener_key {
     __u64 netns_cookie;
     __u16 port;
-    __u8 family; /* AF_INET; AF_INET6 for an IPv6-only listener; a dual-stack one is entered as both */
+    __u8 family; /* AF_INET; AF_INET6 for an IPv6-only listener; a dual-stack one is entered as both
+                  */
     __u8 bind;   /* enum fsm_listener_bind */
     __u16 slot;  /* 0 to FSM_LISTENER_SLOTS - 1 */
     __u16 pad;
 };
 
-/* ---- sockets: SOCKHASH, struct fsm_end_key -> one end of an accelerated connection ------------- */
+/* ---- sockets: SOCKHASH, struct fsm_end_key -> one end of an accelerated connection -------------
+ */
 
 enum fsm_role {
     FSM_ROLE_NONE = 0,
@@ -155,7 +167,8 @@ struct fsm_end_key {
     __u32 pad;
 };
 
-/* ---- flows: LRU_HASH, struct fsm_flow_key -> struct fsm_flow; tc only -------------------------- */
+/* ---- flows: LRU_HASH, struct fsm_flow_key -> struct fsm_flow; tc only --------------------------
+ */
 
 struct fsm_flow_key {
     struct fsm_address pod;
@@ -175,7 +188,8 @@ struct fsm_flow {
 
 #define FSM_FLOW_LINGER_NS 65000000000ULL
 
-/* ---- settings: ARRAY of one, pinned; the first field of every layout is the layout -------------- */
+/* ---- settings: ARRAY of one, pinned; the first field of every layout is the layout --------------
+ */
 
 struct fsm_settings {
     __u32 layout; /* FSM_ABI_LAYOUT */
@@ -184,7 +198,8 @@ struct fsm_settings {
     __u32 unread_limit;
 };
 
-/* ---- counters: PERCPU_ARRAY of __u64, indexed by enum fsm_counter ------------------------------- */
+/* ---- counters: PERCPU_ARRAY of __u64, indexed by enum fsm_counter -------------------------------
+ */
 
 #define FSM_COUNTERS(X)                                                                          \
     X(CONNECT_OUTBOUND, "connect_outbound", "Connects sent to the outbound listener")            \

@@ -1,0 +1,294 @@
+/* connect(): sends an application's connection to the outbound listener of its sidecar, and the
+ * sidecar's own calls to its pod to the inbound listener. The rules and their order are those of
+ * the meshes' iptables chains. */
+#include <linux/in.h>
+#include <linux/in6.h>
+
+#include "count.h"
+#include "policy.h"
+
+#define LOCALHOST4 bpf_htonl(0x7f000001)
+#define REFUSE 0xffffffffU
+
+enum verdict {
+    LEAVE,
+    TO_OUTBOUND,
+    TO_INBOUND,
+};
+
+/* One connect() as the rules see it. */
+struct attempt {
+    __u64 netns_cookie;
+    struct fsm_endpoint destination;
+    struct fsm_address source; /* what the socket is bound to; unspecified when it is not */
+    __u16 source_port;         /* host order */
+};
+
+/* The sidecar's way to its own application. */
+static __always_inline int from_own_source(const struct fsm_pod* pod,
+                                           const struct attempt* attempt) {
+    const __u32* source = attempt->source.words;
+    if (is_v4(&attempt->source)) {
+        return pod->own_source4_be && source[3] == pod->own_source4_be;
+    }
+    return (pod->own_source6_be[0] | pod->own_source6_be[1] | pod->own_source6_be[2] |
+            pod->own_source6_be[3]) != 0 &&
+           equal_words(source, pod->own_source6_be);
+}
+
+static __always_inline enum verdict decide_for_sidecar(const struct fsm_pod* pod,
+                                                       const struct attempt* attempt) {
+    const struct fsm_address* to = &attempt->destination.address;
+    const __u16 port = bpf_ntohs(attempt->destination.port_be);
+    if (!(pod->flags & FSM_POD_INBOUND) || is_localhost(to)) {
+        return LEAVE;
+    }
+    if (!is_loopback(to) && !address_of_pod(attempt->netns_cookie, to)) {
+        return LEAVE;
+    }
+    if (from_own_source(pod, attempt) && (pod->flags & FSM_POD_OWN_SOURCE_REACHES_POD)) {
+        return LEAVE;
+    }
+    if (pod->self_call_exempt_port && port == pod->self_call_exempt_port) {
+        return LEAVE;
+    }
+    return family_intercepted(pod, attempt->netns_cookie, to, FSM_SEEN_IN6) ? TO_INBOUND : LEAVE;
+}
+
+static __always_inline enum verdict decide_for_application(const struct fsm_pod* pod,
+                                                           const struct attempt* attempt) {
+    const struct fsm_address* to = &attempt->destination.address;
+    const __u16 port = bpf_ntohs(attempt->destination.port_be);
+    if (!(pod->flags & FSM_POD_OUTBOUND) || is_loopback(to) || is_group(to) ||
+        is_loopback(&attempt->source) || address_of_pod(attempt->netns_cookie, to)) {
+        return LEAVE;
+    }
+    if (!family_intercepted(pod, attempt->netns_cookie, to, FSM_SEEN_OUT6)) {
+        return LEAVE;
+    }
+    return outbound_listed(pod, to, port) ? TO_OUTBOUND : LEAVE;
+}
+
+static __always_inline enum verdict decide(const struct fsm_pod* pod, struct tcp_sock* tcp,
+                                           const struct attempt* attempt) {
+    /* 0.0.0.0 and :: mean loopback. */
+    if (is_unspecified(&attempt->destination.address)) {
+        return LEAVE;
+    }
+    return owned_by_sidecar(pod, tcp) ? decide_for_sidecar(pod, attempt)
+                                      : decide_for_application(pod, attempt);
+}
+
+/* With one loopback address, all connections of a pod to its sidecar would differ by their source
+ * port alone: 28,000 would be the end, and one source port could not reach two destinations. So the
+ * address is spread over 127.0.0.0/8 where the outbound listener can be reached by any of them. */
+static __always_inline __u32 loopback4_for(const struct fsm_pod* pod,
+                                           const struct attempt* attempt) {
+    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &attempt->netns_cookie);
+    if (!observed) {
+        return LOCALHOST4;
+    }
+    /* A listener on 127.0.0.1 is reached by sk_lookup, which recognises the pod by the source
+     * address; a socket with a port of its own has none that tells. */
+    const int steered = (observed->seen & FSM_SEEN_OUT4_LOOPBACK) && !attempt->source_port &&
+                        pod->address4_be && !(pod->flags & FSM_POD_INBOUND_TC);
+    if (!(observed->seen & FSM_SEEN_OUT4_WILDCARD) && !steered) {
+        return LOCALHOST4;
+    }
+    __u32 hash = v4_of(&attempt->destination.address) * 2654435761U;
+    hash ^= hash >> 15;
+    hash = (hash + attempt->destination.port_be) * 2246822519U;
+    hash ^= hash >> 13;
+    /* 127.(1..254).(0..255).(1..254): none of the special addresses. */
+    const __u32 b = 1 + (hash & 0xff) % 254;
+    const __u32 c = (hash >> 8) & 0xff;
+    const __u32 d = 1 + ((hash >> 16) & 0xff) % 254;
+    return bpf_htonl(0x7f000000 | b << 16 | c << 8 | d);
+}
+
+/* Gives the socket the source address that it would have without us, so that the sidecar sees the
+ * same peer. A socket that the application has bound is left as it is (bpf_bind refuses it): then
+ * the sockname hooks answer in its place. */
+static __always_inline int bind_source4(struct bpf_sock_addr* ctx, __u32 ip_be) {
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = ip_be};
+    return bpf_bind(ctx, (struct sockaddr*)&source, sizeof(source));
+}
+
+static __always_inline int bind_source6(struct bpf_sock_addr* ctx, const struct fsm_address* ip) {
+    struct sockaddr_in6 source = {.sin6_family = AF_INET6};
+    __builtin_memcpy(&source.sin6_addr, ip->bytes, sizeof(source.sin6_addr));
+    return bpf_bind(ctx, (struct sockaddr*)&source, sizeof(source));
+}
+
+/* Forgets what an earlier connect() of this socket left, the source address included. */
+static __always_inline void forget_earlier(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                           int family) {
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
+    if (!conn) {
+        return;
+    }
+    if (conn->bound_by_us) {
+        const struct fsm_address any = {};
+        if (family == AF_INET) {
+            bind_source4(ctx, 0);
+        } else {
+            bind_source6(ctx, &any);
+        }
+    }
+    bpf_sk_storage_delete(&fsm_conn, sk);
+}
+
+/* Fills in what the socket remembers; NULL when that is impossible. */
+static __always_inline struct fsm_conn* remember(struct bpf_sock* sk, const struct fsm_pod* pod,
+                                                 const struct attempt* attempt,
+                                                 enum verdict verdict) {
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!conn) {
+        count(FSM_COUNTER_CONNECT_REFUSED);
+        return 0;
+    }
+    conn->original = attempt->destination;
+    conn->place = verdict == TO_OUTBOUND ? FSM_PLACE_OUTBOUND : FSM_PLACE_SELF_CALL;
+    conn->handshake_published = 0;
+    own_address(pod, &attempt->destination.address, &conn->shown.address);
+    count(verdict == TO_OUTBOUND ? FSM_COUNTER_CONNECT_OUTBOUND : FSM_COUNTER_CONNECT_SELF);
+    return conn;
+}
+
+static __always_inline int may_bind(const struct fsm_pod* pod, const struct attempt* attempt,
+                                    enum verdict verdict) {
+    return verdict == TO_OUTBOUND && !attempt->source_port && is_unspecified(&attempt->source);
+}
+
+/* An IPv4 destination, by an AF_INET socket or by an AF_INET6 one as ::ffff:a.b.c.d. Returns the
+ * address to connect to instead, 0 to leave the connect alone, or REFUSE. */
+static __always_inline __u32 intercept4(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                        struct attempt* attempt, int family, __u16* port) {
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &attempt->netns_cookie);
+    if (!pod) {
+        return 0;
+    }
+    struct tcp_sock* tcp = tcp_sock_of(sk);
+    if (!tcp) {
+        return 0;
+    }
+    const enum verdict verdict = decide(pod, tcp, attempt);
+    if (verdict == LEAVE) {
+        forget_earlier(ctx, sk, family);
+        return 0;
+    }
+    struct fsm_conn* conn = remember(sk, pod, attempt, verdict);
+    if (!conn) {
+        return REFUSE;
+    }
+    *port = verdict == TO_OUTBOUND ? pod->outbound_port4 : pod->inbound_port4;
+    if (verdict == TO_INBOUND) {
+        return LOCALHOST4;
+    }
+    const __u32 address = loopback4_for(pod, attempt);
+    if (may_bind(pod, attempt, verdict) && pod->address4_be) {
+        int failed;
+        if (family == AF_INET) {
+            failed = bind_source4(ctx, pod->address4_be);
+        } else {
+            failed = bind_source6(ctx, &conn->shown.address);
+        }
+        conn->bound_by_us = !failed;
+    }
+    return address;
+}
+
+static __always_inline int is_tcp(struct bpf_sock_addr* ctx) {
+    return ctx->type == SOCK_STREAM &&
+           (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_MPTCP);
+}
+
+SEC("cgroup/connect4")
+int fsm_connect4(struct bpf_sock_addr* ctx) {
+    struct bpf_sock* sk = ctx->sk;
+    if (!is_tcp(ctx) || !sk) {
+        return 1;
+    }
+    struct attempt attempt = {.netns_cookie = bpf_get_netns_cookie(ctx)};
+    set_v4(&attempt.destination.address, ctx_read(ctx->user_ip4));
+    attempt.destination.port_be = (__u16)ctx_read(ctx->user_port);
+    set_v4(&attempt.source, ctx_read(sk->src_ip4));
+    attempt.source_port = (__u16)ctx_read(sk->src_port);
+
+    __u16 port = 0;
+    const __u32 address = intercept4(ctx, sk, &attempt, AF_INET, &port);
+    if (address == REFUSE) {
+        return 0;
+    }
+    if (address) {
+        trace("connect4 to %pI4 goes to port %u", &attempt.destination.address.bytes[12], port);
+        ctx_write(ctx->user_ip4, address);
+        ctx_write(ctx->user_port, (__u32)bpf_htons(port));
+    }
+    return 1;
+}
+
+static __always_inline int connect6_mapped(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                           struct attempt* attempt) {
+    __u16 port = 0;
+    const __u32 address = intercept4(ctx, sk, attempt, AF_INET6, &port);
+    if (address == REFUSE) {
+        return 0;
+    }
+    if (address) {
+        ctx_write(ctx->user_ip6[3], address);
+        ctx_write(ctx->user_port, (__u32)bpf_htons(port));
+    }
+    return 1;
+}
+
+static __always_inline int connect6_native(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                           struct attempt* attempt) {
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &attempt->netns_cookie);
+    if (!pod) {
+        return 1;
+    }
+    struct tcp_sock* tcp = tcp_sock_of(sk);
+    if (!tcp) {
+        return 1;
+    }
+    const enum verdict verdict = decide(pod, tcp, attempt);
+    if (verdict == LEAVE) {
+        forget_earlier(ctx, sk, AF_INET6);
+        return 1;
+    }
+    struct fsm_conn* conn = remember(sk, pod, attempt, verdict);
+    if (!conn) {
+        return 0;
+    }
+    if (may_bind(pod, attempt, verdict) && !is_unspecified(&conn->shown.address)) {
+        conn->bound_by_us = !bind_source6(ctx, &conn->shown.address);
+    }
+    ctx_write(ctx->user_ip6[0], 0);
+    ctx_write(ctx->user_ip6[1], 0);
+    ctx_write(ctx->user_ip6[2], 0);
+    ctx_write(ctx->user_ip6[3], bpf_htonl(1));
+    ctx_write(ctx->user_port,
+              (__u32)bpf_htons(verdict == TO_OUTBOUND ? pod->outbound_port6 : pod->inbound_port6));
+    return 1;
+}
+
+SEC("cgroup/connect6")
+int fsm_connect6(struct bpf_sock_addr* ctx) {
+    struct bpf_sock* sk = ctx->sk;
+    if (!is_tcp(ctx) || !sk) {
+        return 1;
+    }
+    struct attempt attempt = {.netns_cookie = bpf_get_netns_cookie(ctx)};
+    set_v6(&attempt.destination.address, ctx_read(ctx->user_ip6[0]), ctx_read(ctx->user_ip6[1]),
+           ctx_read(ctx->user_ip6[2]), ctx_read(ctx->user_ip6[3]));
+    attempt.destination.port_be = (__u16)ctx_read(ctx->user_port);
+    set_v6(&attempt.source, ctx_read(sk->src_ip6[0]), ctx_read(sk->src_ip6[1]),
+           ctx_read(sk->src_ip6[2]), ctx_read(sk->src_ip6[3]));
+    attempt.source_port = (__u16)ctx_read(sk->src_port);
+
+    return is_v4(&attempt.destination.address) ? connect6_mapped(ctx, sk, &attempt)
+                                               : connect6_native(ctx, sk, &attempt);
+}
+
+char fsm_license[] SEC("license") __weak = "GPL";

@@ -1,0 +1,100 @@
+/* sk_lookup: steers new connections to the listeners of the sidecar. Runs only when the kernel
+ * looks for a listener, that is for SYNs; the connection keeps its addresses and ports, so there is
+ * nothing to translate and nothing to remember, and the accepted socket's own local address is the
+ * original destination. */
+#include <linux/in.h>
+
+#include "count.h"
+#include "policy.h"
+
+/* Assigns the first live listener of the key. 0: there is none. */
+static __always_inline int assign(struct bpf_sk_lookup* ctx, struct fsm_listener_key* key) {
+    for (int slot = 0; slot < FSM_LISTENER_SLOTS; slot++) {
+        key->slot = slot;
+        struct bpf_sock* listener = bpf_map_lookup_elem(&fsm_listeners, key);
+        if (!listener) {
+            continue;
+        }
+        /* Among SO_REUSEPORT listeners the kernel goes on to choose by the connection's hash. */
+        const long failed = bpf_sk_assign(ctx, listener, 0);
+        bpf_sk_release(listener);
+        if (!failed) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static __always_inline int steer_inbound(struct bpf_sk_lookup* ctx, const struct fsm_address* local,
+                                         const struct fsm_address* remote) {
+    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, local);
+    if (!netns_cookie) {
+        return SK_PASS;
+    }
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
+    if (!pod || (pod->flags & FSM_POD_INBOUND_TC) ||
+        !inbound_intercepted(pod, *netns_cookie, local, (__u16)ctx->local_port, remote)) {
+        return SK_PASS;
+    }
+    struct fsm_listener_key key = {
+        .netns_cookie = *netns_cookie,
+        .port = inbound_port(pod, local),
+        .family = is_v4(local) ? AF_INET : AF_INET6,
+        .bind = FSM_BIND_POD,
+    };
+    if (assign(ctx, &key)) {
+        count(FSM_COUNTER_INBOUND_STEERED);
+        return SK_PASS;
+    }
+    /* Connection refused, as iptables' redirection to a closed port. */
+    count(FSM_COUNTER_INBOUND_NO_LISTENER);
+    return SK_DROP;
+}
+
+/* A connection that the connect hook sent to 127.x.y.z, for a sidecar that listens on 127.0.0.1:
+ * its source is the pod's address, which names the pod. */
+static __always_inline int steer_outbound(struct bpf_sk_lookup* ctx,
+                                          const struct fsm_address* local,
+                                          const struct fsm_address* remote) {
+    if (is_localhost(local) || !is_v4(local)) {
+        return SK_PASS;
+    }
+    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, remote);
+    if (!netns_cookie) {
+        return SK_PASS;
+    }
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
+    if (!pod || ctx->local_port != pod->outbound_port4) {
+        return SK_PASS;
+    }
+    struct fsm_listener_key key = {
+        .netns_cookie = *netns_cookie,
+        .port = pod->outbound_port4,
+        .family = AF_INET,
+        .bind = FSM_BIND_LOOPBACK,
+    };
+    assign(ctx, &key);
+    return SK_PASS;
+}
+
+SEC("sk_lookup")
+int fsm_lookup(struct bpf_sk_lookup* ctx) {
+    if (ctx->protocol != IPPROTO_TCP) {
+        return SK_PASS;
+    }
+    struct fsm_address local = {};
+    struct fsm_address remote = {};
+    if (ctx->family == AF_INET) {
+        set_v4(&local, ctx_read(ctx->local_ip4));
+        set_v4(&remote, ctx_read(ctx->remote_ip4));
+    } else {
+        set_v6(&local, ctx_read(ctx->local_ip6[0]), ctx_read(ctx->local_ip6[1]),
+               ctx_read(ctx->local_ip6[2]), ctx_read(ctx->local_ip6[3]));
+        set_v6(&remote, ctx_read(ctx->remote_ip6[0]), ctx_read(ctx->remote_ip6[1]),
+               ctx_read(ctx->remote_ip6[2]), ctx_read(ctx->remote_ip6[3]));
+    }
+    return is_loopback(&local) ? steer_outbound(ctx, &local, &remote)
+                               : steer_inbound(ctx, &local, &remote);
+}
+
+char fsm_license[] SEC("license") __weak = "GPL";

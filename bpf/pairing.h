@@ -1,0 +1,31 @@
+/* How the two ends of one connection find each other: by the pair of initial sequence numbers. */
+#ifndef FSM_BPF_PAIRING_H
+#define FSM_BPF_PAIRING_H
+
+#include "maps.h"
+
+/* The server's end claims what the client's end published, and says who it is. NULL: nothing was
+ * published (yet: with TCP Fast Open the server's end is established first). */
+static __always_inline struct fsm_handshake* find_handshake(const struct fsm_handshake_key* key) {
+    return bpf_map_lookup_elem(&fsm_handshakes, key);
+}
+
+/* Makes `conn` the sidecar's end of a connection that the connect hook has sent to it. Returns 0
+ * when the handshake is of another kind. */
+static __always_inline int adopt_original(struct fsm_conn* conn, const struct fsm_handshake* found,
+                                          __u64 netns_cookie) {
+    if (found->client_netns != netns_cookie) {
+        return 0;
+    }
+    if (found->place == FSM_PLACE_OUTBOUND) {
+        conn->place = FSM_PLACE_AT_OUTBOUND;
+    } else if (found->place == FSM_PLACE_SELF_CALL) {
+        conn->place = FSM_PLACE_AT_SELF;
+    } else {
+        return 0;
+    }
+    conn->original = found->original;
+    return 1;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* Whether traffic is intercepted: the lists of a pod, and the order in which the meshes' own rules
+ * ask. */
+#ifndef FSM_BPF_POLICY_H
+#define FSM_BPF_POLICY_H
+
+#include "address.h"
+#include "kernel.h"
+#include "maps.h"
+
+static __always_inline int port_listed(const struct fsm_pod* pod, __u8 list, __u16 port) {
+    struct fsm_port_key key = {.pod_id = pod->pod_id, .port = port, .list = list};
+    return bpf_map_lookup_elem(&fsm_ports, &key) != 0;
+}
+
+static __always_inline int range_listed(const struct fsm_pod* pod, __u32 list,
+                                        const struct fsm_address* address) {
+    struct fsm_range_key key = {
+        .prefixlen = FSM_RANGE_FIXED_BITS + 128, .pod_id = pod->pod_id, .list = list};
+    __builtin_memcpy(key.address, address->bytes, sizeof(key.address));
+    return bpf_map_lookup_elem(&fsm_ranges, &key) != 0;
+}
+
+/* Exclusion wins; a missing inclusion list includes everything. */
+static __always_inline int outbound_listed(const struct fsm_pod* pod,
+                                           const struct fsm_address* destination, __u16 port) {
+    if ((pod->flags & FSM_POD_OUT_EXCLUDE_PORTS) && port_listed(pod, FSM_OUT_EXCLUDE, port)) {
+        return 0;
+    }
+    if ((pod->flags & FSM_POD_OUT_EXCLUDE_RANGES) &&
+        range_listed(pod, FSM_OUT_EXCLUDE, destination)) {
+        return 0;
+    }
+    const int by_port =
+        !(pod->flags & FSM_POD_OUT_INCLUDE_PORTS) || port_listed(pod, FSM_OUT_INCLUDE, port);
+    const int by_range = !(pod->flags & FSM_POD_OUT_INCLUDE_RANGES) ||
+                         range_listed(pod, FSM_OUT_INCLUDE, destination);
+    if ((pod->flags & FSM_POD_OUT_INCLUDE_ANY) && (pod->flags & FSM_POD_OUT_INCLUDE_PORTS) &&
+        (pod->flags & FSM_POD_OUT_INCLUDE_RANGES)) {
+        return by_port || by_range;
+    }
+    return by_port && by_range;
+}
+
+static __always_inline int inbound_listed(const struct fsm_pod* pod,
+                                          const struct fsm_address* source, __u16 port) {
+    if ((pod->flags & FSM_POD_IN_EXCLUDE_PORTS) && port_listed(pod, FSM_IN_EXCLUDE, port)) {
+        return 0;
+    }
+    if ((pod->flags & FSM_POD_IN_EXCLUDE_RANGES) && range_listed(pod, FSM_IN_EXCLUDE, source)) {
+        return 0;
+    }
+    return (!(pod->flags & FSM_POD_IN_INCLUDE_PORTS) || port_listed(pod, FSM_IN_INCLUDE, port)) &&
+           (!(pod->flags & FSM_POD_IN_INCLUDE_RANGES) || range_listed(pod, FSM_IN_INCLUDE, source));
+}
+
+/* Whether this family is intercepted in a direction; `seen` is the direction's FSM_SEEN bit. */
+static __always_inline int family_intercepted(const struct fsm_pod* pod, __u64 netns_cookie,
+                                              const struct fsm_address* address, __u32 seen) {
+    if (is_v4(address) || pod->ipv6 == FSM_IPV6_ALWAYS) {
+        return 1;
+    }
+    if (pod->ipv6 == FSM_IPV6_NEVER) {
+        return 0;
+    }
+    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
+    return observed && (observed->seen & seen);
+}
+
+/* Whether a connection that arrives from outside belongs to the inbound listener. A source that is
+ * the destination, or a loopback address on either side, is the pod talking to itself: the connect
+ * hook has decided about that. */
+static __always_inline int inbound_intercepted(const struct fsm_pod* pod, __u64 netns_cookie,
+                                               const struct fsm_address* local, __u16 local_port,
+                                               const struct fsm_address* remote) {
+    return (pod->flags & FSM_POD_INBOUND) && !equal(local, remote) && !is_loopback(local) &&
+           !is_loopback(remote) && family_intercepted(pod, netns_cookie, local, FSM_SEEN_IN6) &&
+           inbound_listed(pod, remote, local_port);
+}
+
+/* Whether the sidecar owns the socket: its creator's uid or gid, as iptables' owner match has it.
+ */
+static __always_inline int owned_by_sidecar(const struct fsm_pod* pod, struct tcp_sock* tcp) {
+    struct sock* sk = sock_of(tcp);
+    if (sk->sk_uid.val == pod->sidecar_uid) {
+        return 1;
+    }
+    if (!(pod->flags & FSM_POD_HAS_GID)) {
+        return 0;
+    }
+    return BPF_CORE_READ(sk, sk_socket, file, f_cred, fsgid.val) == pod->sidecar_gid;
+}
+
+static __always_inline int address_of_pod(__u64 netns_cookie, const struct fsm_address* address) {
+    __u64* owner = bpf_map_lookup_elem(&fsm_pod_ips, address);
+    return owner && *owner == netns_cookie;
+}
+
+static __always_inline __u16 outbound_port(const struct fsm_pod* pod,
+                                           const struct fsm_address* like) {
+    return is_v4(like) ? pod->outbound_port4 : pod->outbound_port6;
+}
+
+static __always_inline __u16 inbound_port(const struct fsm_pod* pod,
+                                          const struct fsm_address* like) {
+    return is_v4(like) ? pod->inbound_port4 : pod->inbound_port6;
+}
+
+#endif

@@ -1,0 +1,419 @@
+/* sockops: what happens to TCP sockets. At establishment, the two ends of a connection on this node
+ * are paired, and enter the socket map when they may be accelerated; a sidecar's listener enters
+ * the map of listeners when it starts to listen; a closed socket takes along what it left in maps.
+ */
+#include <linux/in.h>
+
+#include "address.h"
+#include "count.h"
+#include "kernel.h"
+#include "maps.h"
+#include "pairing.h"
+#include "policy.h"
+
+/* The established socket, its pod, and both of its addresses. */
+struct end {
+    __u64 netns_cookie;
+    struct fsm_pod* pod;
+    struct bpf_sock* sk;
+    struct tcp_sock* tcp;
+    struct fsm_endpoint local;
+    struct fsm_endpoint remote;
+};
+
+static __always_inline void read_local(struct bpf_sock_ops* ops, struct fsm_endpoint* local) {
+    if (ctx_read(ops->family) == AF_INET) {
+        set_v4(&local->address, ctx_read(ops->local_ip4));
+    } else {
+        set_v6(&local->address, ctx_read(ops->local_ip6[0]), ctx_read(ops->local_ip6[1]),
+               ctx_read(ops->local_ip6[2]), ctx_read(ops->local_ip6[3]));
+    }
+    local->port_be = bpf_htons((__u16)ctx_read(ops->local_port));
+}
+
+static __always_inline void read_remote(struct bpf_sock_ops* ops, struct fsm_endpoint* remote) {
+    if (ctx_read(ops->family) == AF_INET) {
+        set_v4(&remote->address, ctx_read(ops->remote_ip4));
+    } else {
+        set_v6(&remote->address, ctx_read(ops->remote_ip6[0]), ctx_read(ops->remote_ip6[1]),
+               ctx_read(ops->remote_ip6[2]), ctx_read(ops->remote_ip6[3]));
+    }
+    /* Network order in the upper half: linux/bpf.h, struct bpf_sock_ops. */
+    remote->port_be = bpf_htons((__u16)bpf_ntohl(ctx_read(ops->remote_port)));
+}
+
+/* kTLS and MPTCP do things to a socket that socket maps do not know of. */
+static __always_inline int may_enter_socket_map(struct tcp_sock* tcp) {
+    return !tcp->inet_conn.icsk_ulp_ops && !tcp->is_mptcp;
+}
+
+static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, __u64 client_cookie,
+                                            __u32 role) {
+    struct fsm_end_key key = {.client_cookie = client_cookie, .role = role};
+    if (bpf_sock_hash_update(ops, &fsm_sockets, &key, BPF_ANY)) {
+        count(FSM_COUNTER_SOCKET_NOT_ENTERED);
+        return 0;
+    }
+    count(FSM_COUNTER_SOCKET_ACCELERATED);
+    return 1;
+}
+
+/* ---- the client's end ---------------------------------------------------------------------------
+ */
+
+/* The scope that lets this connection be accelerated, seen from its client; FSM_SCOPE_FULL + 1 when
+ * none does. Asked before the server's end is known: is it a sidecar's inbound listener on this
+ * node? A connection to another node must not pay for acceleration. */
+#define FSM_SCOPE_NONE (FSM_SCOPE_FULL + 1)
+static __always_inline __u32 scope_needed(const struct end* end, __u8 place) {
+    switch (place) {
+        case FSM_PLACE_OUTBOUND:
+            return FSM_SCOPE_FULL;
+        case FSM_PLACE_SELF_CALL:
+            return FSM_SCOPE_SIDECAR;
+        default:
+            break;
+    }
+    if (!owned_by_sidecar(end->pod, end->tcp)) {
+        return FSM_SCOPE_NONE;
+    }
+    if (is_loopback(&end->remote.address)) {
+        return FSM_SCOPE_FULL;
+    }
+    __u64* peer_netns = bpf_map_lookup_elem(&fsm_pod_ips, &end->remote.address);
+    if (!peer_netns) {
+        return FSM_SCOPE_NONE;
+    }
+    if (*peer_netns == end->netns_cookie) {
+        return FSM_SCOPE_FULL;
+    }
+    struct fsm_pod* peer = bpf_map_lookup_elem(&fsm_pods, peer_netns);
+    if (!peer || peer->scope == FSM_SCOPE_OFF ||
+        !inbound_intercepted(peer, *peer_netns, &end->remote.address,
+                             bpf_ntohs(end->remote.port_be), &end->local.address)) {
+        return FSM_SCOPE_NONE;
+    }
+    return FSM_SCOPE_SIDECAR;
+}
+
+static __always_inline void pace_client(const struct end* end, __u64 cookie,
+                                        const struct fsm_handshake_key* key) {
+    struct fsm_pace* pace = bpf_sk_storage_get(&fsm_pace, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (pace) {
+        pace->peer.client_cookie = cookie;
+        pace->peer.role = FSM_ROLE_SERVER;
+        pace->handshake = *key;
+    }
+}
+
+static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* end,
+                                    struct fsm_conn* conn, int accelerate) {
+    const __u64 cookie = bpf_get_socket_cookie(ops);
+    /* With TCP Fast Open, data may have been acknowledged already: count back from it. */
+    conn->handshake.client_isn = ops->snd_una - (__u32)ops->bytes_acked;
+    conn->handshake.server_isn = ops->rcv_nxt - 1 - (__u32)ops->bytes_received;
+
+    struct fsm_handshake offer = {
+        .client_netns = end->netns_cookie,
+        .client_cookie = cookie,
+        .client_sock = (__u64)end->tcp,
+        .original = conn->original,
+        .place = conn->place,
+    };
+    if (accelerate && may_enter_socket_map(end->tcp) &&
+        enter_socket_map(ops, cookie, FSM_ROLE_CLIENT)) {
+        offer.accelerate = 1;
+        pace_client(end, cookie, &conn->handshake);
+    }
+    if (bpf_map_update_elem(&fsm_handshakes, &conn->handshake, &offer, BPF_ANY)) {
+        count(FSM_COUNTER_HANDSHAKE_FULL);
+        return;
+    }
+    conn->handshake_published = 1;
+    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+    count(FSM_COUNTER_HANDSHAKE_PUBLISHED);
+    trace("handshake %u/%u published, accelerate %u", conn->handshake.client_isn,
+          conn->handshake.server_isn, offer.accelerate);
+}
+
+static __always_inline void on_active_established(struct bpf_sock_ops* ops, const struct end* end) {
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!conn) {
+        return;
+    }
+    if (conn->place == FSM_PLACE_NONE) {
+        conn->place = FSM_PLACE_PLAIN_CLIENT;
+    }
+    const __u32 needed = scope_needed(end, conn->place);
+    const int accelerate = needed <= end->pod->scope;
+    if (conn->place != FSM_PLACE_PLAIN_CLIENT || accelerate) {
+        publish(ops, end, conn, accelerate);
+    }
+}
+
+/* ---- the server's end ---------------------------------------------------------------------------
+ */
+
+static __always_inline void watch_close(struct bpf_sock_ops* ops) {
+    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* The connection came from outside the pod through the tc programs: the port that it was meant for
+ * is in the flow. */
+static __always_inline int flow_key_of(const struct end* end, struct fsm_flow_key* key) {
+    __builtin_memset(key, 0, sizeof(*key));
+    key->pod = end->local.address;
+    key->remote = end->remote.address;
+    key->remote_port_be = end->remote.port_be;
+    key->inbound_port_be = end->local.port_be;
+    return bpf_ntohs(end->local.port_be) == inbound_port(end->pod, &end->local.address);
+}
+
+static __always_inline void place_inbound_by_tc(struct bpf_sock_ops* ops, const struct end* end,
+                                                struct fsm_conn* conn) {
+    struct fsm_flow_key key;
+    if (!flow_key_of(end, &key)) {
+        return;
+    }
+    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
+    if (!flow) {
+        return;
+    }
+    conn->place = FSM_PLACE_AT_INBOUND;
+    conn->original.address = end->local.address;
+    conn->original.port_be = flow->original_port_be;
+    conn->shown.port_be = end->local.port_be;
+    watch_close(ops);
+}
+
+static __always_inline void place_inbound_by_lookup(const struct end* end, struct fsm_conn* conn) {
+    if (!inbound_intercepted(end->pod, end->netns_cookie, &end->local.address,
+                             bpf_ntohs(end->local.port_be), &end->remote.address)) {
+        return;
+    }
+    conn->place = FSM_PLACE_AT_INBOUND;
+    conn->original = end->local;
+    conn->shown.port_be = bpf_htons(inbound_port(end->pod, &end->local.address));
+}
+
+/* Whether the server's end allows what the client's end has offered. */
+static __always_inline int accelerate_server(const struct end* end, const struct fsm_conn* conn,
+                                             const struct fsm_handshake* found) {
+    if (!found->accelerate || !may_enter_socket_map(end->tcp)) {
+        return 0;
+    }
+    const int both_are_sidecars =
+        conn->place == FSM_PLACE_AT_INBOUND || conn->place == FSM_PLACE_AT_SELF;
+    return end->pod->scope >= (both_are_sidecars ? FSM_SCOPE_SIDECAR : FSM_SCOPE_FULL);
+}
+
+static __always_inline void pair_with(struct bpf_sock_ops* ops, const struct end* end,
+                                      struct fsm_conn* conn, struct fsm_handshake* found) {
+    count(FSM_COUNTER_HANDSHAKE_PAIRED);
+    if (!accelerate_server(end, conn, found) ||
+        !enter_socket_map(ops, found->client_cookie, FSM_ROLE_SERVER)) {
+        bpf_map_delete_elem(&fsm_handshakes, &conn->handshake);
+        return;
+    }
+    struct fsm_pace* pace = bpf_sk_storage_get(&fsm_pace, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (pace) {
+        pace->peer.client_cookie = found->client_cookie;
+        pace->peer.role = FSM_ROLE_CLIENT;
+        pace->peer_cookie = found->client_cookie;
+        pace->peer_sock = found->client_sock;
+    }
+    /* The client reads this with its first message: cookie first, for it looks at server_sock. */
+    found->server_cookie = bpf_get_socket_cookie(ops);
+    asm volatile("" ::: "memory");
+    found->server_sock = (__u64)end->tcp;
+}
+
+static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
+                                                   const struct end* end) {
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!conn) {
+        return;
+    }
+    conn->place = FSM_PLACE_PLAIN_SERVER;
+    conn->handshake.client_isn = ops->rcv_nxt - 1 - (__u32)ops->bytes_received;
+    conn->handshake.server_isn = ops->snd_nxt - 1;
+    /* What the sidecar is shown when its application had bound a port of its own. */
+    own_address(end->pod, &end->local.address, &conn->shown.address);
+
+    struct fsm_handshake* found = find_handshake(&conn->handshake);
+    if (!found || !adopt_original(conn, found, end->netns_cookie)) {
+        if (end->pod->flags & FSM_POD_INBOUND_TC) {
+            place_inbound_by_tc(ops, end, conn);
+        } else {
+            place_inbound_by_lookup(end, conn);
+        }
+    }
+    if (found) {
+        pair_with(ops, end, conn, found);
+    }
+}
+
+/* ---- the end of a socket
+ * -------------------------------------------------------------------------- */
+
+/* A flow whose socket went into TIME_WAIT still translates what is on its way, and is swept later.
+ */
+static __always_inline void close_flow(struct end* end, __u32 old_state) {
+    struct fsm_flow_key key;
+    if (!flow_key_of(end, &key)) {
+        return;
+    }
+    if (old_state != BPF_TCP_FIN_WAIT2 && old_state != BPF_TCP_CLOSING &&
+        old_state != BPF_TCP_TIME_WAIT) {
+        bpf_map_delete_elem(&fsm_flows, &key);
+        return;
+    }
+    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
+    if (flow) {
+        flow->closed_at_ns = bpf_ktime_get_ns();
+    }
+}
+
+static __always_inline void on_close(struct bpf_sock_ops* ops, struct bpf_sock* sk) {
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
+    if (!conn) {
+        return;
+    }
+    if (conn->handshake_published) {
+        bpf_map_delete_elem(&fsm_handshakes, &conn->handshake);
+        conn->handshake_published = 0;
+    }
+    if (conn->place != FSM_PLACE_AT_INBOUND) {
+        return;
+    }
+    struct end end = {.netns_cookie = bpf_get_netns_cookie(ops)};
+    end.pod = bpf_map_lookup_elem(&fsm_pods, &end.netns_cookie);
+    if (end.pod && (end.pod->flags & FSM_POD_INBOUND_TC)) {
+        read_local(ops, &end.local);
+        read_remote(ops, &end.remote);
+        close_flow(&end, ops->args[0]);
+    }
+}
+
+/* ---- listeners
+ * ------------------------------------------------------------------------------------ */
+
+/* Takes the first free slot, so that every one of several listeners on a port can be found. */
+static __always_inline void enter_listener(struct bpf_sock_ops* ops, struct fsm_listener_key* key) {
+    for (int slot = 0; slot < FSM_LISTENER_SLOTS; slot++) {
+        key->slot = slot;
+        const long failed = bpf_sock_hash_update(ops, &fsm_listeners, key, BPF_NOEXIST);
+        if (!failed) {
+            count(FSM_COUNTER_LISTENER_SEEN);
+            return;
+        }
+        if (failed != -EEXIST) {
+            break;
+        }
+    }
+    /* The newest must be there: an older one of the same group is reached through it. */
+    key->slot = FSM_LISTENER_SLOTS - 1;
+    if (bpf_sock_hash_update(ops, &fsm_listeners, key, BPF_ANY)) {
+        count(FSM_COUNTER_LISTENER_NOT_ENTERED);
+        return;
+    }
+    count(FSM_COUNTER_LISTENER_SEEN);
+}
+
+static __always_inline void note_seen(__u64 netns_cookie, __u32 clear, __u32 set) {
+    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
+    if (!observed) {
+        const struct fsm_observed first = {.seen = set};
+        bpf_map_update_elem(&fsm_observed, &netns_cookie, &first, BPF_NOEXIST);
+        return;
+    }
+    if (clear) {
+        __sync_fetch_and_and(&observed->seen, ~clear);
+    }
+    __sync_fetch_and_or(&observed->seen, set);
+}
+
+static __always_inline void note_listener(const struct end* end, __u16 port, __u8 family,
+                                          __u8 bind) {
+    if (family == AF_INET6) {
+        note_seen(end->netns_cookie, 0,
+                  port == end->pod->outbound_port6 ? FSM_SEEN_OUT6 : FSM_SEEN_IN6);
+    } else if (port == end->pod->inbound_port4) {
+        note_seen(end->netns_cookie, 0, FSM_SEEN_IN4);
+    } else if (bind == FSM_BIND_LOOPBACK) {
+        note_seen(end->netns_cookie, FSM_SEEN_OUT4_WILDCARD, FSM_SEEN_OUT4_LOOPBACK);
+    } else if (is_unspecified(&end->local.address)) {
+        note_seen(end->netns_cookie, FSM_SEEN_OUT4_LOOPBACK, FSM_SEEN_OUT4_WILDCARD);
+    }
+}
+
+static __always_inline void add_listener(struct bpf_sock_ops* ops, const struct end* end,
+                                         __u8 family) {
+    const __u16 port = bpf_ntohs(end->local.port_be);
+    const struct fsm_pod* pod = end->pod;
+    if (family == AF_INET ? port != pod->outbound_port4 && port != pod->inbound_port4
+                          : port != pod->outbound_port6 && port != pod->inbound_port6) {
+        return;
+    }
+    struct fsm_listener_key key = {
+        .netns_cookie = end->netns_cookie,
+        .port = port,
+        .family = family,
+        .bind = is_loopback(&end->local.address) ? FSM_BIND_LOOPBACK : FSM_BIND_POD,
+    };
+    enter_listener(ops, &key);
+    note_listener(end, port, family, key.bind);
+    trace("listener on port %u, family %u, bind %u", port, family, key.bind);
+}
+
+static __always_inline void on_listen(struct bpf_sock_ops* ops, const struct end* end) {
+    if (is_v4(&end->local.address)) {
+        add_listener(ops, end, AF_INET);
+        return;
+    }
+    add_listener(ops, end, AF_INET6);
+    const int ipv6_only = BPF_CORE_READ_BITFIELD(sock_of(end->tcp), __sk_common.skc_ipv6only);
+    if (!ipv6_only && is_unspecified(&end->local.address)) {
+        add_listener(ops, end, AF_INET);
+    }
+}
+
+SEC("sockops")
+int fsm_sockops(struct bpf_sock_ops* ops) {
+    const __u32 op = ops->op;
+    struct bpf_sock* sk = ops->sk;
+    if (op == BPF_SOCK_OPS_STATE_CB) {
+        if (sk && ops->args[1] == BPF_TCP_CLOSE) {
+            on_close(ops, sk);
+        }
+        return 1;
+    }
+    if ((op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB &&
+         op != BPF_SOCK_OPS_TCP_LISTEN_CB) ||
+        !sk) {
+        return 1;
+    }
+    struct end end = {.netns_cookie = bpf_get_netns_cookie(ops), .sk = sk};
+    end.pod = bpf_map_lookup_elem(&fsm_pods, &end.netns_cookie);
+    if (!end.pod) {
+        return 1;
+    }
+    end.tcp = tcp_sock_of(sk);
+    if (!end.tcp) {
+        return 1;
+    }
+    read_local(ops, &end.local);
+    if (op == BPF_SOCK_OPS_TCP_LISTEN_CB) {
+        on_listen(ops, &end);
+        return 1;
+    }
+    read_remote(ops, &end.remote);
+    if (op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
+        on_active_established(ops, &end);
+    } else {
+        on_passive_established(ops, &end);
+    }
+    return 1;
+}
+
+char fsm_license[] SEC("license") __weak = "GPL";

@@ -1,0 +1,298 @@
+/* tc on a pod's interface, inside its netns: the inbound mechanism for kernels and pods that cannot
+ * be served by sk_lookup. Ingress rewrites the destination port to the sidecar's inbound port,
+ * egress restores the source port. What a connection was meant for is in its flow, and, from
+ * establishment on, in the socket's own storage: a flow that was evicted is made again from there.
+ * Nothing is done on FIN or RST: the socket's end is what ends the flow (sockops.bpf.c). */
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+
+#include "count.h"
+#include "policy.h"
+
+#define IP_OFFSET_MASK 0x1fff
+#define MAX_EXTENSION_HEADERS 6
+
+/* A TCP segment; offsets in bytes from the start of the frame. */
+struct segment {
+    struct fsm_endpoint source;
+    struct fsm_endpoint destination;
+    __u32 tcp_offset;
+    __u8 syn; /* SYN without ACK */
+};
+
+static __always_inline int read_ports(struct __sk_buff* skb, struct segment* segment) {
+    struct tcphdr tcp;
+    /* A first fragment may hold little more than the ports and flags: 14 bytes are enough. */
+    if (bpf_skb_load_bytes(skb, segment->tcp_offset, &tcp, 14)) {
+        return 0;
+    }
+    segment->source.port_be = tcp.source;
+    segment->destination.port_be = tcp.dest;
+    segment->syn = tcp.syn && !tcp.ack;
+    return 1;
+}
+
+static __always_inline int read_v4(struct __sk_buff* skb, struct segment* segment) {
+    struct iphdr ip;
+    if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.protocol != IPPROTO_TCP ||
+        (bpf_ntohs(ip.frag_off) & IP_OFFSET_MASK)) {
+        return 0;
+    }
+    set_v4(&segment->source.address, ip.saddr);
+    set_v4(&segment->destination.address, ip.daddr);
+    segment->tcp_offset = ETH_HLEN + ip.ihl * 4;
+    return read_ports(skb, segment);
+}
+
+/* The length of an extension header in bytes; 0: this is not one that TCP can follow. */
+static __always_inline __u32 extension_length(__u8 type, const __u8* header) {
+    switch (type) {
+        case IPPROTO_HOPOPTS:
+        case IPPROTO_ROUTING:
+        case IPPROTO_DSTOPTS:
+            return (header[1] + 1) * 8;
+        case IPPROTO_FRAGMENT:
+            /* Only the first fragment holds the ports. */
+            return (((__u16)header[2] << 8 | header[3]) & 0xfff8) ? 0 : 8;
+        case IPPROTO_AH:
+            return (header[1] + 2) * 4;
+        default:
+            return 0;
+    }
+}
+
+static __always_inline int read_v6(struct __sk_buff* skb, struct segment* segment) {
+    struct ipv6hdr ip;
+    if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip))) {
+        return 0;
+    }
+    __builtin_memcpy(segment->source.address.bytes, &ip.saddr, 16);
+    __builtin_memcpy(segment->destination.address.bytes, &ip.daddr, 16);
+    __u8 next = ip.nexthdr;
+    __u32 offset = ETH_HLEN + sizeof(ip);
+    for (int i = 0; i < MAX_EXTENSION_HEADERS && next != IPPROTO_TCP; i++) {
+        __u8 header[8];
+        if (bpf_skb_load_bytes(skb, offset, header, sizeof(header))) {
+            return 0;
+        }
+        const __u32 length = extension_length(next, header);
+        if (!length) {
+            return 0;
+        }
+        next = header[0];
+        offset += length;
+    }
+    segment->tcp_offset = offset;
+    return next == IPPROTO_TCP && read_ports(skb, segment);
+}
+
+static __always_inline int read_segment(struct __sk_buff* skb, struct segment* segment) {
+    if (skb->protocol == bpf_htons(ETH_P_IP)) {
+        return read_v4(skb, segment);
+    }
+    return skb->protocol == bpf_htons(ETH_P_IPV6) && read_v6(skb, segment);
+}
+
+static __always_inline void replace_port(struct __sk_buff* skb, const struct segment* segment,
+                                         __u32 field, __u16 from_be, __u16 to_be) {
+    const __u32 checksum = segment->tcp_offset + __builtin_offsetof(struct tcphdr, check);
+    if (from_be == to_be) {
+        return;
+    }
+    bpf_l4_csum_replace(skb, checksum, from_be, to_be, sizeof(to_be));
+    bpf_skb_store_bytes(skb, segment->tcp_offset + field, &to_be, sizeof(to_be), 0);
+}
+
+/* The pod's end of the rewritten connection; to be released. */
+static __always_inline struct bpf_sock* pod_socket(struct __sk_buff* skb,
+                                                   const struct segment* segment,
+                                                   __u16 inbound_be) {
+    struct bpf_sock_tuple tuple = {};
+    __u32 size = sizeof(tuple.ipv4);
+    if (is_v4(&segment->destination.address)) {
+        tuple.ipv4.saddr = v4_of(&segment->source.address);
+        tuple.ipv4.daddr = v4_of(&segment->destination.address);
+        tuple.ipv4.sport = segment->source.port_be;
+        tuple.ipv4.dport = inbound_be;
+    } else {
+        __builtin_memcpy(tuple.ipv6.saddr, segment->source.address.bytes, 16);
+        __builtin_memcpy(tuple.ipv6.daddr, segment->destination.address.bytes, 16);
+        tuple.ipv6.sport = segment->source.port_be;
+        tuple.ipv6.dport = inbound_be;
+        size = sizeof(tuple.ipv6);
+    }
+    return bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+}
+
+/* Whether a live connection to another port of the pod has the tuple that a SYN for `original_be`
+ * would be rewritten to. */
+static __always_inline int tuple_taken(struct __sk_buff* skb, const struct segment* segment,
+                                       const struct fsm_flow* flow, __u16 inbound_be) {
+    if (flow && flow->original_port_be == segment->destination.port_be) {
+        return 0;
+    }
+    struct bpf_sock* sk = pod_socket(skb, segment, inbound_be);
+    if (!sk) {
+        return 0;
+    }
+    const __u32 state = sk->state;
+    int taken =
+        flow && state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT && state != BPF_TCP_CLOSE;
+    struct bpf_sock* full = bpf_sk_fullsock(sk);
+    if (!flow && full) {
+        struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, full, 0, 0);
+        taken = conn && conn->place == FSM_PLACE_AT_INBOUND &&
+                conn->original.port_be != segment->destination.port_be;
+    }
+    bpf_sk_release(sk);
+    return taken;
+}
+
+static __always_inline void key_of(const struct segment* segment, __u16 inbound_be,
+                                   struct fsm_flow_key* key) {
+    __builtin_memset(key, 0, sizeof(*key));
+    key->pod = segment->destination.address;
+    key->remote = segment->source.address;
+    key->remote_port_be = segment->source.port_be;
+    key->inbound_port_be = inbound_be;
+}
+
+static __always_inline int store_flow(const struct fsm_flow_key* key, __u16 original_be) {
+    const struct fsm_flow flow = {.original_port_be = original_be};
+    if (bpf_map_update_elem(&fsm_flows, key, &flow, BPF_ANY)) {
+        count(FSM_COUNTER_FLOW_LOST);
+        return 0;
+    }
+    return 1;
+}
+
+/* A new connection. */
+static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segment* segment,
+                                       const struct fsm_flow_key* key, __u16 inbound_be) {
+    const __u16 original_be = segment->destination.port_be;
+    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, key);
+    if (tuple_taken(skb, segment, flow, inbound_be)) {
+        /* The client uses one source port towards two of our ports. After the rewrite they would
+         * be one connection: the second waits until the first is gone. */
+        count(FSM_COUNTER_INBOUND_TUPLE_TAKEN);
+        return TC_ACT_SHOT;
+    }
+    if (!store_flow(key, original_be)) {
+        return TC_ACT_SHOT;
+    }
+    count(FSM_COUNTER_INBOUND_REWRITTEN);
+    trace("tc: port %u goes to port %u", bpf_ntohs(original_be), bpf_ntohs(inbound_be));
+    replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest), original_be, inbound_be);
+    return TC_ACT_OK;
+}
+
+/* The flow is gone, but its socket may live: it knows the port that it was meant for. */
+static __always_inline int recover_flow(struct __sk_buff* skb, const struct segment* segment,
+                                        const struct fsm_flow_key* key, __u16 inbound_be) {
+    struct bpf_sock* sk = pod_socket(skb, segment, inbound_be);
+    if (!sk) {
+        return 0;
+    }
+    int found = 0;
+    struct bpf_sock* full = bpf_sk_fullsock(sk);
+    if (full) {
+        struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, full, 0, 0);
+        found = conn && conn->place == FSM_PLACE_AT_INBOUND &&
+                conn->original.port_be == segment->destination.port_be;
+    }
+    bpf_sk_release(sk);
+    if (found) {
+        store_flow(key, segment->destination.port_be);
+        count(FSM_COUNTER_FLOW_RECOVERED);
+    }
+    return found;
+}
+
+static __always_inline int ingress_later(struct __sk_buff* skb, const struct segment* segment,
+                                         const struct fsm_flow_key* key, __u16 inbound_be) {
+    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, key);
+    const int known = flow && flow->original_port_be == segment->destination.port_be;
+    if (known || (!flow && recover_flow(skb, segment, key, inbound_be))) {
+        replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest),
+                     segment->destination.port_be, inbound_be);
+    }
+    return TC_ACT_OK;
+}
+
+SEC("tc")
+int fsm_ingress(struct __sk_buff* skb) {
+    struct segment segment = {};
+    if (!read_segment(skb, &segment)) {
+        return TC_ACT_OK;
+    }
+    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.destination.address);
+    if (!netns_cookie) {
+        return TC_ACT_OK;
+    }
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
+    if (!pod || !(pod->flags & FSM_POD_INBOUND_TC)) {
+        return TC_ACT_OK;
+    }
+    const __u16 inbound_be = bpf_htons(inbound_port(pod, &segment.destination.address));
+    struct fsm_flow_key key;
+    key_of(&segment, inbound_be, &key);
+    if (!segment.syn) {
+        return ingress_later(skb, &segment, &key, inbound_be);
+    }
+    if (!inbound_intercepted(pod, *netns_cookie, &segment.destination.address,
+                             bpf_ntohs(segment.destination.port_be), &segment.source.address)) {
+        return TC_ACT_OK;
+    }
+    return ingress_syn(skb, &segment, &key, inbound_be);
+}
+
+/* The port that the client knows; 0: the segment is none of ours. */
+static __always_inline __u16 original_port(struct __sk_buff* skb, const struct segment* segment) {
+    struct bpf_sock* sk = skb->sk;
+    if (sk) {
+        sk = bpf_sk_fullsock(sk);
+    }
+    if (sk) {
+        struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
+        if (conn && conn->place == FSM_PLACE_AT_INBOUND) {
+            return conn->original.port_be;
+        }
+    }
+    /* SYN-ACK, TIME_WAIT and RST have no full socket. */
+    struct fsm_flow_key key = {
+        .pod = segment->source.address,
+        .remote = segment->destination.address,
+        .remote_port_be = segment->destination.port_be,
+        .inbound_port_be = segment->source.port_be,
+    };
+    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
+    return flow ? flow->original_port_be : 0;
+}
+
+SEC("tc")
+int fsm_egress(struct __sk_buff* skb) {
+    struct segment segment = {};
+    if (!read_segment(skb, &segment)) {
+        return TC_ACT_OK;
+    }
+    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.source.address);
+    if (!netns_cookie) {
+        return TC_ACT_OK;
+    }
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
+    if (!pod || segment.source.port_be != bpf_htons(inbound_port(pod, &segment.source.address))) {
+        return TC_ACT_OK;
+    }
+    const __u16 original_be = original_port(skb, &segment);
+    if (original_be) {
+        replace_port(skb, &segment, __builtin_offsetof(struct tcphdr, source),
+                     segment.source.port_be, original_be);
+    }
+    return TC_ACT_OK;
+}
+
+char fsm_license[] SEC("license") __weak = "GPL";
