@@ -1,0 +1,67 @@
+// An HTTP/1.1 response, parsed as its bytes come in. It trusts nothing: every length is bounded.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+
+namespace fsm {
+
+struct HttpResponse {
+    int status = 0;
+    std::string body;
+};
+
+// All bytes of a response together: head, body, and the framing of chunks.
+inline constexpr std::size_t kMaxHttpResponse = std::size_t{1} << 20;
+
+// Feed it until it says that the response is complete, or tell it that the peer has closed. After
+// an error it must not be fed again. Errors: EPROTO (not an HTTP/1.x response), EMSGSIZE (too
+// large), ECONNRESET (the peer closed in the middle of it).
+class HttpResponseParser {
+  public:
+    // True when the response is complete; bytes behind it are ignored.
+    Result<bool> feed(std::string_view bytes);
+    // The response, when the end of the stream is one that HTTP allows.
+    Result<HttpResponse> finish();
+
+  private:
+    enum class State {
+        status_line,
+        headers,
+        sized_body,
+        chunk_size,
+        chunk_data,
+        chunk_end,
+        trailers,
+        body_until_close,
+        complete
+    };
+
+    // One step of the machine; false when it needs more bytes.
+    Result<bool> step();
+    Result<bool> parse_status_line();
+    Result<bool> parse_header();
+    Result<void> parse_header_line(std::string_view line);
+    Result<void> parse_content_length(std::string_view value);
+    Result<void> begin_body();
+    Result<bool> take_body(State after);
+    Result<bool> parse_chunk_size();
+    Result<bool> parse_chunk_end();
+    Result<bool> parse_trailer();
+    // The next line without its end; nothing if it is not there yet.
+    Result<std::optional<std::string>> take_line();
+
+    State state_ = State::status_line;
+    std::string pending_;
+    std::size_t received_ = 0;
+    std::optional<std::size_t> content_length_;
+    bool is_chunked_ = false;
+    std::size_t body_bytes_left_ = 0;
+    HttpResponse response_;
+};
+
+}  // namespace fsm

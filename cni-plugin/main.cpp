@@ -1,0 +1,55 @@
+// fsm-cni: the composition root. Nothing but this file exits or touches the standard streams.
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+
+#include "cni-plugin/network_config.h"
+#include "cni-plugin/standard_streams.h"
+#include "cni-plugin/verbs.h"
+
+namespace {
+
+constexpr int kFailure = 1;
+
+// stderr is for people; if nobody can be told, nobody can be told that either.
+void tell_people(std::string_view text) {
+    static_cast<void>(static_cast<bool>(fsm::write_to(STDERR_FILENO, text)));
+}
+
+int run(bool has_arguments) {
+    const auto start = std::chrono::steady_clock::now();
+    if (has_arguments || std::getenv("CNI_COMMAND") == nullptr) {
+        tell_people(fsm::explain_plugin());
+    }
+    if (has_arguments) {
+        return kFailure;  // runtimes pass none
+    }
+    // How long stdin may take cannot be configured: the configuration is what is being read.
+    const auto read_stdin = [start] {
+        return fsm::read_until_end(STDIN_FILENO, start + fsm::kDefaultTimeout);
+    };
+    const auto lookup = [](const char* name) -> const char* { return std::getenv(name); };
+    const fsm::PluginAnswer answer = fsm::run_plugin(lookup, read_stdin, start);
+    tell_people(answer.diagnostics);
+    const auto written = fsm::write_to(STDOUT_FILENO, answer.output);
+    if (!written) {
+        tell_people("fsm-cni: stdout: " + written.error().message() + "\n");
+        return kFailure;
+    }
+    return answer.exit_status;
+}
+
+}  // namespace
+
+int main(int argc, char**) {
+    std::signal(SIGPIPE, SIG_IGN);  // a runtime that has gone away is an error of write(2)
+    try {
+        return run(argc > 1);
+    } catch (const std::exception& exception) {  // out of memory; no failure of ours is thrown
+        tell_people(std::string("fsm-cni: ") + exception.what() + "\n");
+        return kFailure;
+    }
+}

@@ -1,0 +1,62 @@
+// The network configuration that a runtime passes on stdin: what the plugin needs of it, checked.
+//
+// Our entry of a conflist:
+//     {
+//       "type": "fsm-cni",
+//       "socket": "/var/run/fsm-cni.sock",     the interceptor's Unix socket
+//       "timeout_ms": 10000,                   for the whole verb, 100 to 60000
+//       "state_dir": "/var/run/fsm",           deletion notes go to <state_dir>/deleted
+//       "interceptor_namespace": "fsm-system", its pods never wait for the interceptor
+//       "kubernetes": {"exclude_namespaces": ["kube-system"]}
+//     }
+// All members but `type` may be left out or null; the values above are the defaults, except that no
+// namespace is excluded. FSM's other members are accepted, so that its conflists work, and unused:
+// `kubernetes.kubeconfig`, `kubernetes.cni_bin_dir`, `kubernetes.node_name`,
+// `kubernetes.intercept_type`, `kubernetes.k8s_api_root` (only the interceptor talks to Kubernetes
+// and decides how to intercept) and `log_level` (the plugin logs failures only). Their types are
+// checked nevertheless. Members that nobody knows are ignored, as the specification wants it.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "cni-plugin/cni_error.h"
+#include "cni-plugin/environment.h"
+
+namespace fsm {
+
+inline constexpr std::chrono::milliseconds kDefaultTimeout{10000};
+inline constexpr std::chrono::milliseconds kMinTimeout{100};
+inline constexpr std::chrono::milliseconds kMaxTimeout{60000};
+
+struct PluginSettings {
+    std::string socket = "/var/run/fsm-cni.sock";
+    std::chrono::milliseconds timeout = kDefaultTimeout;
+    std::string state_dir = "/var/run/fsm";
+    std::set<std::string, std::less<>> left_alone_namespaces;
+};
+
+struct NetworkConfig {
+    std::string cni_version;  // a supported one
+    PluginSettings settings;
+    // The text of prevResult as it came; present for ADD and CHECK.
+    std::optional<std::string> previous_result;
+    // False: GC has nothing to do, which is not the same as an empty list.
+    bool lists_valid_attachments = false;
+};
+
+// Fails with code 6 if `text` is not JSON; 1 if its version is not supported, or too old for the
+// verb; 7 if a member is missing, has the wrong type (the message has the member's path) or value.
+CniResult<NetworkConfig> parse_network_config(std::string_view text, Verb verb);
+
+// The `cniVersion` of a VERSION request, the oldest if it has none. Fails with code 6 or 7.
+CniResult<std::string> parse_requested_version(std::string_view text);
+
+// The `cniVersion` that an answer to `text` has to carry, even if the rest of it is wrong: its own
+// if that is supported, the oldest if it has none, else the newest.
+std::string answer_version(std::string_view text);
+
+}  // namespace fsm

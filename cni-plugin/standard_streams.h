@@ -1,0 +1,21 @@
+// Reading stdin and writing stdout, bounded.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cni-plugin/http_client.h"
+#include "common/result.h"
+
+namespace fsm {
+
+// Far more than a network configuration with the attachments of a full node has.
+inline constexpr std::size_t kMaxStdin = std::size_t{1} << 20;
+
+// Everything until the end of the stream. Errors: EMSGSIZE, ETIMEDOUT (the writer has not closed
+// its end), those of read(2).
+Result<std::string> read_until_end(int fd, Deadline deadline);
+
+Result<void> write_to(int fd, std::string_view text);
+
+}  // namespace fsm

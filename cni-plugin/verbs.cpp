@@ -1,0 +1,192 @@
+#include "cni-plugin/verbs.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cni-plugin/cni_error.h"
+#include "cni-plugin/deletion_note.h"
+#include "cni-plugin/interceptor_client.h"
+#include "cni-plugin/network_config.h"
+#include "cni-plugin/protocol_version.h"
+#include "cni-plugin/raw_json.h"
+#include "common/version.h"
+
+namespace fsm {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+// One call of the plugin, with everything that it was given.
+struct Call {
+    Environment environment;
+    std::string stdin_data;
+    NetworkConfig config;
+    InterceptorClient interceptor;
+};
+
+// Texts of others may be cut in the middle of a character.
+std::string print(const ordered_json& object) {
+    return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+PluginAnswer fail(const CniError& error, std::string_view cni_version) {
+    ordered_json object = {
+        {"cniVersion", cni_version}, {"code", error.code}, {"msg", error.message}};
+    if (!error.details.empty()) {
+        object["details"] = error.details;
+    }
+    return {1, print(object), ""};
+}
+
+PluginAnswer succeed_silently() {
+    return {};
+}
+
+PluginAnswer answer(const Call& call, const std::optional<CniError>& failure) {
+    return failure ? fail(*failure, call.config.cni_version) : succeed_silently();
+}
+
+bool is_left_alone(const Call& call) {
+    return call.config.settings.left_alone_namespaces.contains(
+        pod_namespace(call.environment.args));
+}
+
+// A result must say which version it has. Everything else stays as the plugin before us wrote it.
+std::string complete_result(std::string result, const std::string& cni_version) {
+    if (find_raw_member(result, "cniVersion")) {
+        return result;
+    }
+    const bool has_members = result.find('"') != std::string::npos;
+    return result.insert(1, "\"cniVersion\":\"" + cni_version + "\"" + (has_members ? "," : ""));
+}
+
+PluginAnswer pass_result_on(const Call& call) {
+    return {0, complete_result(*call.config.previous_result, call.config.cni_version) + "\n", ""};
+}
+
+PluginAnswer add(const Call& call) {
+    const Environment& environment = call.environment;
+    const std::string& version = call.config.cni_version;
+    if (is_left_alone(call)) {
+        return pass_result_on(call);
+    }
+    const auto withdrawn = withdraw_deletion_note(call.config.settings.state_dir,
+                                                  environment.container_id, environment.ifname);
+    if (!withdrawn) {
+        return fail(
+            {kCniIoFailure, "withdraw the note of an earlier DEL", withdrawn.error().message()},
+            version);
+    }
+    if (const auto failure = call.interceptor.create_pod(environment, call.stdin_data)) {
+        return fail(*failure, version);
+    }
+    return pass_result_on(call);
+}
+
+PluginAnswer del(const Call& call) {
+    const Environment& environment = call.environment;
+    if (is_left_alone(call)) {
+        return succeed_silently();
+    }
+    const auto failure = call.interceptor.delete_pod(environment, call.stdin_data);
+    if (!failure) {
+        return succeed_silently();
+    }
+    const auto noted =
+        write_deletion_note(call.config.settings.state_dir,
+                            {environment.container_id, environment.ifname, environment.netns});
+    if (!noted) {
+        // Neither told nor noted: the runtime has to come again, or the deletion would be lost.
+        return fail({kCniIoFailure, "leave a deletion note: " + noted.error().message(),
+                     "needed because: " + failure->message},
+                    call.config.cni_version);
+    }
+    PluginAnswer result;
+    result.diagnostics = "fsm-cni: DEL " + environment.container_id + " " + environment.ifname +
+                         ": left a deletion note in " + call.config.settings.state_dir +
+                         "/deleted: " + failure->message +
+                         (failure->details.empty() ? "" : "; " + failure->details) + "\n";
+    return result;
+}
+
+PluginAnswer check(const Call& call) {
+    if (is_left_alone(call)) {
+        return succeed_silently();
+    }
+    return answer(call, call.interceptor.check_pod(call.environment, call.stdin_data));
+}
+
+PluginAnswer collect_garbage(const Call& call) {
+    if (!call.config.lists_valid_attachments) {
+        return succeed_silently();
+    }
+    return answer(call, call.interceptor.collect_garbage(call.environment, call.stdin_data));
+}
+
+PluginAnswer run_verb(const Call& call) {
+    switch (call.environment.verb) {
+        case Verb::add:
+            return add(call);
+        case Verb::del:
+            return del(call);
+        case Verb::check:
+            return check(call);
+        case Verb::gc:
+            return collect_garbage(call);
+        case Verb::status:
+            return answer(call, call.interceptor.status());
+        case Verb::version:
+            break;  // needs no configuration: see report_versions()
+    }
+    return {1, "", "fsm-cni: a verb without an implementation\n"};
+}
+
+// VERSION comes with nothing but {"cniVersion": ...} on stdin, and some runtimes send nothing.
+PluginAnswer report_versions(const std::string& stdin_data) {
+    const bool is_blank = stdin_data.find_first_not_of(" \t\r\n") == std::string::npos;
+    std::string version(kNewestCniVersion);
+    if (!is_blank) {
+        auto requested = parse_requested_version(stdin_data);
+        if (!requested) {
+            return fail(requested.error(), version);
+        }
+        version = *requested;
+    }
+    return {0, print({{"cniVersion", version}, {"supportedVersions", kSupportedCniVersions}}), ""};
+}
+
+}  // namespace
+
+PluginAnswer run_plugin(const VariableLookup& lookup, const StdinReader& read_stdin,
+                        Deadline start) {
+    auto environment = read_environment(lookup);
+    if (!environment) {
+        return fail(environment.error(), kNewestCniVersion);
+    }
+    auto stdin_data = read_stdin();
+    if (!stdin_data) {
+        return fail({kCniIoFailure, "read the network configuration", stdin_data.error().message()},
+                    kNewestCniVersion);
+    }
+    if (environment->verb == Verb::version) {
+        return report_versions(*stdin_data);
+    }
+    auto config = parse_network_config(*stdin_data, environment->verb);
+    if (!config) {
+        return fail(config.error(), answer_version(*stdin_data));
+    }
+    const InterceptorClient interceptor(config->settings.socket, start + config->settings.timeout);
+    return run_verb({*environment, *stdin_data, *config, interceptor});
+}
+
+std::string explain_plugin() {
+    return std::string("fsm-cni ") + kVersion +
+           ": CNI plugin that puts pods under the interception of fsm-interceptor.\n"
+           "Container runtimes start it (CNI_COMMAND is ADD, DEL, CHECK, GC, STATUS or VERSION) "
+           "with a network\nconfiguration on stdin; it is of no use on the command line. It speaks "
+           "CNI " +
+           std::string(kOldestCniVersion) + " to " + std::string(kNewestCniVersion) + ".\n";
+}
+
+}  // namespace fsm
