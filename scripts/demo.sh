@@ -14,9 +14,9 @@ source "$(dirname "$0")/lib/podman.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/leaks.sh"
 
-readonly network=fsm-demo
-readonly bridge=fsm-demo0
-readonly subnet=10.231.7.0/24
+readonly demo_network=fsm-demo
+readonly demo_bridge=fsm-demo0
+readonly demo_subnet=10.231.7.0/24
 readonly application_port=8080
 readonly closed_port=9999
 readonly load_port=9000
@@ -75,8 +75,8 @@ prepare() {
 }
 
 take_down_on_exit() {
-    [[ ! -e /sys/class/net/$bridge ]] ||
-        die "the interface $bridge exists: another demo runs, or was killed (ip link del $bridge)"
+    [[ ! -e /sys/class/net/$demo_bridge ]] ||
+        die "the interface $demo_bridge exists: another demo runs, or was killed (ip link del $demo_bridge)"
     before=$(system_state)
     clean_up_on_exit
     on_exit report_leftovers
@@ -122,13 +122,13 @@ uninstall_interceptor() {
 
 start_pods() {
     cp "$binaries/cni-plugin/fsm-cni" "$work/cni-bin/"
-    podman_setup "$work/podman" "$network" "$bridge" "$subnet" ",
+    podman_setup "$work/podman" "$demo_network" "$demo_bridge" "$demo_subnet" ",
     { \"type\": \"fsm-cni\", \"socket\": \"$work/run/fsm-cni.sock\", \"state_dir\": \"$work/run/cni\" }" \
         "$work/cni-bin"
     on_exit remove_bridge
     on_exit podman_remove
     build_images
-    fact "CNI chain" "bridge (host-local), then fsm-cni: $network.conflist of a podman of its own"
+    fact "CNI chain" "bridge (host-local), then fsm-cni: $demo_network.conflist of a podman of its own"
 
     manifest_of server >"$work/pods/server.yaml"
     manifest_of client >"$work/pods/client.yaml"
@@ -177,7 +177,7 @@ build_images() {
 }
 
 remove_bridge() {
-    [[ ! -e /sys/class/net/$bridge ]] || ip link del "$bridge"
+    [[ ! -e /sys/class/net/$demo_bridge ]] || ip link del "$demo_bridge"
 }
 
 in_pod() {
@@ -271,14 +271,19 @@ compare() {
     for way in '' -iptables -direct; do
         podman_here exec --detach "server$way-app" stream server --port "$load_port" >/dev/null
     done
-    sleep 0.5
+    for way in '' -iptables -direct; do
+        wait_until 5 "the server of the load" load keepalive "$way" || exit 1
+        # Thousands of short connections a second: without this the client runs out of ports.
+        in_pod "client$way" sysctl --quiet --write net.ipv4.tcp_tw_reuse=1
+    done
 
-    declare -gA measured=()
-    local round workload
+    declare -A measured=()
+    local round workload number
     for ((round = 0; round < rounds; round++)); do
         for workload in keepalive connect; do
             for way in '' -iptables -direct; do
-                measured[$workload$way]+="$(load "$workload" "$way") "
+                number=$(load "$workload" "$way")
+                measured[$workload$way]+="$number "
             done
         done
     done
@@ -292,7 +297,27 @@ compare() {
 }
 
 mesh_with_iptables() {
-    "$repository/test/harness/iptables_mesh.sh" fsm "$(pod_pid "$1")"
+    "$repository/test/harness/iptables_mesh.sh" install --profile fsm \
+        --netns "/proc/$(pod_pid "$1")/ns/net"
+}
+
+# load WORKLOAD WAY: one second of load from the client's application; prints a number per second.
+load() {
+    local address result
+    address=$(pod_address "server$2")
+    local target=(--address "$address" --port "$load_port" --seconds 1 --size 1024)
+    case "$1" in
+        keepalive)
+            result=$(podman_here exec "client$2-app" stream load "${target[@]}" --connections 16) &&
+                jq '.requests_per_second | round' <<<"$result"
+            ;;
+        connect)
+            result=$(podman_here exec "client$2-app" stream connects "${target[@]}" \
+                --concurrency 16) && jq --exit-status 'if .refused + .other > 0
+                    then "connections failed: \(.)\n" | halt_error else .per_second | round end' \
+                <<<"$result"
+            ;;
+    esac || die "load $1 in pod client$2 failed: $result"
 }
 
 compare_row() {
