@@ -1,0 +1,33 @@
+#include "relay/listeners.h"
+
+#include <linux/filter.h>
+
+namespace fsm::test {
+
+Result<ListenerSet> open_listeners(const Config& config) {
+    ListenerSet listeners;
+    for (const ListenAddress& address : config.addresses) {
+        ListenSettings settings;
+        settings.reuse_port = config.reuse_port;
+        settings.v6_only = address.v6_only;
+        FSM_ASSIGN(Fd fd, listen_on(address.endpoint, settings));
+        listeners.push_back({address.direction, std::move(fd)});
+    }
+    return listeners;
+}
+
+Result<void> steer_to_successor(const Listener& listener, std::uint64_t own_workers) {
+    // Sockets stand in a group in the order of listen(). When one is closed the last one takes its
+    // place, so the index stays that of a successor until it is past the end; from then on the
+    // kernel spreads over all that are left, which are the successor's.
+    sock_filter choose_successor[] = {
+        {BPF_RET | BPF_K, 0, 0, static_cast<std::uint32_t>(own_workers)}};
+    const sock_fprog program{1, choose_successor};
+    if (setsockopt(listener.fd.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+                   sizeof(program)) != 0) {
+        return Error::from_errno("steer new connections to the successor");
+    }
+    return {};
+}
+
+}  // namespace fsm::test
