@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The one contract between the BPF programs and user space.
  *
  * Included by bpf/ (C, clang -target bpf) and by interceptor/datapath (C++). Fixed-width types,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Addresses in the one form that the maps use. */
 #ifndef FSM_BPF_ADDRESS_H
 #define FSM_BPF_ADDRESS_H

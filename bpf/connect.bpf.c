@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* connect(): sends an application's connection to the outbound listener of its sidecar, and the
  * sidecar's own calls to its pod to the inbound listener. The rules and their order are those of
  * the meshes' iptables chains. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Counters, and the trace that `kernelTracing` turns on. */
 #ifndef FSM_BPF_COUNT_H
 #define FSM_BPF_COUNT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The few kernel structures that the programs look into, with the fields that they use. Offsets
  * are corrected by CO-RE when the programs are loaded, so no generated vmlinux.h is needed. */
 #ifndef FSM_BPF_KERNEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* sk_lookup: steers new connections to the listeners of the sidecar. Runs only when the kernel
  * looks for a listener, that is for SYNs; the connection keeps its addresses and ports, so there is
  * nothing to translate and nothing to remember, and the accepted socket's own local address is the

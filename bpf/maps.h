@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Every map of the data path, and the values that only the programs use.
  *
  * The values below are not part of the contract with user space, but the maps that hold them are
@@ -132,7 +133,7 @@ struct fsm_conn {
     __u8 bound_by_us;          /* the source address is our doing: undo it before a plain connect */
     struct fsm_endpoint shown; /* what the sockname hooks say instead of a loopback address */
     __u8 handshake_published;
-    __u8 pad;
+    __u8 awaits_handshake; /* the server's end was established before the client's */
     struct fsm_handshake_key handshake;
 };
 

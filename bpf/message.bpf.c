@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* sk_msg: moves a message straight into the queue of the reader, when nothing can go wrong by it.
  *
  * The kernel's own redirection breaks two promises of TCP: a reader gets redirected data before
@@ -17,6 +18,7 @@ struct reader {
     __u64 cookie;
     __u32 copied_seq; /* everything that came by TCP before this number has been read */
     __u32 unread;     /* bytes */
+    __u64 ulp;        /* not 0: the reader has an upper-layer protocol, such as kTLS */
 };
 
 /* A client learns who its server's end is from the handshake that the server has claimed. */
@@ -44,6 +46,7 @@ static __always_inline int read_reader(__u64 address, struct reader* reader) {
     int unread = 0;
     if (bpf_core_read(&reader->copied_seq, sizeof(reader->copied_seq), &tcp->copied_seq) ||
         bpf_core_read(&unread, sizeof(unread), &sk->sk_backlog.rmem_alloc.counter) ||
+        bpf_core_read(&reader->ulp, sizeof(reader->ulp), &tcp->inet_conn.icsk_ulp_ops) ||
         bpf_core_read(&reader->cookie, sizeof(reader->cookie),
                       &sk->__sk_common.skc_cookie.counter)) {
         return 0;
@@ -72,6 +75,11 @@ int fsm_msg(struct sk_msg_md* msg) {
     struct reader reader = {};
     if ((!pace->peer_sock && !learn_peer(pace)) || !read_reader(pace->peer_sock, &reader) ||
         reader.cookie != pace->peer_cookie) {
+        count(FSM_COUNTER_MESSAGE_NO_PEER);
+        return SK_PASS;
+    }
+    /* kTLS that was switched on after establishment: redirection would go around it. */
+    if (reader.ulp || tcp->inet_conn.icsk_ulp_ops) {
         count(FSM_COUNTER_MESSAGE_NO_PEER);
         return SK_PASS;
     }

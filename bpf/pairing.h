@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* How the two ends of one connection find each other: by the pair of initial sequence numbers. */
 #ifndef FSM_BPF_PAIRING_H
 #define FSM_BPF_PAIRING_H
@@ -5,7 +6,7 @@
 #include "maps.h"
 
 /* The server's end claims what the client's end published, and says who it is. NULL: nothing was
- * published (yet: with TCP Fast Open the server's end is established first). */
+ * published. */
 static __always_inline struct fsm_handshake* find_handshake(const struct fsm_handshake_key* key) {
     return bpf_map_lookup_elem(&fsm_handshakes, key);
 }
@@ -26,6 +27,14 @@ static __always_inline int adopt_original(struct fsm_conn* conn, const struct fs
     }
     conn->original = found->original;
     return 1;
+}
+
+/* With TCP Fast Open, the server's end is established first: it looks again when somebody asks. */
+static __always_inline void adopt_late(struct fsm_conn* conn, __u64 netns_cookie) {
+    struct fsm_handshake* found = find_handshake(&conn->handshake);
+    if (found && adopt_original(conn, found, netns_cookie)) {
+        conn->awaits_handshake = 0;
+    }
 }
 
 #endif

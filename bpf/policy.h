@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Whether traffic is intercepted: the lists of a pod, and the order in which the meshes' own rules
  * ask. */
 #ifndef FSM_BPF_POLICY_H

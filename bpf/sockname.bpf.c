@@ -1,21 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* getpeername(), getsockname() and accept(): hide the loopback detour, so that the application and
  * the sidecar see the addresses that they would see under iptables. accept4()'s address goes
  * through the getpeername hook. */
 #include "address.h"
 #include "kernel.h"
 #include "maps.h"
+#include "pairing.h"
 
-static __always_inline struct fsm_conn* conn_of(struct bpf_sock_addr* ctx) {
-    struct bpf_sock* sk = ctx->sk;
+static __always_inline struct fsm_conn* conn_of(struct bpf_sock_addr* ctx, struct bpf_sock* sk) {
     if (ctx->type != SOCK_STREAM || !sk) {
         return 0;
     }
-    return bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
+    if (conn && conn->awaits_handshake) {
+        adopt_late(conn, bpf_get_netns_cookie(ctx));
+    }
+    return conn;
 }
 
 /* What getpeername says; `now` is what the kernel says. 0: the kernel is right. */
-static __always_inline int peer_shown(const struct fsm_conn* conn, const struct fsm_endpoint* now,
-                                      struct fsm_endpoint* shown) {
+static __always_inline int peer_shown(const struct fsm_conn* conn, const struct bpf_sock* sk,
+                                      const struct fsm_endpoint* now, struct fsm_endpoint* shown) {
     switch (conn->place) {
         case FSM_PLACE_OUTBOUND:
         case FSM_PLACE_SELF_CALL:
@@ -35,10 +40,18 @@ static __always_inline int peer_shown(const struct fsm_conn* conn, const struct 
 }
 
 /* What getsockname says. */
-static __always_inline int self_shown(const struct fsm_conn* conn, const struct fsm_endpoint* now,
-                                      struct fsm_endpoint* shown) {
+static __always_inline int self_shown(const struct fsm_conn* conn, const struct bpf_sock* sk,
+                                      const struct fsm_endpoint* now, struct fsm_endpoint* shown) {
     switch (conn->place) {
         case FSM_PLACE_OUTBOUND:
+            /* The connect failed or was undone: the source address, ours, goes with it. */
+            if (conn->bound_by_us && sk->state == BPF_TCP_CLOSE) {
+                if (sk->family == AF_INET) {
+                    set_v4(&shown->address, 0);
+                }
+                shown->port_be = now->port_be;
+                return 1;
+            }
             if (!is_loopback(&now->address) || is_unspecified(&conn->shown.address)) {
                 return 0;
             }
@@ -85,19 +98,20 @@ static __always_inline void write_v6(struct bpf_sock_addr* ctx, const struct fsm
     ctx_write(ctx->user_port, (__u32)shown->port_be);
 }
 
-#define DEFINE_HOOK(section, program, answer, family) \
-    SEC(section)                                      \
-    int program(struct bpf_sock_addr* ctx) {          \
-        const struct fsm_conn* conn = conn_of(ctx);   \
-        if (conn) {                                   \
-            struct fsm_endpoint now = {};             \
-            struct fsm_endpoint shown = {};           \
-            read_##family(ctx, &now);                 \
-            if (answer(conn, &now, &shown)) {         \
-                write_##family(ctx, &shown);          \
-            }                                         \
-        }                                             \
-        return 1;                                     \
+#define DEFINE_HOOK(section, program, answer, family)   \
+    SEC(section)                                        \
+    int program(struct bpf_sock_addr* ctx) {            \
+        struct bpf_sock* sk = ctx->sk;                  \
+        const struct fsm_conn* conn = conn_of(ctx, sk); \
+        if (conn) {                                     \
+            struct fsm_endpoint now = {};               \
+            struct fsm_endpoint shown = {};             \
+            read_##family(ctx, &now);                   \
+            if (answer(conn, sk, &now, &shown)) {       \
+                write_##family(ctx, &shown);            \
+            }                                           \
+        }                                               \
+        return 1;                                       \
     }
 
 DEFINE_HOOK("cgroup/getpeername4", fsm_peername4, peer_shown, v4)

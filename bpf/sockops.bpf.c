@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* sockops: what happens to TCP sockets. At establishment, the two ends of a connection on this node
  * are paired, and enter the socket map when they may be accelerated; a sidecar's listener enters
  * the map of listeners when it starts to listen; a closed socket takes along what it left in maps.
@@ -102,6 +103,8 @@ static __always_inline void pace_client(const struct end* end, __u64 cookie,
     if (pace) {
         pace->peer.client_cookie = cookie;
         pace->peer.role = FSM_ROLE_SERVER;
+        pace->peer_sock = 0; /* an earlier connection of this socket had another */
+        pace->peer_cookie = 0;
         pace->handshake = *key;
     }
 }
@@ -228,6 +231,12 @@ static __always_inline void pair_with(struct bpf_sock_ops* ops, const struct end
     found->server_sock = (__u64)end->tcp;
 }
 
+static __always_inline int sent_to_sidecar(const struct end* end) {
+    const __u16 port = bpf_ntohs(end->local.port_be);
+    return port == outbound_port(end->pod, &end->local.address) ||
+           port == inbound_port(end->pod, &end->local.address);
+}
+
 static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
                                                    const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -250,6 +259,8 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
     }
     if (found) {
         pair_with(ops, end, conn, found);
+    } else {
+        conn->awaits_handshake = is_loopback(&end->local.address) && sent_to_sidecar(end);
     }
 }
 

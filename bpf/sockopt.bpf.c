@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* getsockopt(SO_ORIGINAL_DST): the original destination of an intercepted connection, answered as
  * conntrack answers it under iptables: on both ends, IPv4 at level SOL_IP and IPv6 at SOL_IPV6. */
 #include <linux/in.h>
@@ -12,11 +13,13 @@
 /* Above this, the kernel hands us no whole buffer: let its own answer through. */
 #define SMALLEST_PAGE 4096
 
-/* conntrack knows a connection only once it exists. */
+/* conntrack knows a connection only once it exists; with TCP Fast Open a socket can be accepted
+ * before its handshake ends. */
 static __always_inline int is_connected(const struct bpf_sock* sk) {
-    return sk->state == BPF_TCP_ESTABLISHED || sk->state == BPF_TCP_FIN_WAIT1 ||
-           sk->state == BPF_TCP_FIN_WAIT2 || sk->state == BPF_TCP_CLOSE_WAIT ||
-           sk->state == BPF_TCP_LAST_ACK || sk->state == BPF_TCP_CLOSING;
+    return sk->state == BPF_TCP_ESTABLISHED || sk->state == BPF_TCP_SYN_RECV ||
+           sk->state == BPF_TCP_FIN_WAIT1 || sk->state == BPF_TCP_FIN_WAIT2 ||
+           sk->state == BPF_TCP_CLOSE_WAIT || sk->state == BPF_TCP_LAST_ACK ||
+           sk->state == BPF_TCP_CLOSING;
 }
 
 static __always_inline void remote_of(struct bpf_sock* sk, struct fsm_endpoint* endpoint) {
@@ -46,11 +49,8 @@ static __always_inline int original_of(struct bpf_sockopt* ctx, struct bpf_sock*
     if (!conn) {
         return 0;
     }
-    if (conn->place == FSM_PLACE_PLAIN_SERVER && conn->handshake.server_isn) {
-        struct fsm_handshake* late = find_handshake(&conn->handshake);
-        if (late) {
-            adopt_original(conn, late, bpf_get_netns_cookie(ctx));
-        }
+    if (conn->awaits_handshake) {
+        adopt_late(conn, bpf_get_netns_cookie(ctx));
     }
     switch (conn->place) {
         case FSM_PLACE_NONE:

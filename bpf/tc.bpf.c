@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* tc on a pod's interface, inside its netns: the inbound mechanism for kernels and pods that cannot
  * be served by sk_lookup. Ingress rewrites the destination port to the sidecar's inbound port,
  * egress restores the source port. What a connection was meant for is in its flow, and, from
