@@ -12,6 +12,8 @@ source "$(dirname "$0")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/podman.sh"
 # shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/sample_pods.sh"
+# shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/leaks.sh"
 
 readonly demo_network=fsm-demo
@@ -98,7 +100,8 @@ acceleration: auto
 logLevel: info
 CONFIG
     on_exit uninstall_interceptor
-    "$binaries/interceptor/fsm-interceptor" run --config "$work/interceptor.yaml" \
+    # A session of its own: Ctrl-C is for this script, which stops things in their order.
+    setsid "$binaries/interceptor/fsm-interceptor" run --config "$work/interceptor.yaml" \
         >"$work/interceptor.log" 2>&1 </dev/null &
     interceptor_pid=$!
     on_exit stop_process "$interceptor_pid"
@@ -127,7 +130,7 @@ start_pods() {
         "$work/cni-bin"
     on_exit remove_bridge
     on_exit podman_remove
-    build_images
+    sample_images "$work" "$binaries/test/bin/stream"
     fact "CNI chain" "bridge (host-local), then fsm-cni: $demo_network.conflist of a podman of its own"
 
     manifest_of server >"$work/pods/server.yaml"
@@ -158,22 +161,6 @@ manifest_of() {
     fi
     sed -e "s/^  name: $1\$/  name: $1-$2/" \
         -e 's/sidecar-injection: enabled/sidecar-injection: disabled/' "$manifests/$1.yaml"
-}
-
-# Images of the host's own programs: no registry, no network.
-build_images() {
-    local image=$work/image pause=$work/pause
-    mkdir -p "$pause" "$image"/{bin,tmp,run,proc,sys,dev,etc/demo,usr/bin}
-    copy_program "$pause" /usr/bin/sleep
-    copy_program "$image" /usr/bin/sleep /usr/bin/curl /usr/sbin/haproxy /usr/sbin/nginx
-    copy_program "$image" "$binaries/test/bin/stream"
-    mv "$image$binaries/test/bin/stream" "$image/usr/bin/stream"
-    cp "$manifests"/image/* "$image/etc/demo/"
-    printf 'root:x:0:0::/:/bin/false\nsidecar:x:1500:1500::/:/bin/false\n' >"$image/etc/passwd"
-    printf 'root:x:0:\nsidecar:x:1500:\n' >"$image/etc/group"
-    podman_image "$pause" fsm-pause '["/usr/bin/sleep", "infinity"]'
-    podman_image "$image" fsm-demo '[]'
-    rm -rf "$image" "$pause"
 }
 
 remove_bridge() {

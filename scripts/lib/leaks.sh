@@ -38,9 +38,11 @@ iptables_rules() {
     done
 }
 
-# Processes of the programs that this project builds or its tests start.
+# Processes in podman's containers, and those of the programs that this project builds or starts.
 project_processes() {
     local exe target
+    grep --no-messages --files-with-matches --fixed-strings /libpod_parent/ /proc/[0-9]*/cgroup |
+        sed 's/^\/proc\/\([0-9]*\).*/process \1 in a container/'
     for exe in /proc/[0-9]*/exe; do
         target=$(readlink "$exe" 2>/dev/null) || continue
         case "$target" in

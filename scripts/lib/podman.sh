@@ -119,11 +119,13 @@ pod_address() {
 # podman_remove: every pod, image, mount and folder that podman_setup and those after it made.
 podman_remove() {
     # Killed first: `pod rm` alone waits for seconds per pod. conmon then runs a clean-up command of
-    # its own for each container, which must not find its folders gone.
+    # its own for each container, which must not find its folders gone. A container that was caught
+    # in the middle of its start is not killed by the first command, only removed by the next ones.
     podman_here kill --all >/dev/null 2>&1
-    wait_until 10 "podman's monitors to leave" podman_is_quiet
+    wait_until 3 "podman's monitors to leave" podman_is_quiet 2>/dev/null
     podman_here pod rm --all --force --time 0 >/dev/null
     podman_here rm --all --force --time 0 >/dev/null
+    wait_until 10 "podman's monitors to leave" podman_is_quiet
     podman_unmount
     rm -rf "$podman_folder"
     # libcni's cache and libpod's cgroups are at fixed places: remove what is empty, leave what is

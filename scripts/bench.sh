@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Measures against iptables and against no mesh, in one run, on this machine.
+#
+#   scripts/bench.sh            a table for people, about 20 minutes
+#   scripts/bench.sh --quick    one size a workload, less than a minute
+#   scripts/bench.sh --json     {"rows": [...]} for programs
+#   scripts/bench.sh --help     all options
+set -euo pipefail
+
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/common.sh"
+
+main() {
+    local argument wants_build=yes
+    for argument in "$@"; do
+        case "$argument" in
+            -h | --help | --build | --build=*) wants_build= ;;
+        esac
+    done
+    if [[ -n $wants_build ]]; then
+        need_root
+        # Standard output belongs to the result.
+        "$repository/scripts/install-packages.sh" build run >&2
+        build release fsm-interceptor fsm-cni stream
+    fi
+    PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$repository/test/bench/bench.py" "$@"
+}
+
+main "$@"
