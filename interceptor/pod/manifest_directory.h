@@ -1,9 +1,5 @@
 // ManifestDirectory: the pod source that needs no cluster, a directory of ordinary Pod manifests
 // (*.yaml, *.yml, *.json; other files and hidden ones are passed over).
-//
-// Names: podman gives a CNI plugin the name of the pod's infra container as K8S_POD_NAMESPACE and
-// as K8S_POD_NAME, not the pod's. kSandboxNamesAnnotation in a manifest lists such names, and
-// find() knows the pod by them too. A pod's own name always goes first.
 #pragma once
 
 #include <chrono>
@@ -14,10 +10,6 @@
 #include "interceptor/pod/pod_source.h"
 
 namespace fsm {
-
-// Comma-separated; an entry is a name (both parts of the runtime's PodName are equal to it) or
-// "namespace/name".
-inline constexpr const char* kSandboxNamesAnnotation = "fsm.flomesh.io/sandbox-names";
 
 // Threads: every function may be called from any thread. watch() starts one thread, which the
 // destructor stops and joins; the callback must not destroy the source.
@@ -34,8 +26,9 @@ class ManifestDirectory final : public PodSource {
     ManifestDirectory& operator=(const ManifestDirectory&) = delete;
 
     std::string description() const override;
-    // An Error ("not known") for a name that no manifest has while a file cannot be read: the pod
-    // may be in it.
+    // podman names the pod but no namespace: with an empty namespace the pod is found by its name,
+    // and an Error tells when two namespaces have one of that name. An Error ("not known") also
+    // for a name that no manifest has while a file cannot be read: the pod may be in it.
     Result<FoundPod> find(const PodName& name) const override;
     Result<std::vector<Pod>> list() const override;
     Result<void> watch(std::function<void(const PodName&)> changed) override;

@@ -52,7 +52,11 @@ struct Decision {
 
 // What the value of an annotation means.
 enum class AnnotationKind : std::uint8_t {
-    injection,  // a switch; its `disabled` values keep the pod out of the mesh
+    // Switches, with accepted values.
+    injection,      // disabled: the pod is not in the mesh
+    ipv6,           // disabled: IPv6 is never intercepted
+    outbound_only,  // enabled: inbound connections are not intercepted
+    // Lists.
     outbound_excluded_ports,
     outbound_included_ports,
     inbound_excluded_ports,
@@ -61,6 +65,7 @@ enum class AnnotationKind : std::uint8_t {
     outbound_included_ranges,
     inbound_excluded_ranges,
     excluded_interfaces,
+    // Numbers.
     status_port,           // checked only: it is intercepted like any other port
     excluded_status_port,  // never intercepted inbound; 0 means that there is none
     sidecar_uid,
@@ -69,6 +74,7 @@ enum class AnnotationKind : std::uint8_t {
     outbound_port_ipv6,
     inbound_port,  // both families, unless inbound_port_ipv6 says otherwise
     inbound_port_ipv6,
+    // Words of this project.
     acceleration,       // auto, off, sidecar, full
     inbound_mechanism,  // auto, sk_lookup, tc
     unsupported,        // its presence is a problem, with the rule's `reason`
@@ -80,11 +86,11 @@ struct AnnotationRule {
     bool port_ranges = false;             // entries of a port list may be "a-b"
     std::optional<std::string> wildcard;  // the entry that means "all"
     std::optional<std::string> value_when_absent;
-    std::vector<std::string> enabled;   // injection: accepted values, letter case ignored
-    std::vector<std::string> disabled;  // injection: accepted values, letter case ignored
-    bool also_label = false;            // injection: a label of this name wins over the annotation
+    std::vector<std::string> enabled;   // switches: accepted values, letter case ignored
+    std::vector<std::string> disabled;  // switches: accepted values, letter case ignored
+    bool also_label = false;            // switches: a label of this name wins over the annotation
     bool inherited = false;             // the namespace's annotation counts when the pod has none
-    std::string reason;                 // unsupported: what a user has to know
+    std::string reason;                 // switches, unsupported: what a user has to know
 };
 
 struct SidecarPorts {
@@ -101,7 +107,7 @@ struct MeshProfile {
     std::vector<std::string> sidecar_containers;  // any of these; native sidecars count
     std::uint32_t sidecar_uid = 0;
     std::optional<std::uint32_t> sidecar_gid;
-    bool run_as_user_overrides = false;  // the container's runAsUser and runAsGroup win
+    bool identity_from_container = false;  // the container's runAsUser and runAsGroup win
     bool sidecar_reads_safely = false;
     SidecarPorts ports;
 
@@ -113,6 +119,7 @@ struct MeshProfile {
     std::vector<std::string> exempting_annotations;
     // Environment of the sidecar's container: variable and the values that exempt the pod.
     std::map<std::string, std::vector<std::string>> exempting_environment;
+    std::vector<std::string> exempting_arguments;  // of the sidecar's container
 
     // What is never intercepted, and what the sidecar may do.
     std::set<std::uint16_t> never_inbound_ports;

@@ -26,6 +26,7 @@ struct Container {
     // As the pod sees it: in a user namespace the host sees a shifted id.
     std::optional<std::uint32_t> run_as_user;   // the container's, else the pod's securityContext
     std::optional<std::uint32_t> run_as_group;
+    std::vector<std::string> arguments;              // the container's `args`
     std::map<std::string, std::string> environment;  // literal values only
 
     bool operator==(const Container&) const = default;

@@ -26,9 +26,10 @@ class PodSource {
     virtual std::string description() const = 0;
 
     // The pod that the container runtime calls by that name (K8S_POD_NAMESPACE and K8S_POD_NAME of
-    // the CNI arguments) now; nullopt when the source is certain that there is none. The pod's own
-    // name can differ from the one asked for where the runtime has names of its own: what follows
-    // (attachments on disk, the callback of watch()) goes by the pod's own name.
+    // the CNI arguments) now; nullopt when the source is certain that there is none. The namespace
+    // is empty when the runtime does not say one (podman does not): a source may then answer by
+    // the name alone. What follows (attachments on disk, the callback of watch()) goes by the name
+    // in the answer.
     virtual Result<FoundPod> find(const PodName& name) const = 0;
 
     // Every pod that the source knows.

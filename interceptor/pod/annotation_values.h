@@ -1,0 +1,54 @@
+// What the values of annotations say. Internal to this folder.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ip_address.h"
+
+namespace fsm {
+
+// Sentences about what could not be used. There are as many as a reader can bear, and a last one
+// that says how many more there are.
+class Problems {
+  public:
+    // `subject` begins every sentence: "annotation example.org/ports".
+    explicit Problems(std::string subject) : subject_(std::move(subject)) {}
+
+    void add(const std::string& what);
+    std::vector<std::string> sentences() const;
+
+  private:
+    std::string subject_;
+    std::vector<std::string> kept_;
+    std::size_t left_off_ = 0;
+};
+
+// The entries of one list that could be used.
+template <typename T>
+struct EntryList {
+    std::set<T> entries;
+    bool all = false;    // the wildcard was among them
+    bool empty = false;  // there was no entry at all, good or bad
+};
+
+using PortList = EntryList<std::uint16_t>;
+using RangeList = EntryList<Cidr>;
+
+enum class PortEntries : std::uint8_t { single, single_or_range };
+
+PortList parse_ports(std::string_view text, PortEntries form,
+                     const std::optional<std::string>& wildcard, Problems& problems);
+RangeList parse_ranges(std::string_view text, const std::optional<std::string>& wildcard,
+                       Problems& problems);
+std::vector<std::string> parse_interfaces(std::string_view text, Problems& problems);
+
+// A whole value that is one number.
+std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t low,
+                                          std::uint32_t high, Problems& problems);
+
+}  // namespace fsm

@@ -1,0 +1,87 @@
+#include "interceptor/pod/directory_watch.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+
+namespace fsm {
+
+namespace {
+
+// A ConfigMap mount swaps the link ..data by a rename, which is a move into the directory.
+constexpr std::uint32_t kChanges = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
+                                   IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+
+// Changes come in bursts (write, rename, link): after the first one, the rest gets that long.
+constexpr int kSettleMilliseconds = 20;
+
+}  // namespace
+
+Result<DirectoryWatch> DirectoryWatch::make(const std::string& directory) {
+    Fd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (!inotify) {
+        return Error::from_errno("watch " + directory + ": inotify_init1");
+    }
+    Fd wakes(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    if (!wakes) {
+        return Error::from_errno("watch " + directory + ": eventfd");
+    }
+    DirectoryWatch watch(directory, std::move(inotify), std::move(wakes));
+    watch.watch_again();
+    return watch;
+}
+
+// By the path, not by what it led to before: when the directory was replaced, the new one is
+// watched. A failure (the directory is gone, the limit of watches is reached) leaves the caller
+// with its rescans.
+DirectoryWatch::Watching DirectoryWatch::watch_again() {
+    const int watch = ::inotify_add_watch(inotify_.get(), directory_.c_str(), kChanges);
+    if (watch == watch_) {
+        return Watching::same;
+    }
+    if (watch_ >= 0) {
+        ::inotify_rm_watch(inotify_.get(), watch_);
+    }
+    watch_ = watch;
+    return watch >= 0 ? Watching::another : Watching::same;
+}
+
+// Whether there was anything to read.
+bool DirectoryWatch::drain() {
+    alignas(inotify_event) std::array<char, 4096> buffer;
+    bool any = false;
+    while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) {
+        any = true;
+    }
+    return any;
+}
+
+void DirectoryWatch::wait(std::chrono::milliseconds limit) {
+    if (watch_again() == Watching::another) {
+        return;  // what happened in it before it was watched, nobody has told
+    }
+    std::array<pollfd, 2> ready = {{{inotify_.get(), POLLIN, 0}, {wakes_.get(), POLLIN, 0}}};
+    const auto milliseconds = std::clamp<std::int64_t>(limit.count(), 1, 3'600'000);
+    ::poll(ready.data(), ready.size(), static_cast<int>(milliseconds));
+    if (drain()) {
+        ready[0].events = 0;
+        ::poll(ready.data(), ready.size(), kSettleMilliseconds);
+        drain();
+    }
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto taken = ::read(wakes_.get(), &count, sizeof(count));
+}
+
+void DirectoryWatch::wake() {
+    // The only failure is a counter that is full: then it is readable already.
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wakes_.get(), &one, sizeof(one));
+}
+
+}  // namespace fsm

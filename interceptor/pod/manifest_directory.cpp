@@ -1,0 +1,400 @@
+#include "interceptor/pod/manifest_directory.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cerrno>
+#include <ctime>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "common/file.h"
+#include "interceptor/pod/directory_watch.h"
+#include "interceptor/pod/manifest.h"
+#include "interceptor/pod/text.h"
+
+namespace fsm {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A file that was written a moment ago may be half of what it is going to be.
+constexpr auto kSettleTime = 50ms;
+
+// Tells whether a path still leads to the same content.
+struct FileVersion {
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = 0;
+    std::int64_t modified = 0;  // nanoseconds
+    std::int64_t changed = 0;   // nanoseconds
+
+    bool operator==(const FileVersion&) const = default;
+};
+
+std::int64_t nanoseconds(const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+FileVersion version_of(const struct stat& status) {
+    return {status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+            nanoseconds(status.st_ctim)};
+}
+
+bool was_just_written(const FileVersion& version) {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    const auto age = std::chrono::nanoseconds(nanoseconds(now) - version.modified);
+    return age >= 0ns && age < kSettleTime;
+}
+
+// One file and what was read from it.
+struct ManifestFile {
+    FileVersion version;
+    std::vector<Pod> pods;  // of the last version that was right
+    std::optional<std::string> problem;
+};
+
+// What readers see; never changed once it is published.
+struct Snapshot {
+    std::map<PodName, Pod> pods;
+    std::vector<std::string> problems;
+    // Why a pod that is not among `pods` may exist nevertheless.
+    std::optional<std::string> doubt;
+    bool unsettled = false;  // a file is being written: look again soon
+};
+
+bool is_manifest_name(std::string_view name) {
+    return !name.starts_with('.') &&
+           (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
+}
+
+Result<std::set<std::string>> manifest_names(const std::string& directory) {
+    DIR* stream = ::opendir(directory.c_str());
+    if (stream == nullptr) {
+        return Error::from_errno("read the directory of manifests " + directory);
+    }
+    std::set<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(stream)) {
+        if (is_manifest_name(entry->d_name)) {
+            names.insert(entry->d_name);
+        }
+        errno = 0;
+    }
+    const int failure = errno;
+    ::closedir(stream);
+    if (failure != 0) {
+        return Error::from_errno("read the directory of manifests " + directory, failure);
+    }
+    return names;
+}
+
+}  // namespace
+
+class ManifestDirectory::Implementation {
+  public:
+    Implementation(std::string directory, std::chrono::milliseconds rescan)
+        : directory_(std::move(directory)), rescan_(rescan) {}
+    ~Implementation();
+    Implementation(const Implementation&) = delete;
+    Implementation& operator=(const Implementation&) = delete;
+
+    Result<void> load();
+    Result<void> watch(std::function<void(const PodName&)> changed);
+    Result<FoundPod> find(const PodName& name);
+    const std::string& directory() const { return directory_; }
+    std::shared_ptr<const Snapshot> snapshot() const;
+
+  private:
+    void scan();
+    void scan_files(const std::set<std::string>& names, Snapshot& next);
+    void scan_file(const std::string& name, Snapshot& next);
+    Result<void> read_manifest(const std::string& path, const struct stat& status,
+                               ManifestFile& file);
+    void collect(Snapshot& next) const;
+    void publish(Snapshot next);
+    void watch_until_stopped();
+    void tell_changes();
+
+    const std::string directory_;
+    const std::chrono::milliseconds rescan_;
+
+    std::mutex scanning_;                        // one scan at a time
+    std::map<std::string, ManifestFile> files_;  // by name; under scanning_
+
+    mutable std::mutex mutex_;  // the members below; never held while scanning or calling out
+    std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
+    std::set<PodName> untold_;  // changes that the callback has not heard of
+
+    std::function<void(const PodName&)> changed_;  // set before thread_ starts
+    std::optional<DirectoryWatch> watch_;          // set before thread_ starts
+    std::atomic<bool> stopping_ = false;
+    std::thread thread_;
+};
+
+ManifestDirectory::Implementation::~Implementation() {
+    if (thread_.joinable()) {
+        stopping_ = true;
+        watch_->wake();
+        thread_.join();
+    }
+}
+
+std::shared_ptr<const Snapshot> ManifestDirectory::Implementation::snapshot() const {
+    const std::lock_guard lock(mutex_);
+    return snapshot_;
+}
+
+// The first load: a directory that cannot be read is the caller's to know, and files that are
+// being written get a moment.
+Result<void> ManifestDirectory::Implementation::load() {
+    FSM_TRY(manifest_names(directory_));
+    constexpr int kAttempts = 20;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        scan();
+        if (!snapshot()->unsettled) {
+            break;
+        }
+        std::this_thread::sleep_for(kSettleTime);
+    }
+    return {};
+}
+
+void ManifestDirectory::Implementation::scan() {
+    const std::lock_guard lock(scanning_);
+    Snapshot next;
+    const auto names = manifest_names(directory_);
+    if (names) {
+        scan_files(*names, next);
+    } else {
+        next.problems.push_back(names.error().message() + "; its pods are kept as they were");
+        next.doubt = names.error().message();
+    }
+    collect(next);
+    publish(std::move(next));
+}
+
+void ManifestDirectory::Implementation::scan_files(const std::set<std::string>& names,
+                                                   Snapshot& next) {
+    std::erase_if(files_, [&](const auto& entry) { return names.count(entry.first) == 0; });
+    for (const std::string& name : names) {
+        scan_file(name, next);
+    }
+}
+
+void ManifestDirectory::Implementation::scan_file(const std::string& name, Snapshot& next) {
+    const std::string path = directory_ + "/" + name;
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        const Error error = Error::from_errno("read manifest " + printable(path));
+        struct stat link {};
+        if (::lstat(path.c_str(), &link) != 0 && errno == ENOENT) {
+            files_.erase(name);  // it went while the directory was read
+            return;
+        }
+        files_[name].version = {};
+        files_[name].problem = error.message();
+        return;
+    }
+    const FileVersion version = version_of(status);
+    const auto known = files_.find(name);
+    if (known != files_.end() && known->second.version == version) {
+        return;
+    }
+    if (was_just_written(version)) {
+        next.unsettled = true;
+        next.doubt = "the manifest " + printable(path) + " is being written";
+        return;
+    }
+    ManifestFile& file = files_[name];
+    file.version = version;
+    const auto read = read_manifest(path, status, file);
+    file.problem = read ? std::nullopt : std::optional(read.error().message());
+}
+
+Result<void> ManifestDirectory::Implementation::read_manifest(const std::string& path,
+                                                              const struct stat& status,
+                                                              ManifestFile& file) {
+    if (!S_ISREG(status.st_mode)) {
+        return Error("read manifest " + printable(path) + ": it is not a regular file", EINVAL);
+    }
+    auto text = read_file(path, kManifestSizeLimit);
+    if (!text) {
+        file.version = {};  // another attempt may succeed without a change of the file
+        return std::move(text.error()).within("read manifest");
+    }
+    FSM_ASSIGN(file.pods, parse_manifests(*text, printable(path)));
+    return {};
+}
+
+// The pods of all files. A pod that two files describe is taken from the first.
+void ManifestDirectory::Implementation::collect(Snapshot& next) const {
+    std::map<PodName, std::string> described_in;
+    for (const auto& [name, file] : files_) {
+        if (file.problem) {
+            next.problems.push_back(
+                *file.problem +
+                (file.pods.empty() ? "" : "; the pods of its last good version are kept"));
+            next.doubt = *file.problem;
+        }
+        for (const Pod& pod : file.pods) {
+            const auto [first, is_new] = described_in.emplace(pod.name, name);
+            if (is_new) {
+                next.pods.emplace(pod.name, pod);
+            } else {
+                next.problems.push_back("pod " + pod.name.to_string() + " is in " +
+                                        printable(first->second) + " and in " + printable(name) +
+                                        " of " + printable(directory_) +
+                                        "; the first is used, remove the other");
+            }
+        }
+    }
+}
+
+void ManifestDirectory::Implementation::publish(Snapshot next) {
+    auto published = std::make_shared<const Snapshot>(std::move(next));
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, pod] : published->pods) {
+        const auto before = snapshot_->pods.find(name);
+        if (before == snapshot_->pods.end() || before->second != pod) {
+            untold_.insert(name);
+        }
+    }
+    for (const auto& [name, pod] : snapshot_->pods) {
+        if (published->pods.count(name) == 0) {
+            untold_.insert(name);
+        }
+    }
+    snapshot_ = std::move(published);
+}
+
+Result<void> ManifestDirectory::Implementation::watch(
+    std::function<void(const PodName&)> changed) {
+    if (thread_.joinable()) {
+        return Error("watch " + directory_ + ": it is watched already", EALREADY);
+    }
+    FSM_ASSIGN(watch_, DirectoryWatch::make(directory_));
+    changed_ = std::move(changed);
+    {
+        const std::lock_guard lock(mutex_);
+        untold_.clear();
+    }
+    thread_ = std::thread([this] { watch_until_stopped(); });
+    return {};
+}
+
+void ManifestDirectory::Implementation::watch_until_stopped() {
+    while (!stopping_) {
+        scan();
+        tell_changes();
+        watch_->wait(snapshot()->unsettled ? std::min(kSettleTime, rescan_) : rescan_);
+    }
+}
+
+void ManifestDirectory::Implementation::tell_changes() {
+    std::set<PodName> changes;
+    {
+        const std::lock_guard lock(mutex_);
+        changes.swap(untold_);
+    }
+    for (const PodName& name : changes) {
+        if (stopping_) {
+            return;
+        }
+        changed_(name);
+    }
+}
+
+namespace {
+
+// The pod of that name; with an empty namespace, the only one of that name in any namespace.
+Result<FoundPod> lookup(const Snapshot& snapshot, const PodName& name) {
+    if (!name.pod_namespace.empty()) {
+        const auto found = snapshot.pods.find(name);
+        return found != snapshot.pods.end() ? FoundPod(found->second) : FoundPod();
+    }
+    const Pod* only = nullptr;
+    for (const auto& [own_name, pod] : snapshot.pods) {
+        if (own_name.name != name.name) {
+            continue;
+        }
+        if (only != nullptr) {
+            return Error("the runtime names the pod " + quoted(name.name) +
+                             " without a namespace, and there is one in " +
+                             only->name.pod_namespace + " and one in " + own_name.pod_namespace +
+                             "; give them different names",
+                         EINVAL);
+        }
+        only = &pod;
+    }
+    return only != nullptr ? FoundPod(*only) : FoundPod();
+}
+
+}  // namespace
+
+// A miss looks at the directory again before it is certain: the manifest may be younger than the
+// last scan. What such a scan finds, the watching thread tells.
+Result<FoundPod> ManifestDirectory::Implementation::find(const PodName& name) {
+    FSM_ASSIGN(FoundPod known, lookup(*snapshot(), name));
+    if (known) {
+        return known;
+    }
+    scan();
+    if (thread_.joinable()) {
+        watch_->wake();
+    }
+    const auto now = snapshot();
+    FSM_ASSIGN(FoundPod found, lookup(*now, name));
+    if (!found && now->doubt) {
+        return Error("it is not known whether there is a pod " +
+                         quoted(name.pod_namespace.empty() ? name.name : name.to_string()) +
+                         ": no manifest has it, but " + *now->doubt +
+                         "; correct or remove that file",
+                     EAGAIN);
+    }
+    return found;
+}
+
+ManifestDirectory::ManifestDirectory(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+
+ManifestDirectory::~ManifestDirectory() = default;
+
+Result<std::unique_ptr<ManifestDirectory>> ManifestDirectory::open(
+    const std::string& directory, std::chrono::milliseconds rescan) {
+    auto implementation = std::make_unique<Implementation>(directory, rescan);
+    FSM_TRY(implementation->load());
+    return std::unique_ptr<ManifestDirectory>(new ManifestDirectory(std::move(implementation)));
+}
+
+std::string ManifestDirectory::description() const {
+    return "directory " + implementation_->directory();
+}
+
+Result<FoundPod> ManifestDirectory::find(const PodName& name) const {
+    return implementation_->find(name);
+}
+
+Result<std::vector<Pod>> ManifestDirectory::list() const {
+    std::vector<Pod> pods;
+    for (const auto& [name, pod] : implementation_->snapshot()->pods) {
+        pods.push_back(pod);
+    }
+    return pods;
+}
+
+Result<void> ManifestDirectory::watch(std::function<void(const PodName&)> changed) {
+    return implementation_->watch(std::move(changed));
+}
+
+std::vector<std::string> ManifestDirectory::problems() const {
+    return implementation_->snapshot()->problems;
+}
+
+}  // namespace fsm

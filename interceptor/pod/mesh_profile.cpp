@@ -1,0 +1,322 @@
+#include "interceptor/pod/mesh_profile.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "common/file.h"
+#include "interceptor/pod/builtin_profiles.h"
+#include "interceptor/pod/text.h"
+#include "interceptor/pod/yaml_reader.h"
+
+namespace fsm {
+
+namespace {
+
+constexpr std::size_t kProfileSizeLimit = std::size_t{1} << 18;
+constexpr std::uint64_t kLastPort = std::numeric_limits<std::uint16_t>::max();
+// The largest value means "no change" to the kernel.
+constexpr std::uint64_t kLastId = std::numeric_limits<std::uint32_t>::max() - 1;
+
+template <typename T>
+struct Word {
+    const char* text;
+    T value;
+};
+
+constexpr auto kKinds = std::to_array<Word<AnnotationKind>>({
+    {"injection", AnnotationKind::injection},
+    {"ipv6", AnnotationKind::ipv6},
+    {"outbound_only", AnnotationKind::outbound_only},
+    {"outbound_excluded_ports", AnnotationKind::outbound_excluded_ports},
+    {"outbound_included_ports", AnnotationKind::outbound_included_ports},
+    {"inbound_excluded_ports", AnnotationKind::inbound_excluded_ports},
+    {"inbound_included_ports", AnnotationKind::inbound_included_ports},
+    {"outbound_excluded_ranges", AnnotationKind::outbound_excluded_ranges},
+    {"outbound_included_ranges", AnnotationKind::outbound_included_ranges},
+    {"inbound_excluded_ranges", AnnotationKind::inbound_excluded_ranges},
+    {"excluded_interfaces", AnnotationKind::excluded_interfaces},
+    {"status_port", AnnotationKind::status_port},
+    {"excluded_status_port", AnnotationKind::excluded_status_port},
+    {"sidecar_uid", AnnotationKind::sidecar_uid},
+    {"sidecar_gid", AnnotationKind::sidecar_gid},
+    {"outbound_port", AnnotationKind::outbound_port},
+    {"outbound_port_ipv6", AnnotationKind::outbound_port_ipv6},
+    {"inbound_port", AnnotationKind::inbound_port},
+    {"inbound_port_ipv6", AnnotationKind::inbound_port_ipv6},
+    {"acceleration", AnnotationKind::acceleration},
+    {"inbound_mechanism", AnnotationKind::inbound_mechanism},
+    {"unsupported", AnnotationKind::unsupported},
+});
+
+constexpr auto kIpv6Modes = std::to_array<Word<Ipv6Mode>>({
+    {"never", Ipv6Mode::never},
+    {"when_listening", Ipv6Mode::when_listening},
+    {"always", Ipv6Mode::always},
+});
+
+constexpr auto kInclusionRules = std::to_array<Word<InclusionRule>>({
+    {"every_list", InclusionRule::every_list},
+    {"any_list", InclusionRule::any_list},
+});
+
+constexpr auto kEmptyInclusions = std::to_array<Word<bool>>({{"all", false}, {"none", true}});
+
+// The value that the word below `key` stands for.
+template <typename Words>
+auto read_word(YamlMap& map, const std::string& key, const Words& words, const char* when_absent) {
+    const std::string text = map.optional_text(key).value_or(when_absent);
+    std::string accepted;
+    for (const auto& word : words) {
+        if (text == word.text) {
+            return word.value;
+        }
+        accepted += (accepted.empty() ? "" : ", ") + std::string(word.text);
+    }
+    map.fail(key, quoted(text) + " is not one of " + accepted);
+    return words.front().value;
+}
+
+std::uint16_t required_port(YamlMap& map, const std::string& key) {
+    return static_cast<std::uint16_t>(map.required_number(key, 1, kLastPort));
+}
+
+std::uint16_t optional_port(YamlMap& map, const std::string& key, std::uint16_t when_absent) {
+    return static_cast<std::uint16_t>(map.number(key, 1, kLastPort).value_or(when_absent));
+}
+
+std::set<std::uint16_t> port_set(YamlMap& map, const std::string& key) {
+    std::set<std::uint16_t> result;
+    for (const std::uint64_t port : map.numbers(key, 1, kLastPort)) {
+        result.insert(static_cast<std::uint16_t>(port));
+    }
+    return result;
+}
+
+void read_sidecar(YamlMap sidecar, MeshProfile& profile) {
+    profile.sidecar_containers = sidecar.texts("containers");
+    if (profile.sidecar_containers.empty()) {
+        sidecar.fail("containers", "must name at least one container");
+    }
+    profile.sidecar_uid = static_cast<std::uint32_t>(sidecar.required_number("uid", 0, kLastId));
+    if (const auto gid = sidecar.number("gid", 0, kLastId)) {
+        profile.sidecar_gid = static_cast<std::uint32_t>(*gid);
+    }
+    profile.identity_from_container = sidecar.boolean("identity_from_container", false);
+    profile.sidecar_reads_safely = sidecar.boolean("reads_safely", false);
+    sidecar.refuse_unknown_keys();
+}
+
+void read_ports(YamlMap ports, MeshProfile& profile) {
+    profile.ports.outbound4 = required_port(ports, "outbound");
+    profile.ports.inbound4 = required_port(ports, "inbound");
+    profile.ports.outbound6 = optional_port(ports, "outbound_ipv6", profile.ports.outbound4);
+    profile.ports.inbound6 = optional_port(ports, "inbound_ipv6", profile.ports.inbound4);
+    ports.refuse_unknown_keys();
+    if (profile.ports.outbound4 == profile.ports.inbound4 ||
+        profile.ports.outbound6 == profile.ports.inbound6) {
+        ports.fail("inbound", "must differ from the outbound port of the same family");
+    }
+}
+
+void read_pods(YamlMap pods, MeshProfile& profile) {
+    profile.required_labels = pods.texts("required_labels");
+    profile.required_annotations = pods.texts("required_annotations");
+    profile.exempting_containers = pods.texts("exempting_containers");
+    profile.exempting_labels = pods.texts("exempting_labels");
+    profile.exempting_annotations = pods.texts("exempting_annotations");
+    YamlMap environment = pods.map("exempting_environment");
+    for (const auto& entry : environment.entries()) {
+        profile.exempting_environment[entry.first] = environment.texts(entry.first);
+    }
+    profile.exempting_arguments = pods.texts("exempting_arguments");
+    pods.refuse_unknown_keys();
+}
+
+enum class Family : std::uint8_t { ipv4, ipv6 };
+
+std::optional<IpAddress> read_address(YamlMap& map, const std::string& key, Family family) {
+    const auto text = map.optional_text(key);
+    if (!text) {
+        return std::nullopt;
+    }
+    const auto address = IpAddress::parse(*text);
+    if (!address || address->is_v4() != (family == Family::ipv4)) {
+        map.fail(key, quoted(*text) + " is not an " +
+                          (family == Family::ipv4 ? "IPv4" : "IPv6") + " address");
+        return std::nullopt;
+    }
+    return *address;
+}
+
+void read_own_source(YamlMap source, MeshProfile& profile) {
+    profile.own_source4 = read_address(source, "ipv4", Family::ipv4);
+    profile.own_source6 = read_address(source, "ipv6", Family::ipv6);
+    profile.own_source_reaches_pod_address = source.boolean("reaches_pod_address", true);
+    source.refuse_unknown_keys();
+}
+
+void read_traffic(YamlMap traffic, MeshProfile& profile) {
+    profile.never_inbound_ports = port_set(traffic, "never_inbound_ports");
+    profile.never_outbound_ports = port_set(traffic, "never_outbound_ports");
+    read_own_source(traffic.map("own_source"), profile);
+    profile.self_call_exempt_port = optional_port(traffic, "self_call_exempt_port", 0);
+    profile.ipv6 = read_word(traffic, "ipv6", kIpv6Modes, "when_listening");
+    profile.outbound_inclusion =
+        read_word(traffic, "outbound_inclusion", kInclusionRules, "every_list");
+    profile.empty_inclusion_means_none =
+        read_word(traffic, "empty_inclusion", kEmptyInclusions, "all");
+    traffic.refuse_unknown_keys();
+}
+
+enum class Shape : std::uint8_t { switched, ports, ranges, other };
+
+Shape shape_of(AnnotationKind kind) {
+    switch (kind) {
+        case AnnotationKind::injection:
+        case AnnotationKind::ipv6:
+        case AnnotationKind::outbound_only:
+            return Shape::switched;
+        case AnnotationKind::outbound_excluded_ports:
+        case AnnotationKind::outbound_included_ports:
+        case AnnotationKind::inbound_excluded_ports:
+        case AnnotationKind::inbound_included_ports:
+            return Shape::ports;
+        case AnnotationKind::outbound_excluded_ranges:
+        case AnnotationKind::outbound_included_ranges:
+        case AnnotationKind::inbound_excluded_ranges:
+            return Shape::ranges;
+        default:
+            return Shape::other;
+    }
+}
+
+// A key that has no meaning for the rule's kind is left unasked, and so reported as unknown.
+AnnotationRule read_annotation(YamlMap entry) {
+    AnnotationRule rule;
+    rule.name = entry.required_text("name");
+    if (!entry.has("kind")) {
+        entry.fail("kind", "is missing");
+    }
+    rule.kind = read_word(entry, "kind", kKinds, "injection");
+    const Shape shape = shape_of(rule.kind);
+    if (shape == Shape::switched) {
+        rule.enabled = entry.texts("enabled");
+        rule.disabled = entry.texts("disabled");
+        rule.also_label = entry.boolean("also_label", false);
+        if (rule.enabled.empty() || rule.disabled.empty()) {
+            entry.fail("", "a switch needs `enabled` and `disabled` values");
+        }
+    }
+    if (shape == Shape::ports) {
+        rule.port_ranges = entry.boolean("port_ranges", false);
+    }
+    if (shape == Shape::ports || shape == Shape::ranges) {
+        rule.wildcard = entry.optional_text("wildcard");
+    }
+    if (shape == Shape::switched || rule.kind == AnnotationKind::unsupported) {
+        rule.reason = entry.text("reason");
+    } else {
+        rule.value_when_absent = entry.optional_text("value_when_absent");
+    }
+    rule.inherited = entry.boolean("inherited", false);
+    entry.refuse_unknown_keys();
+    return rule;
+}
+
+void read_annotations(YamlMap& top, YamlReader& reader, MeshProfile& profile) {
+    std::set<std::string> names;
+    top.each("annotations", [&](const YAML::Node& node, const std::string& path) {
+        AnnotationRule rule = read_annotation(YamlMap(node, reader, path));
+        if (!names.insert(rule.name).second) {
+            reader.fail(node, path, quoted(rule.name) + " is described twice");
+        }
+        profile.annotations.push_back(std::move(rule));
+    });
+}
+
+}  // namespace
+
+Result<MeshProfile> MeshProfile::parse(std::string_view text, const std::string& origin) {
+    if (text.size() > kProfileSizeLimit) {
+        return Error(origin + ": a profile of more than " + std::to_string(kProfileSizeLimit) +
+                         " bytes is not read",
+                     EFBIG);
+    }
+    YamlReader reader(origin, text.size());
+    FSM_ASSIGN(const std::vector<YAML::Node> documents, reader.load_documents(text));
+    if (documents.size() != 1) {
+        return Error(origin + ": a profile is one YAML document, this has " +
+                         std::to_string(documents.size()),
+                     EINVAL);
+    }
+    MeshProfile profile;
+    YamlMap top(documents.front(), reader, "");
+    profile.name = top.required_text("mesh");
+    read_sidecar(top.required_map("sidecar"), profile);
+    read_ports(top.required_map("ports"), profile);
+    read_pods(top.map("pods"), profile);
+    read_traffic(top.map("traffic"), profile);
+    read_annotations(top, reader, profile);
+    top.refuse_unknown_keys();
+    if (reader.error()) {
+        return *reader.error();
+    }
+    return profile;
+}
+
+Result<MeshProfile> MeshProfile::load(const std::string& path) {
+    auto text = read_file(path, kProfileSizeLimit);
+    if (!text) {
+        return std::move(text.error()).within("load mesh profile");
+    }
+    return parse(*text, path);
+}
+
+Result<MeshProfile> MeshProfile::builtin(std::string_view name) {
+    for (const BuiltinProfile& profile : builtin_profiles()) {
+        if (profile.name == name) {
+            return parse(profile.text, "built-in profile " + std::string(name));
+        }
+    }
+    std::string known;
+    for (const std::string& other : builtin_names()) {
+        known += (known.empty() ? "" : ", ") + other;
+    }
+    return Error("there is no mesh profile " + quoted(name) + "; built in are " + known, ENOENT);
+}
+
+std::vector<std::string> MeshProfile::builtin_names() {
+    std::vector<std::string> names;
+    for (const BuiltinProfile& profile : builtin_profiles()) {
+        names.emplace_back(profile.name);
+    }
+    return names;
+}
+
+Result<MeshProfile> MeshProfile::find(const std::string& name, const std::string& directory) {
+    if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
+        return Error("mesh profile " + quoted(name) + ": a name is expected, not a path", EINVAL);
+    }
+    if (directory.empty()) {
+        return builtin(name);
+    }
+    const std::string path = directory + "/" + name + ".yaml";
+    struct stat unused {};
+    if (::stat(path.c_str(), &unused) == 0) {
+        return load(path);
+    }
+    if (errno != ENOENT) {
+        return Error::from_errno("load mesh profile " + path);
+    }
+    auto profile = builtin(name);
+    if (!profile) {
+        return std::move(profile.error()).within("no file " + path);
+    }
+    return profile;
+}
+
+}  // namespace fsm
