@@ -1,0 +1,57 @@
+#include "interceptor/api/base64.h"
+
+#include <cstdint>
+
+namespace fsm {
+
+namespace {
+
+// -1: not of the alphabet.
+int value_of(char c) {
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    if (c == '+') {
+        return 62;
+    }
+    return c == '/' ? 63 : -1;
+}
+
+}  // namespace
+
+Result<std::string> decode_base64(std::string_view text) {
+    if (text.size() % 4 != 0) {
+        return Error("base64: the length " + std::to_string(text.size()) +
+                     " is not a multiple of 4");
+    }
+    std::size_t padding = 0;
+    while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') {
+        ++padding;
+    }
+    const std::size_t digits = text.size() - padding;
+    std::string bytes;
+    bytes.reserve(text.size() / 4 * 3);
+    std::uint32_t bits = 0;
+    unsigned count = 0;
+    for (std::size_t i = 0; i < digits; ++i) {
+        const int value = value_of(text[i]);
+        if (value < 0) {
+            return Error("base64: byte " + std::to_string(i) + " is not of its alphabet");
+        }
+        bits = (bits << 6) | static_cast<std::uint32_t>(value);
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            bytes += static_cast<char>((bits >> count) & 0xff);
+        }
+    }
+    return bytes;
+}
+
+}  // namespace fsm

@@ -1,0 +1,173 @@
+#include "interceptor/api/http_router.h"
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "interceptor/sync/cni_error.h"
+
+namespace fsm {
+
+namespace {
+
+constexpr int kUndecodable = static_cast<int>(CniErrorCode::undecodable);
+constexpr int kInternal = static_cast<int>(CniErrorCode::enrolment_failed);
+
+// One request in memory, and the response to it.
+class MemoryStream final : public httplib::Stream {
+  public:
+    explicit MemoryStream(std::string request) : request_(std::move(request)) {}
+
+    bool is_readable() const override { return position_ < request_.size(); }
+    bool is_writable() const override { return true; }
+    ssize_t read(char* target, size_t size) override {
+        const std::size_t count = std::min(size, request_.size() - position_);
+        std::memcpy(target, request_.data() + position_, count);
+        position_ += count;
+        return static_cast<ssize_t>(count);
+    }
+    ssize_t write(const char* bytes, size_t size) override {
+        response_.append(bytes, size);
+        return static_cast<ssize_t>(size);
+    }
+    void get_remote_ip_and_port(std::string&, int&) const override {}
+    void get_local_ip_and_port(std::string&, int&) const override {}
+    socket_t socket() const override { return INVALID_SOCKET; }
+
+    std::string take_response() { return std::move(response_); }
+
+  private:
+    std::string request_;
+    std::size_t position_ = 0;
+    std::string response_;
+};
+
+const char* phrase_of(int status) {
+    switch (status) {
+        case 400:
+            return "Bad Request";
+        case 403:
+            return "Forbidden";
+        case 408:
+            return "Request Timeout";
+        case 411:
+            return "Length Required";
+        case 413:
+            return "Payload Too Large";
+        case 414:
+            return "URI Too Long";
+        case 415:
+            return "Unsupported Media Type";
+        case 431:
+            return "Request Header Fields Too Large";
+        default:
+            return "Refused";
+    }
+}
+
+void copy(const HttpResponse& from, httplib::Response& to) {
+    to.status = from.status;
+    to.set_content(from.body, from.content_type.c_str());
+}
+
+httplib::Server::Handler wrap(HttpHandler handler) {
+    return [handler = std::move(handler)](const httplib::Request& request,
+                                          httplib::Response& response) {
+        copy(handler(request.body), response);
+    };
+}
+
+}  // namespace
+
+HttpResponse error_response(int status, int cni_code, const std::string& message,
+                            const std::string& details) {
+    const nlohmann::json body = {{"code", cni_code}, {"msg", message}, {"details", details}};
+    return {status, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
+}
+
+std::string raw_response(const HttpResponse& response) {
+    return "HTTP/1.1 " + std::to_string(response.status) + " " +
+           phrase_of(response.status) +
+           "\r\nConnection: close\r\nContent-Type: " + response.content_type +
+           "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n\r\n" +
+           response.body;
+}
+
+// Private routes are reached through a subclass: httplib::Server would make sockets of its own.
+class HttpRouter::Engine final : public httplib::Server {
+  public:
+    Engine() {
+        set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
+            explain(request, response);
+        });
+        set_exception_handler([](const httplib::Request& request, httplib::Response& response,
+                                 std::exception_ptr) {
+            copy(error_response(500, kInternal, "internal error", "while serving " + request.path),
+                 response);
+        });
+    }
+
+    void know(const std::string& path, const std::string& method) { methods_[path].insert(method); }
+
+    std::string respond(std::string request) {
+        MemoryStream stream(std::move(request));
+        bool closed = false;
+        // Ranges of a status are of no use, and a list of them is answered with a large body.
+        process_request(stream, true, closed,
+                        [](httplib::Request& parsed) { parsed.ranges.clear(); });
+        return stream.take_response();
+    }
+
+  private:
+    // Called for every status from 400 on; a handler's own words stay.
+    void explain(const httplib::Request& request, httplib::Response& response) {
+        if (!response.body.empty()) {
+            return;
+        }
+        const auto known = methods_.find(request.path);
+        if (response.status == 404 && known != methods_.end()) {
+            std::string allowed;
+            for (const auto& method : known->second) {
+                allowed += (allowed.empty() ? "" : ", ") + method;
+            }
+            copy(error_response(405, kInternal, "method " + request.method + " is not allowed",
+                                request.path + " knows " + allowed),
+                 response);
+            response.set_header("Allow", allowed);
+        } else if (response.status == 404) {
+            copy(error_response(404, kInternal, "there is no such route", request.path), response);
+        } else {
+            copy(error_response(response.status, kUndecodable, "the request cannot be served",
+                                phrase_of(response.status)),
+                 response);
+        }
+    }
+
+    std::map<std::string, std::set<std::string>> methods_;
+};
+
+HttpRouter::HttpRouter() : engine_(std::make_unique<Engine>()) {}
+HttpRouter::~HttpRouter() = default;
+
+void HttpRouter::get(const std::string& path, HttpHandler handler) {
+    engine_->Get(path, wrap(std::move(handler)));
+    engine_->know(path, "GET");
+}
+
+void HttpRouter::post(const std::string& path, HttpHandler handler) {
+    engine_->Post(path, wrap(std::move(handler)));
+    engine_->know(path, "POST");
+}
+
+std::string HttpRouter::respond(std::string request) const {
+    auto response = engine_->respond(std::move(request));
+    if (response.empty()) {
+        response = raw_response(error_response(400, kUndecodable, "this is not an HTTP request", ""));
+    }
+    return response;
+}
+
+}  // namespace fsm

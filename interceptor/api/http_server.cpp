@@ -1,0 +1,218 @@
+#include "interceptor/api/http_server.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "interceptor/sync/cni_error.h"
+
+namespace fsm {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};
+constexpr std::chrono::milliseconds kDrainTime{1000};
+constexpr int kUndecodable = static_cast<int>(CniErrorCode::undecodable);
+constexpr int kTryAgainLater = static_cast<int>(CniErrorCode::try_again_later);
+constexpr int kNotPermitted = static_cast<int>(CniErrorCode::invalid_environment);
+
+int milliseconds_until(Clock::time_point when) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(when - Clock::now()).count();
+    return static_cast<int>(std::clamp<long long>(left, 0, 60000));
+}
+
+// Sends on a descriptor that does not block, for at most the given time.
+void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds limit) {
+    const auto deadline = Clock::now() + limit;
+    while (!bytes.empty()) {
+        const ssize_t sent = send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent > 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
+            continue;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        pollfd writable{fd.get(), POLLOUT, 0};
+        if (errno != EAGAIN || poll(&writable, 1, milliseconds_until(deadline)) <= 0) {
+            spdlog::debug("a client did not take its response");
+            return;
+        }
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(UnixListener listener,
+                                                      const HttpRouter& router,
+                                                      HttpLimits limits) {
+    Fd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake) {
+        return Error::from_errno("make an eventfd");
+    }
+    return std::unique_ptr<HttpServer>(
+        new HttpServer(std::move(listener), router, limits, std::move(wake)));
+}
+
+HttpServer::HttpServer(UnixListener listener, const HttpRouter& router, HttpLimits limits, Fd wake)
+    : listener_(std::move(listener)),
+      router_(router),
+      limits_(limits),
+      wake_(std::move(wake)),
+      workers_(limits.max_workers),
+      thread_([this] { loop(); }) {}
+
+HttpServer::~HttpServer() {
+    stopping_ = true;
+    const std::uint64_t one = 1;
+    if (write(wake_.get(), &one, sizeof(one)) != sizeof(one)) {
+        spdlog::error("{}", Error::from_errno("wake the API's thread").message());
+    }
+    thread_.join();
+}
+
+void HttpServer::accept_clients() {
+    while (true) {
+        Fd connection(
+            accept4(listener_.fd().get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (connection) {
+            admit(std::move(connection));
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            spdlog::warn("{}", Error::from_errno("accept a client").message());
+            accept_again_ = Clock::now() + kPauseWithoutDescriptors;
+            return;
+        }
+        if (errno != EINTR && errno != ECONNABORTED) {
+            return;  // EAGAIN
+        }
+    }
+}
+
+void HttpServer::admit(Fd connection) {
+    if (clients_.size() >= limits_.max_waiting) {
+        clients_.pop_front();
+    }
+    clients_.push_back(Client{std::move(connection), Clock::now() + limits_.request_time,
+                              RequestBuffer(limits_.max_body), false});
+    Client& client = clients_.back();
+    const auto peer = peer_of(client.fd);
+    if (!peer || peer->uid != 0) {
+        refuse(client, 403, kNotPermitted, "only root may talk to the interceptor",
+               peer ? "the client has uid " + std::to_string(peer->uid) : peer.error().message());
+    }
+}
+
+// The client may still be sending: closing now could take the answer from it.
+void HttpServer::refuse(Client& client, int status, int cni_code, const std::string& message,
+                        const std::string& details) {
+    const std::string response = raw_response(error_response(status, cni_code, message, details));
+    send_within(client.fd, response, std::chrono::milliseconds(0));
+    shutdown(client.fd.get(), SHUT_WR);
+    client.draining = true;
+    client.deadline = std::min(client.deadline, Clock::now() + kDrainTime);
+}
+
+void HttpServer::hand_over(Client& client) {
+    auto connection = std::make_shared<Fd>(std::move(client.fd));
+    workers_.run([this, connection, request = client.request.take()]() mutable {
+        send_within(*connection, router_.respond(std::move(request)), limits_.response_time);
+    });
+}
+
+bool HttpServer::read_from(Client& client) {
+    char buffer[16384];
+    const ssize_t count = recv(client.fd.get(), buffer, sizeof(buffer), 0);
+    if (count < 0) {
+        return errno == EAGAIN || errno == EINTR;
+    }
+    if (count == 0) {
+        if (!client.draining && !client.request.empty()) {
+            refuse(client, 400, kUndecodable, "the request is not complete",
+                   "the client closed the connection before its end");
+        }
+        return false;
+    }
+    if (client.draining) {
+        return true;
+    }
+    switch (client.request.append({buffer, static_cast<std::size_t>(count)})) {
+        case RequestBuffer::State::incomplete:
+            return true;
+        case RequestBuffer::State::refused:
+            refuse(client, client.request.status(), kUndecodable, "the request is refused",
+                   client.request.reason());
+            return true;
+        case RequestBuffer::State::complete:
+            hand_over(client);
+            return false;
+    }
+    return false;
+}
+
+void HttpServer::drop_late_clients() {
+    const auto now = Clock::now();
+    for (auto client = clients_.begin(); client != clients_.end();) {
+        if (client->deadline > now) {
+            ++client;
+            continue;
+        }
+        if (!client->draining && !client->request.empty()) {
+            send_within(client->fd,
+                        raw_response(error_response(408, kTryAgainLater,
+                                                    "the request took too long", "")),
+                        std::chrono::milliseconds(0));
+        }
+        client = clients_.erase(client);
+    }
+}
+
+int HttpServer::poll_timeout() const {
+    auto wake_at = Clock::now() + std::chrono::minutes(1);
+    for (const auto& client : clients_) {
+        wake_at = std::min(wake_at, client.deadline);
+    }
+    if (accept_again_ > Clock::now()) {
+        wake_at = std::min(wake_at, accept_again_);
+    }
+    return milliseconds_until(wake_at);
+}
+
+void HttpServer::loop() {
+    pthread_setname_np(pthread_self(), "fsm-api");
+    std::vector<pollfd> waiting;
+    while (!stopping_) {
+        const bool accepting = accept_again_ <= Clock::now();
+        waiting.clear();
+        waiting.push_back({wake_.get(), POLLIN, 0});
+        waiting.push_back({accepting ? listener_.fd().get() : -1, POLLIN, 0});
+        for (const auto& client : clients_) {
+            waiting.push_back({client.fd.get(), POLLIN, 0});
+        }
+        poll(waiting.data(), waiting.size(), poll_timeout());
+        if (stopping_) {
+            return;
+        }
+        std::size_t index = 2;
+        for (auto client = clients_.begin(); client != clients_.end(); ++index) {
+            const bool keep = waiting[index].revents == 0 || read_from(*client);
+            client = keep ? std::next(client) : clients_.erase(client);
+        }
+        drop_late_clients();
+        if (waiting[1].revents != 0) {
+            accept_clients();
+        }
+    }
+}
+
+}  // namespace fsm

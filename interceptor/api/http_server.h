@@ -1,0 +1,76 @@
+// HttpServer: accepts connections on a Unix socket, one request each.
+//
+// One thread waits for all clients that have not sent their whole request yet; only complete requests
+// reach the worker threads. So clients that connect and say nothing, or a byte a second, cost a
+// descriptor for a bounded time and no thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <string>
+#include <thread>
+
+#include "common/fd.h"
+#include "common/result.h"
+#include "interceptor/api/http_router.h"
+#include "interceptor/api/request_buffer.h"
+#include "interceptor/api/unix_listener.h"
+#include "interceptor/api/worker_pool.h"
+
+namespace fsm {
+
+struct HttpLimits {
+    std::size_t max_body = std::size_t{1} << 20;
+    std::chrono::milliseconds request_time{5000};   // from accept to the request's last byte
+    std::chrono::milliseconds response_time{5000};  // for the client to take the response
+    // Clients whose request is not complete; one more drops the oldest of them.
+    std::size_t max_waiting = 512;
+    std::size_t max_workers = 160;
+};
+
+class HttpServer {
+  public:
+    // Serves from now on. The router must outlive the server.
+    static Result<std::unique_ptr<HttpServer>> start(UnixListener listener,
+                                                     const HttpRouter& router,
+                                                     HttpLimits limits = {});
+    // Removes the socket file, waits for the requests that run, and drops the others.
+    ~HttpServer();
+    HttpServer(const HttpServer&) = delete;
+    HttpServer& operator=(const HttpServer&) = delete;
+
+  private:
+    struct Client {
+        Fd fd;
+        std::chrono::steady_clock::time_point deadline;
+        RequestBuffer request;
+        bool draining = false;  // answered; its unread bytes are thrown away until it closes
+    };
+
+    HttpServer(UnixListener listener, const HttpRouter& router, HttpLimits limits, Fd wake);
+
+    void loop();
+    void accept_clients();
+    void admit(Fd connection);
+    // False: the client is done with, and goes.
+    bool read_from(Client& client);
+    void refuse(Client& client, int status, int cni_code, const std::string& message,
+                const std::string& details);
+    void hand_over(Client& client);
+    void drop_late_clients();
+    int poll_timeout() const;
+
+    UnixListener listener_;
+    const HttpRouter& router_;
+    const HttpLimits limits_;
+    Fd wake_;
+    std::atomic<bool> stopping_ = false;
+    std::list<Client> clients_;  // of the thread alone; oldest first
+    std::chrono::steady_clock::time_point accept_again_{};  // out of descriptors until then
+    WorkerPool workers_;
+    std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace fsm

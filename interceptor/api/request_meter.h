@@ -1,0 +1,34 @@
+// RequestMeter: how many CNI requests came, how they ended, and how long they took.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace prometheus {
+struct MetricFamily;
+}
+
+namespace fsm {
+
+// Threads: every function may be called from any thread.
+class RequestMeter {
+  public:
+    RequestMeter();
+    ~RequestMeter();
+    RequestMeter(const RequestMeter&) = delete;
+    RequestMeter& operator=(const RequestMeter&) = delete;
+
+    void count(const std::string& verb, bool succeeded, std::chrono::nanoseconds duration);
+    std::vector<prometheus::MetricFamily> collect() const;
+
+  private:
+    class Families;
+
+    std::unique_ptr<Families> families_;
+};
+
+}  // namespace fsm

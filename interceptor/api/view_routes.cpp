@@ -1,0 +1,191 @@
+#include "interceptor/api/view_routes.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/version.h"
+#include "interceptor/api/cni_routes.h"
+#include "interceptor/api/metrics.h"
+
+namespace fsm {
+
+namespace {
+
+using nlohmann::json;
+
+// Passes come every 5 s and a thorough one takes a second with thousands of pods.
+constexpr std::chrono::seconds kHungAfter{60};
+
+HttpResponse json_response(const json& document) {
+    // Names come from outside: bytes that are no UTF-8 must not throw.
+    return {200, document.dump(2, ' ', false, json::error_handler_t::replace) + "\n"};
+}
+
+HttpResponse failure_response(const Error& error) {
+    return error_response(500, static_cast<int>(CniErrorCode::unavailable),
+                          "cannot read the data path", error.message());
+}
+
+json addresses_of(const EnrolledPod& enrolled) {
+    json addresses = json::array();
+    for (const auto& address : enrolled.addresses) {
+        addresses.push_back(address.to_string());
+    }
+    return addresses;
+}
+
+json to_json(const AttachmentState& state) {
+    const Attachment& attachment = state.attachment;
+    json document = {
+        {"pod", attachment.pod.name.empty() ? "" : attachment.pod.to_string()},
+        {"uid", attachment.pod_uid},
+        {"containerID", attachment.key.container_id},
+        {"ifname", attachment.key.ifname},
+        {"network", attachment.network},
+        {"netns", attachment.netns_path},
+        {"netnsCookie", attachment.netns_cookie},
+        {"state", to_string(state.membership)},
+        {"reason", state.reason},
+        {"problems", state.problems},
+    };
+    if (!state.failure.empty()) {
+        document["failure"] = state.failure;
+    }
+    if (state.enrolled) {
+        document["addresses"] = addresses_of(*state.enrolled);
+        document["inbound"] = to_string(state.enrolled->inbound);
+        document["acceleration"] = to_string(state.enrolled->acceleration);
+        document["listenersSeen"] = state.enrolled->listeners_seen;
+    }
+    return document;
+}
+
+HttpResponse show_pods(const Views& views) {
+    const auto held = views.datapath.pods();
+    json pods = json::array();
+    for (auto state : views.enroller.attachments()) {
+        // What the kernel holds now: listeners appear after the pod was enrolled.
+        for (const auto& pod : held ? *held : std::vector<EnrolledPod>()) {
+            if (state.enrolled && pod.netns_cookie == state.attachment.netns_cookie) {
+                state.enrolled = pod;
+            }
+        }
+        pods.push_back(to_json(state));
+    }
+    return json_response({{"pods", pods}});
+}
+
+HttpResponse show_programs(const Datapath& datapath) {
+    const auto programs = datapath.programs();
+    if (!programs) {
+        return failure_response(programs.error());
+    }
+    json list = json::array();
+    for (const auto& program : *programs) {
+        list.push_back({{"name", program.name},
+                        {"hook", program.hook},
+                        {"id", program.id},
+                        {"attached", program.attached}});
+    }
+    return json_response({{"programs", list}});
+}
+
+HttpResponse show_maps(const Datapath& datapath) {
+    const auto maps = datapath.maps();
+    if (!maps) {
+        return failure_response(maps.error());
+    }
+    json list = json::array();
+    for (const auto& map : *maps) {
+        list.push_back({{"name", map.name},
+                        {"id", map.id},
+                        {"entries", map.entries},
+                        {"maxEntries", map.max_entries}});
+    }
+    return json_response({{"maps", list}});
+}
+
+HttpResponse show_counters(const Datapath& datapath) {
+    const auto counters = datapath.counters();
+    if (!counters) {
+        return failure_response(counters.error());
+    }
+    json values = json::object();
+    for (const auto& counter : *counters) {
+        values[counter.name] = counter.value;
+    }
+    return json_response({{"counters", values}});
+}
+
+json pod_summary(const std::vector<AttachmentState>& states) {
+    std::size_t counts[3] = {};
+    json problems = json::array();
+    for (const auto& state : states) {
+        ++counts[static_cast<std::size_t>(state.membership)];
+        auto list = state.problems;
+        if (!state.failure.empty()) {
+            list.push_back(state.failure);
+        }
+        for (const auto& problem : list) {
+            problems.push_back({{"pod", state.attachment.pod.to_string()}, {"problem", problem}});
+        }
+    }
+    return {{"inMesh", counts[static_cast<std::size_t>(Membership::in_mesh)]},
+            {"notInMesh", counts[static_cast<std::size_t>(Membership::not_in_mesh)]},
+            {"unknown", counts[static_cast<std::size_t>(Membership::unknown)]},
+            {"problems", problems}};
+}
+
+HttpResponse show_status(const Views& views) {
+    json capabilities = json::array();
+    for (const auto& capability : views.datapath.capabilities()) {
+        capabilities.push_back({{"name", capability.name},
+                                {"works", capability.works},
+                                {"detail", capability.detail}});
+    }
+    return json_response({
+        {"version", kVersion},
+        {"pid", getpid()},
+        {"profile", views.profile},
+        {"podSource", views.source.description()},
+        {"inbound", views.inbound},
+        {"acceleration", views.acceleration},
+        {"automaticAcceleration",
+         {{"scope", to_string(views.datapath.automatic_acceleration())},
+          {"reason", views.datapath.automatic_acceleration_reason()}}},
+        {"capabilities", capabilities},
+        {"attachments", pod_summary(views.enroller.attachments())},
+        {"problems", views.enroller.problems()},
+    });
+}
+
+HttpResponse show_health(const Views& views) {
+    const auto age = views.reconcile_age();
+    if (age > kHungAfter) {
+        return error_response(503, static_cast<int>(CniErrorCode::unavailable),
+                              "the reconciler hangs",
+                              "no pass for " + std::to_string(age.count()) + " ms");
+    }
+    return {200, "ok", "text/plain"};
+}
+
+}  // namespace
+
+void add_view_routes(HttpRouter& router, const Views& views) {
+    router.get("/v1/pods", [views](const std::string&) { return show_pods(views); });
+    router.get("/v1/programs",
+               [views](const std::string&) { return show_programs(views.datapath); });
+    router.get("/v1/maps", [views](const std::string&) { return show_maps(views.datapath); });
+    router.get("/v1/counters",
+               [views](const std::string&) { return show_counters(views.datapath); });
+    router.get("/v1/status", [views](const std::string&) { return show_status(views); });
+    router.get("/healthz", [views](const std::string&) { return show_health(views); });
+    router.get("/readyz",
+               [views](const std::string&) { return response_of(views.enroller.status()); });
+    router.get("/metrics", [views](const std::string&) {
+        return HttpResponse{200, render_metrics(views), "text/plain; version=0.0.4"};
+    });
+}
+
+}  // namespace fsm

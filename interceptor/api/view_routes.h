@@ -1,0 +1,32 @@
+// Read-only routes: GET /v1/pods, /v1/programs, /v1/maps, /v1/counters, /v1/status, /healthz,
+// /readyz, /metrics.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "interceptor/api/http_router.h"
+#include "interceptor/api/request_meter.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/pod/pod_source.h"
+#include "interceptor/sync/enroller.h"
+
+namespace fsm {
+
+// What the routes show. Everything referred to must outlive the router.
+struct Views {
+    const Enroller& enroller;
+    const Datapath& datapath;
+    const PodSource& source;
+    const RequestMeter& meter;
+    std::string profile;
+    std::string inbound;       // as configured: auto, sk_lookup, tc
+    std::string acceleration;  // as configured: auto, off, sidecar, full
+    // Time since the last pass over the attachments.
+    std::function<std::chrono::milliseconds()> reconcile_age;
+};
+
+void add_view_routes(HttpRouter& router, const Views& views);
+
+}  // namespace fsm

@@ -1,0 +1,59 @@
+// AttachmentStore: the attachments that the container runtime has made, one file each, so that they
+// survive the interceptor: <directory>/<container id>-<ifname>.json.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/netns.h"
+#include "common/result.h"
+#include "interceptor/pod/pod.h"
+#include "interceptor/sync/cni_request.h"
+
+namespace fsm {
+
+struct Attachment {
+    AttachmentKey key;
+    std::string network;     // name of the CNI network; GC speaks about one network
+    std::string netns_path;  // as the interceptor opens it
+    NetnsIdentity netns;
+    std::uint64_t netns_cookie = 0;
+    // Cookies and inodes start over with every boot: an attachment of another boot says nothing.
+    std::string boot_id;
+    // The pod's own name when the source knew it, else what the runtime said; empty for a container
+    // that is no pod.
+    PodName pod;
+    std::string pod_uid;
+};
+
+// Threads: each function may be called from any thread; two calls for one key must not overlap.
+class AttachmentStore {
+  public:
+    // Makes the directory. Files that cannot be read are set aside (see load()).
+    static Result<AttachmentStore> open(const std::string& directory);
+
+    struct Loaded {
+        std::vector<Attachment> attachments;
+        std::vector<std::string> problems;  // one sentence per file that was set aside
+    };
+    // Reads every file. A corrupt one is renamed to "<name>.corrupt" and reported, never fatal.
+    Result<Loaded> load() const;
+
+    Result<void> save(const Attachment& attachment) const;
+    // Succeeds when there is no such file.
+    Result<void> remove(const AttachmentKey& key) const;
+    // Whether a file can be written there now.
+    Result<void> check_writable() const;
+
+  private:
+    explicit AttachmentStore(std::string directory) : directory_(std::move(directory)) {}
+    std::string path_of(const AttachmentKey& key) const;
+
+    std::string directory_;
+};
+
+// /proc/sys/kernel/random/boot_id.
+Result<std::string> current_boot_id();
+
+}  // namespace fsm

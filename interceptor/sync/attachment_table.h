@@ -1,0 +1,68 @@
+// AttachmentTable: what is known of every attachment beside what is on disk.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/pod/mesh_profile.h"
+#include "interceptor/sync/attachment_store.h"
+
+namespace fsm {
+
+enum class Membership : std::uint8_t { unknown, not_in_mesh, in_mesh };
+
+constexpr std::string_view to_string(Membership membership) {
+    switch (membership) {
+        case Membership::unknown:
+            return "unknown";
+        case Membership::not_in_mesh:
+            return "not-in-mesh";
+        case Membership::in_mesh:
+            return "in-mesh";
+    }
+    return "?";
+}
+
+struct AttachmentState {
+    Attachment attachment;
+    Membership membership = Membership::unknown;
+    std::string reason;                   // why it is not in the mesh, or not known
+    std::optional<InMesh> decided;        // what `applied` was made from
+    std::optional<PodEnrolment> applied;  // absent: not enrolled by this process
+    std::optional<EnrolledPod> enrolled;  // what the data path made of it
+    std::vector<std::string> problems;    // of the pod's settings and its namespace
+    std::string failure;                  // of the last attempt to enrol or withdraw
+    bool plan_again = false;              // addresses or ids may have changed
+};
+
+// Threads: every function may be called from any thread. The state of an attachment is changed only
+// by who holds its container's lock, so find(), change, put() loses nothing.
+class AttachmentTable {
+  public:
+    std::optional<AttachmentState> find(const AttachmentKey& key) const;
+    void put(const AttachmentState& state);
+    void erase(const AttachmentKey& key);
+    // Marks every attachment of the namespace for a new plan.
+    void plan_again(std::uint64_t netns_cookie);
+
+    std::vector<AttachmentKey> keys() const;
+    std::vector<AttachmentState> all() const;
+    // Another attachment than `key` that fits.
+    bool has_other(const AttachmentKey& key,
+                   const std::function<bool(const AttachmentState&)>& fits) const;
+    // The interface whose addresses the namespace's pod calls its own: the one whose name sorts
+    // first ("eth0" before "net1"), the same after a restart.
+    std::string first_interface(std::uint64_t netns_cookie) const;
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<AttachmentKey, AttachmentState> states_;
+};
+
+}  // namespace fsm

@@ -1,0 +1,96 @@
+#include "interceptor/sync/deletion_notes.h"
+
+#include <sys/stat.h>
+
+#include <ctime>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "common/file.h"
+
+namespace fsm {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kNoteLimit = 65536;
+constexpr mode_t kDirectoryMode = 0700;
+// Hidden files are notes that are being written; older ones were left by a writer that died.
+constexpr std::time_t kAbandonedAfterSeconds = 60;
+
+Result<CniRequest> read_note(const fs::path& path) {
+    struct stat info {};
+    if (lstat(path.c_str(), &info) != 0) {
+        return Error::from_errno("stat");
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return Error("not a regular file");
+    }
+    FSM_ASSIGN(const auto text, read_file(path.string(), kNoteLimit));
+    CniRequest request;
+    try {
+        const auto document = nlohmann::json::parse(text);
+        request.key = {document.at("ContainerID").get<std::string>(),
+                       document.at("IfName").get<std::string>()};
+        request.netns = document.value("Netns", "");
+    } catch (const nlohmann::json::exception& failure) {
+        return Error(failure.what());
+    }
+    if (const auto valid = validate_key(request.key); !valid) {
+        return Error(valid.error().message + ": " + valid.error().details);
+    }
+    return request;
+}
+
+bool is_being_written(const fs::path& path) {
+    struct stat info {};
+    return path.filename().string().front() == '.' && lstat(path.c_str(), &info) == 0 &&
+           std::time(nullptr) - info.st_mtime < kAbandonedAfterSeconds;
+}
+
+// Appends a sentence when the entry cannot be removed.
+void remove_entry(const fs::path& path, std::vector<std::string>& problems) {
+    std::error_code failure;
+    fs::remove_all(path, failure);
+    if (failure) {
+        problems.push_back("remove deletion note " + path.string() + ": " + failure.message());
+    }
+}
+
+}  // namespace
+
+Result<DeletionNotes> DeletionNotes::open(const std::string& directory) {
+    FSM_TRY(make_directories(directory, kDirectoryMode));
+    return DeletionNotes(directory);
+}
+
+std::vector<std::string> DeletionNotes::consume(const Withdraw& withdraw) const {
+    std::vector<std::string> problems;
+    std::error_code failure;
+    std::vector<fs::path> paths;
+    for (fs::directory_iterator entry(directory_, failure), end; !failure && entry != end;
+         entry.increment(failure)) {
+        paths.push_back(entry->path());
+    }
+    if (failure) {
+        problems.push_back("list deletion notes in " + directory_ + ": " + failure.message());
+    }
+    for (const auto& path : paths) {
+        if (is_being_written(path)) {
+            continue;
+        }
+        const auto note = read_note(path);
+        if (!note) {
+            problems.push_back("deletion note " + path.string() + " cannot be used (" +
+                               note.error().message() + "); it was removed");
+        }
+        if (!note || withdraw(*note)) {
+            remove_entry(path, problems);
+        }
+    }
+    return problems;
+}
+
+}  // namespace fsm

@@ -1,0 +1,455 @@
+#include "interceptor/sync/enroller.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace fsm {
+
+namespace {
+
+CniError environment_error(const std::string& message, const std::string& details) {
+    return CniError(CniErrorCode::invalid_environment, message, details);
+}
+
+std::optional<NetnsIdentity> identity_at(const std::string& path) {
+    struct stat info {};
+    if (stat(path.c_str(), &info) != 0) {
+        return std::nullopt;
+    }
+    return NetnsIdentity{info.st_dev, info.st_ino};
+}
+
+std::string name_of(const PodReference& reference) {
+    return reference.pod_namespace.empty() ? reference.name
+                                           : reference.pod_namespace + "/" + reference.name;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Enroller>> Enroller::open(EnrollerOptions options, MeshProfile profile,
+                                                 const PodSource& source, Datapath& datapath) {
+    FSM_ASSIGN(auto store, AttachmentStore::open(options.state_directory + "/attachments"));
+    FSM_ASSIGN(auto notes, DeletionNotes::open(options.state_directory + "/deleted"));
+    FSM_ASSIGN(auto boot_id, current_boot_id());
+    FSM_ASSIGN(const auto own, Netns::current());
+    std::vector<NetnsIdentity> host_netns = {own.identity()};
+    if (const auto host = identity_at(options.host_paths.proc + "/1/ns/net")) {
+        host_netns.push_back(*host);
+    }
+    return std::unique_ptr<Enroller>(new Enroller(std::move(options), std::move(profile), source,
+                                                  datapath, std::move(store), std::move(notes),
+                                                  std::move(boot_id), std::move(host_netns)));
+}
+
+Enroller::Enroller(EnrollerOptions options, MeshProfile profile, const PodSource& source,
+                   Datapath& datapath, AttachmentStore store, DeletionNotes notes,
+                   std::string boot_id, std::vector<NetnsIdentity> host_netns)
+    : options_(std::move(options)),
+      profile_(std::move(profile)),
+      source_(source),
+      lookup_(source),
+      datapath_(datapath),
+      store_(std::move(store)),
+      notes_(std::move(notes)),
+      boot_id_(std::move(boot_id)),
+      host_netns_(std::move(host_netns)),
+      keeper_(datapath, table_, options_.host_paths.proc) {}
+
+Result<Netns> Enroller::open_pod_netns(const std::string& path) const {
+    if (path.empty() || path.front() != '/') {
+        return Error("the path of the network namespace must be absolute, it is \"" + path + "\"",
+                     EINVAL);
+    }
+    if (path.find('\0') != std::string::npos) {
+        return Error("the path of the network namespace has a zero byte in it", EINVAL);
+    }
+    FSM_ASSIGN(auto netns, Netns::open(path));
+    if (std::find(host_netns_.begin(), host_netns_.end(), netns.identity()) != host_netns_.end()) {
+        return Error(path + " is the node's own network namespace, not a pod's", EINVAL);
+    }
+    return netns;
+}
+
+bool Enroller::is_alive(const Attachment& attachment) const {
+    return attachment.boot_id == boot_id_ &&
+           identity_at(attachment.netns_path) == attachment.netns;
+}
+
+std::optional<Netns> Enroller::open_if_same(const Attachment& attachment) const {
+    if (!is_alive(attachment)) {
+        return std::nullopt;
+    }
+    auto netns = open_pod_netns(attachment.netns_path);
+    if (!netns || netns->identity() != attachment.netns) {
+        return std::nullopt;
+    }
+    return std::move(*netns);
+}
+
+// ---- create --------------------------------------------------------------------------------------
+
+CniOutcome Enroller::create(const CniRequest& request) {
+    if (auto valid = validate_key(request.key); !valid) {
+        return valid;
+    }
+    auto args = parse_cni_args(request.args);
+    if (!args.outcome) {
+        return args.outcome;
+    }
+    auto parsed = parse_network_config(request.stdin_data);
+    if (!parsed.outcome) {
+        return parsed.outcome;
+    }
+    const std::string path = options_.host_paths.translate(request.netns);
+    auto netns = open_pod_netns(path);
+    if (!netns) {
+        return environment_error("invalid CNI_NETNS", netns.error().message());
+    }
+    auto view = look_into(*netns, request.key.ifname);
+    if (!view) {
+        return CniError(CniErrorCode::enrolment_failed, "cannot look into " + path,
+                        view.error().message());
+    }
+    Candidate candidate{request, std::move(parsed.config), std::move(args.pod), std::move(*netns),
+                        std::move(*view)};
+    candidate.request.netns = path;
+    const auto lock = container_locks_.lock(request.key.container_id);
+    return create_locked(candidate);
+}
+
+// What ADD answers when the source cannot tell, or is certain that there is no such pod.
+CniOutcome Enroller::look_up(const Candidate& candidate, FoundPod& found) const {
+    const PodReference& reference = candidate.reference;
+    const std::string name = name_of(reference);
+    if (!reference.name.empty()) {
+        auto answer = lookup_.wait_for(reference, options_.pod_lookup_timeout);
+        if (!answer) {
+            return CniError(CniErrorCode::try_again_later,
+                            "pod " + name + " is not known yet",
+                            "asked " + source_.description() + " for " +
+                                std::to_string(options_.pod_lookup_timeout.count()) +
+                                " ms: " + answer.error().message() +
+                                ". Whether it is in the mesh cannot be told, so it is not "
+                                "started; see `fsm-interceptor status`");
+        }
+        found = std::move(*answer);
+    }
+    if (found || options_.unknown_pods == UnknownPods::pass) {
+        return {};
+    }
+    if (reference.name.empty()) {
+        return environment_error("the container is not a pod",
+                                 "CNI_ARGS has no K8S_POD_NAME, and the configuration says "
+                                 "unknownPods: refuse");
+    }
+    return CniError(CniErrorCode::try_again_later, "there is no pod " + name,
+                    source_.description() +
+                        " has no such pod, and the configuration says unknownPods: refuse; add the "
+                        "pod there, or set unknownPods: pass");
+}
+
+CniOutcome Enroller::settle(AttachmentState& state, const FoundPod& found,
+                            const Candidate& candidate) {
+    if (!found) {
+        state.membership = Membership::unknown;
+        state.reason = candidate.reference.name.empty()
+                           ? "the container runtime names no pod"
+                           : source_.description() + " has no such pod";
+    }
+    const auto done =
+        found ? keeper_.apply(state, decide(profile_, *found, options_.defaults), candidate.netns,
+                              candidate.view)
+              : keeper_.leave_outside(state, candidate.netns, candidate.view);
+    const std::string name = state.attachment.pod.to_string();
+    if (state.membership == Membership::in_mesh) {
+        if (!done) {
+            return CniError(CniErrorCode::enrolment_failed, "cannot intercept pod " + name,
+                            done.error().message());
+        }
+        const auto missing = missing_addresses(candidate.config.result_addresses, candidate.view);
+        state.problems.insert(state.problems.end(), missing.begin(), missing.end());
+        return {};
+    }
+    // A container outside the mesh does not depend on us.
+    spdlog::info("pod={} container={} passes untouched: {}", name,
+                 state.attachment.key.container_id, state.reason);
+    if (!done) {
+        problems_.add("container " + state.attachment.key.container_id +
+                      " outside the mesh: an earlier pod's traces of its addresses stay: " +
+                      done.error().message());
+    }
+    return {};
+}
+
+// Leaves things as they were before the attempt that failed with `outcome`.
+CniOutcome Enroller::undo(const AttachmentState& state, const Netns& netns,
+                          const std::optional<AttachmentState>& previous, CniOutcome outcome) {
+    const AttachmentKey& key = state.attachment.key;
+    auto undone = previous ? store_.save(previous->attachment) : store_.remove(key);
+    if (previous) {
+        table_.put(*previous);
+    } else {
+        table_.erase(key);
+        if (auto detached = keeper_.detach(state, &netns); !detached) {
+            undone = std::move(detached);
+        }
+    }
+    if (!undone) {
+        problems_.add("undo the attachment " + key.to_string() + ": " + undone.error().message());
+    }
+    return outcome;
+}
+
+CniOutcome Enroller::create_locked(Candidate& candidate) {
+    const AttachmentKey& key = candidate.request.key;
+    auto previous = table_.find(key);
+    if (previous && previous->attachment.netns_cookie != candidate.view.cookie) {
+        // The runtime never told us that this one went.
+        const auto netns = open_if_same(previous->attachment);
+        if (auto gone = forget(*previous, netns ? &*netns : nullptr); !gone) {
+            return CniError(CniErrorCode::withdrawal_failed,
+                            "cannot replace the earlier attachment " + key.to_string(),
+                            gone.error().message());
+        }
+        previous.reset();
+    }
+    const bool file_is_taken = table_.has_other(key, [&](const AttachmentState& other) {
+        return other.attachment.key.to_string() == key.to_string();
+    });
+    if (file_is_taken) {
+        return environment_error("invalid CNI_CONTAINERID",
+                                 key.to_string() + " names the file of another attachment");
+    }
+    FoundPod found;
+    if (auto known = look_up(candidate, found); !known) {
+        return known;
+    }
+    AttachmentState state;
+    state.attachment = {key,
+                        candidate.config.network,
+                        candidate.request.netns,
+                        candidate.netns.identity(),
+                        candidate.view.cookie,
+                        boot_id_,
+                        {candidate.reference.pod_namespace, candidate.reference.name},
+                        candidate.reference.uid};
+    if (found) {
+        state.attachment.pod = found->name;
+        state.attachment.pod_uid = found->uid.empty() ? candidate.reference.uid : found->uid;
+    }
+    // On disk first: a crash after this is cleaned up by the next start, a crash between enrolling
+    // and writing would leave an enrolment that nobody knows.
+    if (auto saved = store_.save(state.attachment); !saved) {
+        return undo(state, candidate.netns, previous,
+                    CniError(CniErrorCode::state_not_written,
+                             "cannot remember the attachment " + key.to_string(),
+                             saved.error().message()));
+    }
+    table_.put(state);
+    if (auto settled = settle(state, found, candidate); !settled) {
+        spdlog::error("pod={} {}: {}", state.attachment.pod.to_string(),
+                      settled.error().message, settled.error().details);
+        return undo(state, candidate.netns, previous, settled);
+    }
+    log_new_problems(state, {});
+    table_.put(state);
+    return {};
+}
+
+// ---- remove --------------------------------------------------------------------------------------
+
+Result<void> Enroller::forget(const AttachmentState& state, const Netns* netns) {
+    FSM_TRY(keeper_.detach(state, netns));
+    FSM_TRY(store_.remove(state.attachment.key));
+    table_.erase(state.attachment.key);
+    return {};
+}
+
+CniOutcome Enroller::remove(const CniRequest& request) {
+    if (auto valid = validate_key(request.key); !valid) {
+        return valid;
+    }
+    const auto lock = container_locks_.lock(request.key.container_id);
+    return remove_locked(request);
+}
+
+CniOutcome Enroller::remove_locked(const CniRequest& request) {
+    const auto state = table_.find(request.key);
+    if (!state) {
+        return remove_unknown(request);
+    }
+    const auto netns = open_if_same(state->attachment);
+    if (auto gone = forget(*state, netns ? &*netns : nullptr); !gone) {
+        return CniError(CniErrorCode::withdrawal_failed,
+                        "cannot remove the attachment " + request.key.to_string(),
+                        gone.error().message());
+    }
+    spdlog::info("pod={} container={} interface={} removed", state->attachment.pod.to_string(),
+                 request.key.container_id, request.key.ifname);
+    return {};
+}
+
+// An attachment that nobody remembers, of a namespace that may be enrolled all the same.
+CniOutcome Enroller::remove_unknown(const CniRequest& request) {
+    const auto netns = open_pod_netns(options_.host_paths.translate(request.netns));
+    if (!netns) {
+        return {};  // DEL succeeds without a namespace
+    }
+    const auto cookie = netns->cookie();
+    if (!cookie) {
+        return {};
+    }
+    AttachmentState stranger;
+    stranger.attachment.key = request.key;
+    stranger.attachment.netns_cookie = *cookie;
+    if (auto gone = keeper_.detach(stranger, &*netns); !gone) {
+        return CniError(CniErrorCode::withdrawal_failed, "cannot withdraw " + request.netns,
+                        gone.error().message());
+    }
+    return {};
+}
+
+CniOutcome Enroller::collect_garbage(std::string_view network_config) {
+    const auto parsed = parse_network_config(network_config);
+    if (!parsed.outcome) {
+        return parsed.outcome;
+    }
+    if (!parsed.config.valid_attachments) {
+        return {};
+    }
+    if (parsed.config.network.empty()) {
+        return CniError(CniErrorCode::invalid_config, "invalid network configuration",
+                        "it has no \"name\": whose attachments are valid is not known");
+    }
+    const std::set<AttachmentKey> valid(parsed.config.valid_attachments->begin(),
+                                        parsed.config.valid_attachments->end());
+    std::string failures;
+    for (const auto& state : table_.all()) {
+        const AttachmentKey& key = state.attachment.key;
+        if (state.attachment.network != parsed.config.network || valid.count(key) != 0) {
+            continue;
+        }
+        if (auto removed = remove({key, "", "", ""}); !removed) {
+            failures += (failures.empty() ? "" : "; ") + removed.error().message + ": " +
+                        removed.error().details;
+        }
+    }
+    if (!failures.empty()) {
+        return CniError(CniErrorCode::collection_incomplete,
+                        "not every stale attachment could be removed", failures);
+    }
+    return {};
+}
+
+void Enroller::consume_deletion_notes() {
+    const auto problems = notes_.consume([&](const CniRequest& request) {
+        const auto removed = remove(request);
+        if (!removed) {
+            problems_.add("deletion note of " + request.key.to_string() + " is kept: " +
+                          removed.error().message + ": " + removed.error().details);
+        }
+        return static_cast<bool>(removed);
+    });
+    for (const auto& problem : problems) {
+        problems_.add(problem);
+    }
+}
+
+// ---- check and status ----------------------------------------------------------------------------
+
+CniOutcome Enroller::check(const CniRequest& request) {
+    if (auto valid = validate_key(request.key); !valid) {
+        return valid;
+    }
+    const auto lock = container_locks_.lock(request.key.container_id);
+    const auto state = table_.find(request.key);
+    if (!state) {
+        return check_unknown(request);
+    }
+    if (state->membership != Membership::in_mesh) {
+        return {};
+    }
+    const std::string name = state->attachment.pod.to_string();
+    const auto netns = open_if_same(state->attachment);
+    if (!netns) {
+        return CniError(CniErrorCode::not_enrolled, "pod " + name + " has lost its namespace",
+                        state->attachment.netns_path + " is gone or another one");
+    }
+    if (!state->failure.empty()) {
+        return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted as wanted",
+                        state->failure);
+    }
+    const auto intact = datapath_.check(*netns, state->attachment.netns_cookie);
+    if (!intact) {
+        return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted as wanted",
+                        intact.error().message() + "; it is put right within 30 s");
+    }
+    return {};
+}
+
+// An attachment that was made without us is wrong only if its pod is in the mesh.
+CniOutcome Enroller::check_unknown(const CniRequest& request) const {
+    const auto args = parse_cni_args(request.args);
+    if (!args.outcome || args.pod.name.empty()) {
+        return args.outcome;
+    }
+    const auto found = lookup_.wait_for(args.pod, options_.pod_lookup_timeout);
+    if (!found) {
+        return CniError(CniErrorCode::try_again_later,
+                        "pod " + name_of(args.pod) + " is not known yet", found.error().message());
+    }
+    if (*found &&
+        std::holds_alternative<InMesh>(decide(profile_, **found, options_.defaults).verdict)) {
+        return CniError(CniErrorCode::not_enrolled,
+                        "pod " + name_of(args.pod) + " is in the mesh, but not intercepted",
+                        "the attachment " + request.key.to_string() +
+                            " was made without the interceptor; restart the pod");
+    }
+    return {};
+}
+
+void Enroller::interrupt() {
+    interrupted_ = true;
+    lookup_.interrupt();
+}
+
+void Enroller::log_new_problems(const AttachmentState& state,
+                                const std::vector<std::string>& before) {
+    for (const auto& problem : state.problems) {
+        if (std::find(before.begin(), before.end(), problem) == before.end()) {
+            spdlog::warn("pod={} {}", state.attachment.pod.to_string(), problem);
+        }
+    }
+}
+
+CniOutcome Enroller::status() const {
+    if (const auto writable = store_.check_writable(); !writable) {
+        return CniError(CniErrorCode::unavailable, "attachments cannot be remembered",
+                        writable.error().message());
+    }
+    std::string failures;
+    for (const auto& state : table_.all()) {
+        if (state.membership == Membership::in_mesh && !state.failure.empty()) {
+            failures += (failures.empty() ? "" : "; ") + state.attachment.pod.to_string() + ": " +
+                        state.failure;
+        }
+    }
+    if (!failures.empty()) {
+        return CniError(CniErrorCode::limited_connectivity,
+                        "pods are not intercepted as they should be", failures);
+    }
+    return {};
+}
+
+std::vector<std::string> Enroller::problems() const {
+    auto problems = problems_.recent();
+    const auto of_source = source_.problems();
+    problems.insert(problems.end(), of_source.begin(), of_source.end());
+    return problems;
+}
+
+}  // namespace fsm

@@ -1,0 +1,137 @@
+// Enroller: keeps what the data path holds for the pods of this node (actual) in step with what the
+// container runtime has attached and what the pod source says (desired).
+//
+// Every attachment is remembered on disk, those of pods outside the mesh too, so that a pod that
+// enters the mesh later is found. Which failure stops a pod and which does not:
+// docs/failure-policy.md.
+//
+// Threads: every function may be called from any thread. Operations on one container are serialised;
+// those on different containers run at the same time. No network namespace is held open between
+// calls.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/netns.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/pod/mesh_profile.h"
+#include "interceptor/pod/pod_source.h"
+#include "interceptor/sync/attachment_store.h"
+#include "interceptor/sync/attachment_table.h"
+#include "interceptor/sync/cni_error.h"
+#include "interceptor/sync/cni_request.h"
+#include "interceptor/sync/deletion_notes.h"
+#include "interceptor/sync/enrolment_keeper.h"
+#include "interceptor/sync/enrolment_plan.h"
+#include "interceptor/sync/host_paths.h"
+#include "interceptor/sync/keyed_mutex.h"
+#include "interceptor/sync/pod_lookup.h"
+#include "interceptor/sync/problem_log.h"
+
+namespace fsm {
+
+// What ADD answers for a container that the pod source is certain not to know.
+enum class UnknownPods : std::uint8_t { refuse, pass };
+
+struct EnrollerOptions {
+    std::string state_directory = "/var/run/fsm";
+    std::chrono::milliseconds pod_lookup_timeout{5000};
+    UnknownPods unknown_pods = UnknownPods::pass;
+    HostPaths host_paths;
+    NodeDefaults defaults;
+};
+
+// How thorough a pass over the attachments is: `settings` looks whether namespaces live and what the
+// pod source says; `everything` also enters the namespaces and verifies the data path.
+enum class ReconcileDepth : std::uint8_t { settings, everything };
+
+class Enroller {
+  public:
+    // Makes the state directory. Source and data path must outlive the enroller.
+    static Result<std::unique_ptr<Enroller>> open(EnrollerOptions options, MeshProfile profile,
+                                                  const PodSource& source, Datapath& datapath);
+
+    // Takes over what an earlier process left: attachments on disk, deletion notes. Once, before
+    // anything else.
+    Result<void> restore();
+
+    CniOutcome create(const CniRequest& request);
+    CniOutcome remove(const CniRequest& request);
+    CniOutcome check(const CniRequest& request);
+    // Removes the attachments of the configuration's network that its list of valid ones leaves out.
+    CniOutcome collect_garbage(std::string_view network_config);
+    // Whether ADD can be served (50), and whether pods lack the interception they should have (51).
+    CniOutcome status() const;
+
+    // For a clean stop: waits for pods and passes end now, with what they have.
+    void interrupt();
+
+    void reconcile(ReconcileDepth depth);
+    // After a change of one pod in the source.
+    void reconcile_pod(const PodName& name);
+    void consume_deletion_notes();
+
+    std::vector<AttachmentState> attachments() const { return table_.all(); }
+    // Of the interceptor and the pod source; those of pods are in attachments().
+    std::vector<std::string> problems() const;
+
+  private:
+    // A request to create, after its checks.
+    struct Candidate {
+        CniRequest request;
+        NetworkConfig config;
+        PodReference reference;
+        Netns netns;
+        NetnsView view;
+    };
+
+    Enroller(EnrollerOptions options, MeshProfile profile, const PodSource& source,
+             Datapath& datapath, AttachmentStore store, DeletionNotes notes, std::string boot_id,
+             std::vector<NetnsIdentity> host_netns);
+
+    Result<Netns> open_pod_netns(const std::string& path) const;
+    // The attachment's namespace, if its path still leads to it.
+    std::optional<Netns> open_if_same(const Attachment& attachment) const;
+    bool is_alive(const Attachment& attachment) const;
+
+    // The rest is called with the container's lock held.
+    CniOutcome create_locked(Candidate& candidate);
+    CniOutcome look_up(const Candidate& candidate, FoundPod& found) const;
+    CniOutcome settle(AttachmentState& state, const FoundPod& found, const Candidate& candidate);
+    CniOutcome undo(const AttachmentState& state, const Netns& netns,
+                    const std::optional<AttachmentState>& previous, CniOutcome outcome);
+    CniOutcome remove_locked(const CniRequest& request);
+    CniOutcome remove_unknown(const CniRequest& request);
+    CniOutcome check_unknown(const CniRequest& request) const;
+    Result<void> forget(const AttachmentState& state, const Netns* netns);
+    void adopt(Attachment attachment, const std::vector<EnrolledPod>& held);
+    void reconcile_one(const AttachmentKey& key, ReconcileDepth depth);
+    void follow_source(AttachmentState& state, const Pod& pod, ReconcileDepth depth);
+    void reapply(AttachmentState& state, const Pod& pod, const Decision& decision);
+    // Those that were not there before.
+    static void log_new_problems(const AttachmentState& state,
+                                 const std::vector<std::string>& before);
+
+    const EnrollerOptions options_;
+    const MeshProfile profile_;
+    const PodSource& source_;
+    PodLookup lookup_;
+    Datapath& datapath_;
+    const AttachmentStore store_;
+    const DeletionNotes notes_;
+    const std::string boot_id_;
+    const std::vector<NetnsIdentity> host_netns_;  // never a pod's
+    AttachmentTable table_;
+    EnrolmentKeeper keeper_;
+    KeyedMutex<std::string> container_locks_;
+    ProblemLog problems_;
+    std::atomic<bool> interrupted_ = false;
+};
+
+}  // namespace fsm

@@ -1,0 +1,50 @@
+// EnrolmentKeeper: carries a decision about one pod into the data path, and back out of it.
+//
+// Two attachments can share a network namespace (two interfaces of a container), while the data path
+// knows namespaces: a namespace is enrolled with its first attachment and withdrawn with its last.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/netns.h"
+#include "common/result.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/pod/mesh_profile.h"
+#include "interceptor/sync/attachment_table.h"
+#include "interceptor/sync/keyed_mutex.h"
+#include "interceptor/sync/netns_view.h"
+
+namespace fsm {
+
+// Threads: as Enroller's. Data path and table must outlive the keeper. The state that is passed in
+// must be in the table already: the keeper of a namespace's last attachment looks there.
+class EnrolmentKeeper {
+  public:
+    // `proc`: where the host's processes are found.
+    EnrolmentKeeper(Datapath& datapath, AttachmentTable& table, std::string proc)
+        : datapath_(datapath), table_(table), proc_(std::move(proc)) {}
+
+    // Makes the data path hold what `decision` says, and writes into `state` what came of it. What
+    // is in place already and unchanged is left alone.
+    Result<void> apply(AttachmentState& state, const Decision& decision, const Netns& netns,
+                       const NetnsView& view);
+
+    // For a container outside the mesh: no interception, and its addresses lead to no pod that had
+    // them before.
+    Result<void> leave_outside(AttachmentState& state, const Netns& netns, const NetnsView& view);
+
+    // The attachment goes. `netns` is null when its namespace is gone.
+    Result<void> detach(const AttachmentState& state, const Netns* netns);
+
+  private:
+    Result<void> enrol(AttachmentState& state, const InMesh& decided, const Netns& netns,
+                       const NetnsView& view);
+
+    Datapath& datapath_;
+    AttachmentTable& table_;
+    const std::string proc_;
+    KeyedMutex<std::uint64_t> netns_locks_;  // by cookie
+};
+
+}  // namespace fsm

@@ -1,0 +1,110 @@
+#include "interceptor/sync/enrolment_plan.h"
+
+#include <algorithm>
+
+#include "interceptor/sync/user_namespace.h"
+
+namespace fsm {
+
+namespace {
+
+bool contains(const std::vector<std::string>& list, const std::string& entry) {
+    return std::find(list.begin(), list.end(), entry) != list.end();
+}
+
+void add_addresses(const NetnsView& view, PodEnrolment& enrolment) {
+    for (const auto& entry : view.addresses) {
+        auto& addresses = enrolment.addresses;
+        if (std::find(addresses.begin(), addresses.end(), entry.address) == addresses.end()) {
+            addresses.push_back(entry.address);
+        }
+    }
+}
+
+// The hooks of a socket do not know its interface: an excluded interface means its network.
+void leave_out_interfaces(const std::vector<std::string>& excluded, const NetnsView& view,
+                          PodEnrolment& enrolment) {
+    for (const auto& interface : view.interfaces) {
+        if (!contains(excluded, interface)) {
+            enrolment.interfaces.push_back(interface);
+        }
+    }
+    for (const auto& entry : view.addresses) {
+        if (contains(excluded, entry.interface)) {
+            enrolment.policy.outbound.excluded_ranges.insert(entry.network);
+            enrolment.policy.inbound.excluded_ranges.insert(entry.network);
+        }
+    }
+}
+
+void leave_out_broadcasts(const NetnsView& view, PodEnrolment& enrolment) {
+    for (const auto& address : view.broadcasts) {
+        enrolment.policy.outbound.excluded_ranges.insert(Cidr::host(address));
+    }
+}
+
+void use_host_ids(const Netns& netns, const std::string& proc, EnrolmentPlan& plan) {
+    InterceptionPolicy& policy = plan.enrolment.policy;
+    auto uid = host_id(netns, proc, IdKind::user, policy.sidecar_uid);
+    if (uid) {
+        policy.sidecar_uid = *uid;
+    } else {
+        plan.provisional = true;
+        plan.problems.push_back("the sidecar's uid in the pod's user namespace is not known (" +
+                                uid.error().message() +
+                                "): its own traffic may be intercepted; asked again soon");
+    }
+    if (!policy.sidecar_gid) {
+        return;
+    }
+    auto gid = host_id(netns, proc, IdKind::group, *policy.sidecar_gid);
+    if (gid) {
+        policy.sidecar_gid = *gid;
+    } else {
+        plan.provisional = true;
+        plan.problems.push_back("the sidecar's gid in the pod's user namespace is not known (" +
+                                gid.error().message() + "); asked again soon");
+    }
+}
+
+}  // namespace
+
+Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
+                                     const NetnsView& view, const std::string& proc) {
+    if (view.addresses.empty()) {
+        return Error(
+            "the network namespace has no address beside loopback and link-local ones; fsm-cni must "
+            "stand behind the plugin that gives the pod its addresses");
+    }
+    EnrolmentPlan plan;
+    plan.enrolment.netns_cookie = view.cookie;
+    plan.enrolment.policy = decided.policy;
+    add_addresses(view, plan.enrolment);
+    leave_out_interfaces(decided.excluded_interfaces, view, plan.enrolment);
+    leave_out_broadcasts(view, plan.enrolment);
+    if (decided.user_namespace) {
+        use_host_ids(netns, proc, plan);
+    }
+    return plan;
+}
+
+bool same_enrolment(const PodEnrolment& a, const PodEnrolment& b) {
+    return a.netns_cookie == b.netns_cookie && a.addresses == b.addresses &&
+           a.interfaces == b.interfaces && a.policy == b.policy;
+}
+
+std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,
+                                           const NetnsView& view) {
+    std::vector<std::string> problems;
+    for (const auto& address : promised) {
+        const bool there = std::any_of(view.addresses.begin(), view.addresses.end(),
+                                       [&](const auto& entry) { return entry.address == address; });
+        if (!there && !address.is_link_local() && !address.is_loopback()) {
+            problems.push_back("prevResult names the address " + address.to_string() +
+                               ", which the network namespace does not have");
+        }
+    }
+    return problems;
+}
+
+}  // namespace fsm

@@ -1,0 +1,34 @@
+// From a decision about a pod and the state of its network namespace to what the data path is to
+// hold for it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/netns.h"
+#include "common/result.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/pod/mesh_profile.h"
+#include "interceptor/sync/netns_view.h"
+
+namespace fsm {
+
+struct EnrolmentPlan {
+    PodEnrolment enrolment;
+    std::vector<std::string> problems;
+    // Something could not be found out yet (the ids of a user namespace): plan again soon.
+    bool provisional = false;
+};
+
+// `proc`: where the host's processes are found. A namespace without an address cannot be
+// intercepted and is an error.
+Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
+                                     const NetnsView& view, const std::string& proc);
+
+bool same_enrolment(const PodEnrolment& a, const PodEnrolment& b);
+
+// The addresses that the CNI result promised and the namespace does not have, as problems.
+std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,
+                                           const NetnsView& view);
+
+}  // namespace fsm

@@ -1,0 +1,18 @@
+// HostPaths: where the paths that a container runtime speaks of are found from here. On a node they
+// are the same; in a container the host's /var/run and /proc are mounted elsewhere.
+#pragma once
+
+#include <string>
+
+namespace fsm {
+
+struct HostPaths {
+    std::string var_run = "/var/run";
+    std::string proc = "/proc";
+
+    // "/run/netns/x" and "/var/run/netns/x" -> "<var_run>/netns/x", "/proc/1/ns/net" ->
+    // "<proc>/1/ns/net"; other paths stay.
+    std::string translate(const std::string& path) const;
+};
+
+}  // namespace fsm

@@ -1,0 +1,84 @@
+// KeyedMutex: one lock per key, made on demand and gone with its last user, so that slow work on one
+// container never waits for slow work on another.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace fsm {
+
+template <typename Key>
+class KeyedMutex {
+    struct Entry {
+        std::mutex mutex;
+        unsigned users = 0;
+    };
+
+  public:
+    // Holds the lock of one key until it is destroyed. Must not outlive the KeyedMutex.
+    class Guard {
+      public:
+        Guard(Guard&& other) noexcept
+            : owner_(std::exchange(other.owner_, nullptr)),
+              key_(std::move(other.key_)),
+              entry_(other.entry_) {}
+        Guard& operator=(Guard&&) = delete;
+        Guard(const Guard&) = delete;
+        Guard& operator=(const Guard&) = delete;
+        ~Guard() {
+            if (owner_ != nullptr) {
+                entry_->mutex.unlock();
+                owner_->release(key_);
+            }
+        }
+        // False only for what try_lock() returns when another thread holds the lock.
+        explicit operator bool() const { return owner_ != nullptr; }
+
+      private:
+        friend class KeyedMutex;
+        Guard(KeyedMutex* owner, Key key, Entry* entry)
+            : owner_(owner), key_(std::move(key)), entry_(entry) {}
+
+        KeyedMutex* owner_;
+        Key key_;
+        Entry* entry_;
+    };
+
+    [[nodiscard]] Guard lock(const Key& key) {
+        Entry& entry = acquire(key);
+        entry.mutex.lock();
+        return Guard(this, key, &entry);
+    }
+
+    [[nodiscard]] Guard try_lock(const Key& key) {
+        Entry& entry = acquire(key);
+        if (entry.mutex.try_lock()) {
+            return Guard(this, key, &entry);
+        }
+        release(key);
+        return Guard(nullptr, key, nullptr);
+    }
+
+  private:
+    Entry& acquire(const Key& key) {
+        const std::lock_guard guard(mutex_);
+        Entry& entry = entries_[key];
+        ++entry.users;
+        return entry;
+    }
+
+    void release(const Key& key) {
+        const std::lock_guard guard(mutex_);
+        const auto found = entries_.find(key);
+        if (--found->second.users == 0) {
+            entries_.erase(found);
+        }
+    }
+
+    std::mutex mutex_;
+    std::map<Key, Entry> entries_;  // nodes do not move
+};
+
+}  // namespace fsm

@@ -1,0 +1,34 @@
+// NetnsView: the addresses and interfaces of a network namespace, as they are now.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/ip_address.h"
+#include "common/netns.h"
+#include "common/result.h"
+
+namespace fsm {
+
+struct InterfaceAddress {
+    std::string interface;
+    IpAddress address;
+    Cidr network;  // the on-link range that comes with the address
+};
+
+struct NetnsView {
+    std::uint64_t cookie = 0;
+    // Loopback and link-local addresses left out. The asked interface's come first, the others
+    // follow in the kernel's order (by interface index).
+    std::vector<InterfaceAddress> addresses;
+    // Every interface but the loopback one.
+    std::vector<std::string> interfaces;
+    // Broadcast addresses of the interfaces: connect() to one fails with the kernel's own error.
+    std::set<IpAddress> broadcasts;
+};
+
+// Enters the namespace once, on a thread of its own.
+Result<NetnsView> look_into(const Netns& netns, const std::string& first_interface);
+
+}  // namespace fsm

@@ -1,0 +1,40 @@
+// PodLookup: from the names that a container runtime gave to the pod that a source knows.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "interceptor/pod/pod_source.h"
+#include "interceptor/sync/cni_request.h"
+
+namespace fsm {
+
+// Threads: every function may be called from any thread.
+class PodLookup {
+  public:
+    // The source must outlive the lookup.
+    explicit PodLookup(const PodSource& source) : source_(source) {}
+
+    // Asks once. An Error means "not known": the source cannot tell, or what it has is an earlier
+    // pod of the same name (another uid). nullopt: the source is certain that there is none.
+    // Without a namespace (podman gives none) the pod is the one in "default", else the only one of
+    // that name; several are an Error.
+    Result<FoundPod> find(const PodReference& reference) const;
+
+    // The same, but "not known" is asked again until `limit` has passed.
+    Result<FoundPod> wait_for(const PodReference& reference, std::chrono::milliseconds limit) const;
+
+    // Ends every wait, now and from now on: the interceptor stops.
+    void interrupt();
+
+  private:
+    Result<FoundPod> find_by_name_alone(const std::string& name) const;
+
+    const PodSource& source_;
+    mutable std::mutex mutex_;
+    mutable std::condition_variable wake_;
+    bool interrupted_ = false;
+};
+
+}  // namespace fsm

@@ -1,0 +1,63 @@
+#include "interceptor/sync/reconciler.h"
+
+#include <utility>
+
+namespace fsm {
+
+using Clock = std::chrono::steady_clock;
+
+Reconciler::Reconciler(Enroller& enroller, ReconcilerTiming timing)
+    : enroller_(enroller), timing_(timing), last_pass_(Clock::now()), thread_([this] { loop(); }) {}
+
+Reconciler::~Reconciler() {
+    {
+        const std::lock_guard guard(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+}
+
+void Reconciler::pod_changed(const PodName& name) {
+    {
+        const std::lock_guard guard(mutex_);
+        changed_.insert(name);
+    }
+    wake_.notify_all();
+}
+
+std::chrono::milliseconds Reconciler::age() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_pass_.load());
+}
+
+void Reconciler::pass() {
+    ++passes_;
+    enroller_.consume_deletion_notes();
+    enroller_.reconcile(passes_ % timing_.thorough_every == 0 ? ReconcileDepth::everything
+                                                              : ReconcileDepth::settings);
+    last_pass_ = Clock::now();
+}
+
+void Reconciler::loop() {
+    auto next_pass = Clock::now() + timing_.interval;
+    while (true) {
+        std::set<PodName> changed;
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait_until(lock, next_pass, [&] { return stopping_ || !changed_.empty(); });
+            if (stopping_) {
+                return;
+            }
+            changed = std::exchange(changed_, {});
+        }
+        for (const auto& name : changed) {
+            enroller_.reconcile_pod(name);
+        }
+        if (Clock::now() >= next_pass) {
+            pass();
+            next_pass = Clock::now() + timing_.interval;
+        }
+    }
+}
+
+}  // namespace fsm

@@ -1,0 +1,52 @@
+// Reconciler: the thread that calls the Enroller's passes, every few seconds and when a pod changes.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "interceptor/pod/pod.h"
+#include "interceptor/sync/enroller.h"
+
+namespace fsm {
+
+struct ReconcilerTiming {
+    std::chrono::milliseconds interval{5000};
+    // Every how many passes namespaces are entered and the data path is verified.
+    unsigned thorough_every = 6;
+};
+
+class Reconciler {
+  public:
+    // Starts the thread. The enroller must outlive the reconciler.
+    explicit Reconciler(Enroller& enroller, ReconcilerTiming timing = {});
+    // Stops the thread after the attachment that it is at work on.
+    ~Reconciler();
+    Reconciler(const Reconciler&) = delete;
+    Reconciler& operator=(const Reconciler&) = delete;
+
+    // For the pod source's callback; returns at once.
+    void pod_changed(const PodName& name);
+
+    // Time since a pass ended: many intervals mean that the thread hangs.
+    std::chrono::milliseconds age() const;
+
+  private:
+    void loop();
+    void pass();
+
+    Enroller& enroller_;
+    const ReconcilerTiming timing_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::set<PodName> changed_;
+    bool stopping_ = false;
+    unsigned passes_ = 0;  // of the thread alone
+    std::atomic<std::chrono::steady_clock::time_point> last_pass_;
+    std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace fsm
