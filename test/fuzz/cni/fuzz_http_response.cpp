@@ -1,0 +1,46 @@
+// Any answer, cut anywhere: no crash, nothing over the limit, and the same outcome as in one piece.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "cni-plugin/http_response_parser.h"
+
+namespace {
+
+fsm::Result<fsm::HttpResponse> parse(std::string_view text, std::size_t piece) {
+    fsm::HttpResponseParser parser;
+    while (!text.empty()) {
+        FSM_ASSIGN(const bool complete, parser.feed(text.substr(0, piece)));
+        if (complete) {
+            break;
+        }
+        text.remove_prefix(std::min(piece, text.size()));
+    }
+    return parser.finish();
+}
+
+void require(bool condition) {
+    if (!condition) {
+        std::abort();
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0) {
+        return 0;
+    }
+    const std::size_t piece = data[0] + std::size_t{1};
+    const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+    const auto whole = parse(text, text.size() + 1);
+    const auto cut = parse(text, piece);
+    require(static_cast<bool>(whole) == static_cast<bool>(cut));
+    if (whole) {
+        require(whole->status == cut->status && whole->body == cut->body);
+        require(whole->status >= 200 && whole->body.size() <= fsm::kMaxHttpResponse);
+    }
+    return 0;
+}

@@ -1,0 +1,38 @@
+// Any stdin: no crash, and what is passed on is a JSON object that means what the input meant.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "cni-plugin/network_config.h"
+#include "cni-plugin/protocol_version.h"
+
+namespace {
+
+void require(bool condition) {
+    if (!condition) {
+        std::abort();
+    }
+}
+
+void check_previous_result(std::string_view text, const std::string& result) {
+    const auto whole = nlohmann::json::parse(text);
+    require(nlohmann::json::parse(result) == whole.at("prevResult"));
+    require(result.front() == '{' && result.back() == '}');
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    for (const fsm::Verb verb : {fsm::Verb::add, fsm::Verb::del, fsm::Verb::gc}) {
+        auto config = fsm::parse_network_config(text, verb);
+        if (config && config->previous_result) {
+            check_previous_result(text, *config->previous_result);
+        }
+        require(config || config.error().code != 0);
+    }
+    require(fsm::is_supported_cni_version(fsm::answer_version(text)));
+    return 0;
+}
