@@ -116,6 +116,17 @@ pod_address() {
         sed -n 's/.* inet \([0-9.]*\).*/\1/p'
 }
 
+# remove_pod POD: kills first, as podman_remove does, and for the same reason.
+remove_pod() {
+    podman_here pod kill "$1" >/dev/null 2>&1 || true
+    wait_until 5 "the containers of pod $1 to end" pod_has_ended "$1" || true
+    podman_here pod rm --force --time 0 "$1" >/dev/null
+}
+
+pod_has_ended() {
+    ! podman_here ps --filter "pod=$1" --format '{{.ID}}' | grep -q .
+}
+
 # podman_remove: every pod, image, mount and folder that podman_setup and those after it made.
 podman_remove() {
     # Killed first: `pod rm` alone waits for seconds per pod. conmon then runs a clean-up command of
