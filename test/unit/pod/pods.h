@@ -1,0 +1,70 @@
+// Pods and decisions for the tests of this folder.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "interceptor/pod/mesh_profile.h"
+
+namespace fsm::test {
+
+using Texts = std::map<std::string, std::string>;
+
+inline MeshProfile profile_of(const std::string& mesh) {
+    auto profile = MeshProfile::builtin(mesh);
+    if (!profile) {
+        ADD_FAILURE() << profile.error().message();
+        return {};
+    }
+    return *std::move(profile);
+}
+
+inline Container container(const std::string& name,
+                           Container::Kind kind = Container::Kind::ordinary) {
+    Container result;
+    result.name = name;
+    result.kind = kind;
+    return result;
+}
+
+// A pod that is in the mesh, with an application and the mesh's sidecar.
+inline Pod meshed_pod(const std::string& mesh, const Texts& annotations = {}) {
+    static const Texts sidecars = {{"fsm", "sidecar"},
+                                   {"istio", "istio-proxy"},
+                                   {"linkerd", "linkerd-proxy"},
+                                   {"kuma", "kuma-sidecar"},
+                                   {"custom", "sidecar"}};
+    Pod pod;
+    pod.name = {"default", "web"};
+    pod.containers = {container("app"), container(sidecars.at(mesh))};
+    pod.annotations = annotations;
+    if (mesh == "istio") {
+        pod.annotations.emplace("sidecar.istio.io/status", "{}");
+    }
+    if (mesh == "kuma") {
+        pod.annotations.emplace("kuma.io/sidecar-injected", "true");
+    }
+    return pod;
+}
+
+// The pod's interception; a test failure when it is not in the mesh.
+inline InMesh in_mesh(const Decision& decision) {
+    if (const auto* not_in_mesh = std::get_if<NotInMesh>(&decision.verdict)) {
+        ADD_FAILURE() << "not in the mesh: " << not_in_mesh->reason;
+        return {};
+    }
+    return std::get<InMesh>(decision.verdict);
+}
+
+// Why the pod is not in the mesh; empty when it is.
+inline std::string reason_outside(const Decision& decision) {
+    const auto* not_in_mesh = std::get_if<NotInMesh>(&decision.verdict);
+    return not_in_mesh != nullptr ? not_in_mesh->reason : "";
+}
+
+}  // namespace fsm::test
