@@ -116,27 +116,31 @@ pod_address() {
         sed -n 's/.* inet \([0-9.]*\).*/\1/p'
 }
 
-# remove_pod POD: kills first, as podman_remove does, and for the same reason.
+# remove_pod POD: kills, waits until podman has cleaned up behind each container, and only then
+# removes: `pod rm` at the same time as that waits for seconds.
 remove_pod() {
+    local containers
+    containers=$(podman_here ps --all --quiet --no-trunc --filter "pod=$1") || return
     podman_here pod kill "$1" >/dev/null 2>&1 || true
-    wait_until 5 "the containers of pod $1 to end" pod_has_ended "$1" || true
+    wait_until 5 "podman to clean up behind pod $1" nobody_mentions "$containers" || true
     podman_here pod rm --force --time 0 "$1" >/dev/null
 }
 
-pod_has_ended() {
-    ! podman_here ps --filter "pod=$1" --format '{{.ID}}' | grep -q .
+# nobody_mentions STRINGS: no process has one of them, given one a line, on its command line.
+nobody_mentions() {
+    ! grep -zqsF -- "$1" /proc/[0-9]*/cmdline
 }
 
 # podman_remove: every pod, image, mount and folder that podman_setup and those after it made.
 podman_remove() {
-    # Killed first: `pod rm` alone waits for seconds per pod. conmon then runs a clean-up command of
-    # its own for each container, which must not find its folders gone. A container that was caught
+    # Killed first, as in remove_pod: the command that conmon runs behind each container must not
+    # find its folders gone. A container that was caught
     # in the middle of its start is not killed by the first command, only removed by the next ones.
     podman_here kill --all >/dev/null 2>&1
-    wait_until 3 "podman's monitors to leave" podman_is_quiet 2>/dev/null
+    wait_until 3 "podman's monitors to leave" nobody_mentions "$podman_folder/" 2>/dev/null
     podman_here pod rm --all --force --time 0 >/dev/null
     podman_here rm --all --force --time 0 >/dev/null
-    wait_until 10 "podman's monitors to leave" podman_is_quiet
+    wait_until 10 "podman's monitors to leave" nobody_mentions "$podman_folder/"
     podman_unmount
     rm -rf "$podman_folder"
     # libcni's cache and libpod's cgroups are at fixed places: remove what is empty, leave what is
@@ -147,10 +151,6 @@ podman_remove() {
         [[ ! -d $parent ]] || find "$parent" -depth -type d -exec rmdir {} \; 2>/dev/null
     done
     return 0
-}
-
-podman_is_quiet() {
-    ! grep -zqsF -- "$podman_folder/" /proc/[0-9]*/cmdline
 }
 
 podman_unmount() {
