@@ -181,6 +181,7 @@ Result<void> Connection::watch(End& end, int operation) {
 
 void Connection::reset_both() {
     for (End& end : ends_) {
+        forget(end);
         reset_and_close(std::move(end.fd_));
     }
     over_ = true;
@@ -189,10 +190,17 @@ void Connection::reset_both() {
 
 void Connection::close_both() {
     for (End& end : ends_) {
+        forget(end);
         end.fd_.reset();
     }
     over_ = true;
     host_.retire(*this);
+}
+
+void Connection::forget(const End& end) {
+    // close() alone is not enough: while a successor is being started its process holds a copy of
+    // the descriptor, and epoll would go on to report events for an End that is gone.
+    epoll_ctl(host_.epoll_fd(), EPOLL_CTL_DEL, end.fd_.get(), nullptr);
 }
 
 }  // namespace fsm::test

@@ -78,6 +78,7 @@ class Connection {
     std::uint32_t wanted(std::size_t index) const;
     void update_interest();
     Result<void> watch(End& end, int operation);
+    void forget(const End& end);
     void reset_both();
     void close_both();
 

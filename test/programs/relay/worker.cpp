@@ -204,6 +204,7 @@ void Worker::end_drain() {
     for (const auto& acceptor : acceptors_) {
         while (!acceptor->accept_up_to(kAcceptsAtOnce)) {
         }
+        epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, acceptor->listener().fd.get(), nullptr);
     }
     acceptors_.clear();
     drain_until_.reset();
