@@ -11,13 +11,12 @@ set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
 
 main() {
-    local argument wants_build=yes
+    local argument help=
     for argument in "$@"; do
-        case "$argument" in
-            -h | --help | --build | --build=*) wants_build= ;;
-        esac
+        [[ $argument != -h && $argument != --help ]] || help=yes
     done
-    if [[ -n $wants_build ]]; then
+    # FSM_BUILD_DIR names a build that is there already.
+    if [[ -z $help && -z ${FSM_BUILD_DIR:-} ]]; then
         need_root
         # Standard output belongs to the result.
         "$repository/scripts/install-packages.sh" build run >&2

@@ -126,7 +126,7 @@ uninstall_interceptor() {
 start_pods() {
     cp "$binaries/cni-plugin/fsm-cni" "$work/cni-bin/"
     podman_setup "$work/podman" "$demo_network" "$demo_bridge" "$demo_subnet" ",
-    { \"type\": \"fsm-cni\", \"socket\": \"$work/run/fsm-cni.sock\", \"state_dir\": \"$work/run/cni\" }" \
+    { \"type\": \"fsm-cni\", \"socket\": \"$work/run/fsm-cni.sock\", \"state_dir\": \"$work/run/state\" }" \
         "$work/cni-bin"
     on_exit remove_bridge
     on_exit podman_remove
@@ -149,6 +149,8 @@ start_pods() {
     wait_until 10 "the application to answer" request "$application_port" || exit 1
     fact "client pod" "$client_address: curl, and HAProxy as the sidecar (uid 1500)"
     fact "server pod" "$server_address: nginx, and HAProxy as the sidecar (uid 1500)"
+    fact "decided by auto" "$(interceptor_get /v1/pods | jq -r '.pods[] |
+        select(.pod == "default/client") | "inbound \(.inbound), acceleration \(.acceleration)"')"
     fact "iptables rules" "$(rules_of client) in the client pod, $(rules_of server) in the server pod"
 }
 
@@ -238,15 +240,24 @@ show_closed_port() {
     fact "" "tries 127.0.0.1:${to##*:} from ${from%:*}, which is refused ($ending)"
 }
 
-# Only counters that moved, in the data path's own words.
+# Only what has moved.
 show_counters() {
-    interceptor_get /v1/counters | jq -r '
-        (.counters // .)
-        | if type == "array" then .[] else to_entries[] | {name: .key, value: .value, help: ""} end
-        | select(.value > 0) | "\(.value)\t\(.name)\t\(.help // "")"' |
-        while IFS=$'\t' read -r value name help; do
-            fact "$name" "$(printf '%8s  %s' "$value" "$help")"
-        done
+    local counters name meaning value
+    counters=$(interceptor_get /v1/counters)
+    while IFS='|' read -r name meaning; do
+        value=$(jq --arg name "$name" '.counters[$name] // 0' <<<"$counters")
+        [[ $value -eq 0 ]] || fact "" "$(printf '%6s %s' "$value" "$meaning")"
+    done <<'COUNTERS'
+connect_outbound|connects sent to the client sidecar's outbound listener
+inbound_steered|connections steered to the server sidecar's inbound listener (sk_lookup)
+inbound_rewritten|connections rewritten to the server sidecar's inbound listener (tc)
+original_dst_answered|times SO_ORIGINAL_DST was answered
+handshake_paired|connections whose two ends were paired
+socket_accelerated|sockets that take part in redirection
+message_redirected|messages moved straight into the peer's receive queue
+message_redirected_bytes|bytes of those messages
+message_behind_tcp|messages that went by TCP, behind data that had gone that way
+COUNTERS
 }
 
 # --- the comparison -----------------------------------------------------------------------------

@@ -93,11 +93,12 @@ podman_image() {
             --change "STOPSIGNAL SIGKILL" - "localhost/$name:latest" >/dev/null
 }
 
-# start_pod FILE: starts the pod of a manifest. podman's own words are shown only if it fails; it is
+# start_pod FILE [OPTION…]: starts the pod of a manifest. podman's own words are shown only if it fails; it is
 # known to leave with 0 when a container of the pod did not start, and says so on stderr.
 start_pod() {
     local manifest=$1 words
-    if ! words=$(podman_here play kube --quiet --network "$podman_network" "$manifest" 2>&1) ||
+    shift
+    if ! words=$(podman_here play kube --quiet --network "$podman_network" "$@" "$manifest" 2>&1) ||
         grep -q '^Error\|starting container' <<<"$words"; then
         printf '%s\n' "$words" >&2
         printf '%s: podman could not start the pod of %s (above)\n' "$program" "$manifest" >&2

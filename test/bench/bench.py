@@ -2,26 +2,38 @@
 
 Two pods a mode, each a network namespace behind one bridge; HAProxy with one thread is the sidecar
 on both sides (idle in `direct`). All pods exist from the start, and only the mode whose turn it is
-has work to do. Modes take turns within a round, in an order that changes from round to round; what
-is reported is the median over the rounds.
+has work to do. The pods of `direct` and `iptables` are on a node and in a cgroup of their own, where
+none of our programs is attached. Modes take turns within a round, in an order that changes from
+round to round; what is reported is the median over the rounds.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import pathlib
 import random
 import signal
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
-import pods
-from interceptor import Interceptor
-from pods import BenchError, Node, Pod, SIDECAR_UID, run
-
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-MODES = ("direct", "iptables", "off", "sidecar", "full")
+sys.path.insert(0, str(REPOSITORY / "test"))
+
+# pylint: disable=wrong-import-position
+from harness import programs  # noqa: E402
+from harness.interceptor import Interceptor  # noqa: E402
+from harness.mesh import Mesh  # noqa: E402
+from harness.node import Node  # noqa: E402
+from harness.sidecar import HaProxy  # noqa: E402
+from harness.wait import eventually  # noqa: E402
+
+BASELINES = ("direct", "iptables")
 OURS = ("off", "sidecar", "full")
+MODES = BASELINES + OURS
 PORT = 9000
 KIB = 1024
 SIZES = (64, 1 * KIB, 4 * KIB, 16 * KIB, 64 * KIB, 1024 * KIB)
@@ -42,35 +54,97 @@ QUICK_SIZES = {"keepalive": (1 * KIB,), "connect": (64,), "stream": (64 * KIB,),
                "streams": (64 * KIB,)}
 
 
-class Pair:
-    """A client and a server pod whose traffic is intercepted in one way."""
+class BenchError(Exception):
+    """A measurement that would be wrong; the text says what and where."""
 
-    def __init__(self, node, mode, chain, stream):
+
+class Pair:
+    """A client and a server pod, ready for load."""
+
+    def __init__(self, mode, client, server):
         self.mode = mode
-        self._stream = stream
-        self.server = Pod(node, f"server-{mode}", chain)
-        self.client = Pod(node, f"client-{mode}", chain)
-        configuration = pathlib.Path(__file__).with_name("haproxy.cfg")
-        for pod in (self.server, self.client):
-            pod.start("haproxy", "-db", "-f", configuration, uid=SIDECAR_UID)
-            if mode == "iptables":
-                run([REPOSITORY / "test/harness/iptables_mesh.sh", "install", "--profile", "fsm",
-                     "--netns", pod.netns])
-        self.server.start(stream, "server", "--port", PORT)
-        for pod in (self.server, self.client):
-            pod.wait_for_listener(15003)
-        self.server.wait_for_listener(PORT)
+        self._client = client
+        self._server = server
+        for pod in (client, server):
+            # Thousands of short connections a second: without these the client runs out of ports,
+            # in every mode alike.
+            pod.sysctl("net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=16384 65535")
 
     def measure(self, workload, size, seconds):
         _, _, arguments, key = WORKLOADS[workload]
-        output = self.client.inside(self._stream, *arguments(size), "--seconds", seconds,
-                                    "--address", self.server.address, "--port", PORT)
-        result = json.loads(output)
-        wrong = result.get("refused", 0) + result.get("other", 0)
-        if wrong:
-            raise BenchError(f"{workload}, {size} bytes, {self.mode}: {wrong} connections failed: "
-                             f"{output.strip()}")
+        done = self._client.application.run(
+            programs.STREAM, *arguments(size), "--seconds", seconds, "--address",
+            self._server.ip4, "--port", PORT, check=False, timeout=seconds + 60)
+        what = f"{workload}, {size} bytes, {self.mode}"
+        if done.returncode != 0:
+            raise BenchError(f"{what}: {done.stdout}{done.stderr}")
+        result = json.loads(done.stdout)
+        if result.get("refused", 0) + result.get("other", 0):
+            raise BenchError(f"{what}: connections failed: {done.stdout}")
         return float(result[key])
+
+
+def serve(pod, start):
+    """The application of a server; `start` is who starts it and ends it."""
+    start(programs.STREAM, "server", "--port", PORT, stdin=subprocess.DEVNULL,
+          stdout=subprocess.DEVNULL)
+    eventually(lambda: f":{PORT} " in pod.root.run("ss", "-Hltn").stdout)
+
+
+def baseline_pair(mode, node, directory):
+    pods = [node.pod(f"{name}-{mode}") for name in ("client", "server")]
+    for pod in pods:
+        HaProxy(pod, directory)
+        if mode == "iptables":
+            subprocess.run([programs.IPTABLES_MESH, "install", "--profile", "fsm",
+                            "--netns", pod.netns.path], check=True)
+    serve(pods[1], pods[1].application.start)
+    return Pair(mode, *pods)
+
+
+def baselines(modes, stack):
+    """No mesh, and iptables: on a node of their own. Its cgroup ends every process on the way out."""
+    if not modes:
+        return []
+    node = Node()
+    stack.callback(node.delete)
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsm-bench-"))
+    os.chmod(directory, 0o755)  # sidecars have a user of their own
+    return [baseline_pair(mode, node, directory) for mode in modes]
+
+
+class Interception:
+    """This project's modes: one interceptor, a pair of pods for each scope."""
+
+    def __init__(self, modes, inbound, stack):
+        self._modes = modes
+        node = Node()
+        stack.callback(node.delete)
+        self._interceptor = Interceptor(node, inbound=inbound, logLevel="info")
+        stack.callback(self._interceptor.remove)
+        self._interceptor.start()
+        self.pairs = [self._pair(mode, node, stack) for mode in modes]
+
+    def _pair(self, mode, node, stack):
+        mesh = Mesh(node, self._interceptor, acceleration=mode)
+        stack.callback(mesh.remove)
+        client, server = (mesh.member(f"{name}-{mode}") for name in ("client", "server"))
+        for member in (client, server):
+            member.start_sidecar("haproxy")
+            actual = member.state()["acceleration"]
+            if actual != mode:
+                raise BenchError(f"pod {member.pod.name} was to be accelerated in scope {mode}, "
+                                 f"it is {actual}: {self._interceptor.get('status')}")
+        serve(server.pod, server.start)
+        return Pair(mode, client.pod, server.pod)
+
+    def check_redirection(self):
+        """That what was measured is what the rows say: messages were redirected, or were not."""
+        redirected = self._interceptor.counters()["message_redirected"]
+        expected = any(mode != "off" for mode in self._modes)
+        if (redirected > 0) != expected:
+            raise BenchError(f"modes {', '.join(self._modes)}, but {redirected} messages were "
+                             f"redirected: {self._interceptor.counters()}")
 
 
 def measure_all(pairs, plan, rounds, seconds, progress):
@@ -138,8 +212,6 @@ def arguments():
                         help=f"default {','.join(WORKLOADS)}")
     parser.add_argument("--sizes", help="bytes, comma-separated; instead of each workload's own")
     parser.add_argument("--inbound", default="auto", choices=("auto", "sk_lookup", "tc"))
-    parser.add_argument("--build", type=pathlib.Path, default=REPOSITORY / "build/release",
-                        help="folder of the binaries to measure")
     chosen = parser.parse_args()
     chosen.rounds = chosen.rounds or (1 if chosen.quick else 5)
     chosen.seconds = chosen.seconds or (1 if chosen.quick else 2)
@@ -163,26 +235,17 @@ def plan_of(chosen):
     return plan
 
 
-def bench(chosen, node, progress):
-    stream = chosen.build / "test/bin/stream"
+def bench(chosen, progress):
+    plan = plan_of(chosen)
     ours = [mode for mode in chosen.modes if mode in OURS]
-    interceptor = None
-    if ours:
-        interceptor = Interceptor(node, chosen.build, chosen.inbound)
-        for mode in ours:
-            interceptor.add_manifest(f"server-{mode}", mode)
-            interceptor.add_manifest(f"client-{mode}", mode)
-        interceptor.start()
-    try:
-        pairs = [Pair(node, mode, interceptor.chain() if mode in OURS else (), stream)
-                 for mode in chosen.modes]
-        plan = plan_of(chosen)
+    with contextlib.ExitStack() as stack:
+        pairs = baselines([mode for mode in chosen.modes if mode in BASELINES], stack)
+        interception = Interception(ours, chosen.inbound, stack) if ours else None
+        pairs += interception.pairs if interception else []
         values = measure_all(pairs, plan, chosen.rounds, chosen.seconds, progress)
-        if interceptor:
-            interceptor.check_scopes(ours)
-        return rows_of(values, plan, chosen.modes)
-    finally:
-        node.close(interceptor.uninstall if interceptor else None)
+        if interception:
+            interception.check_redirection()
+    return rows_of(values, plan, chosen.modes)
 
 
 def main():
@@ -195,7 +258,7 @@ def main():
 
     started = time.monotonic()
     try:
-        rows = bench(chosen, Node(), progress)
+        rows = bench(chosen, progress)
     except BenchError as error:
         sys.exit(f"bench: {error}")
     except KeyboardInterrupt:

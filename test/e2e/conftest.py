@@ -3,19 +3,34 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from podman_node import PodmanNode  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+from harness import programs  # noqa: E402
+from podman_node import PodmanNode  # noqa: E402
+
+
+def pytest_configure():
+    programs.require()
 
 
 @pytest.fixture(scope="session", params=["sk_lookup", "tc"])
 def node(request):
     node = PodmanNode(inbound=request.param)
     try:
-        node.start()
         yield node
     finally:
         node.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    report = outcome.get_result()
+    node = item.funcargs.get("node")
+    if report.failed and node:
+        report.sections.append(("log of the interceptor", node.interceptor.log_tail()))
 
 
 class Pods:
@@ -25,11 +40,11 @@ class Pods:
         self._node = node
         self._names = []
 
-    def start(self, name, like, annotations=None):
-        """Starts a pod like one of manifests/demo; returns its address when it serves."""
-        manifest = self._node.manifest(name, like, annotations)
+    def start(self, name, like, annotations=None, options=()):
+        """Starts a pod like one of manifests/demo; returns its address."""
+        manifest = self._node.write_manifest(name, like, annotations)
         self._names.append(name)
-        self._node.start_pod(manifest)
+        self._node.start_pod(manifest, *options)
         return self._node.address(name)
 
     def remove(self, name):

@@ -3,35 +3,25 @@
 The shell functions of scripts/lib do the work with podman; nothing of theirs is written again here.
 """
 
+import contextlib
 import json
-import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 
 import yaml
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("FSM_BUILD_DIR", REPOSITORY / "build/release"))
+from harness import programs
+from harness.interceptor import Interceptor
+from harness.place import Place, cgroup2_root
+
 NETWORK = "fsm-e2e"
 BRIDGE = "fsm-e2e0"
 SUBNET = "10.231.8.0/24"
 APPLICATION_PORT = 8080
-
-CONFIGURATION = """\
-socket: {folder}/run/fsm-cni.sock
-stateDirectory: {folder}/run/state
-bpffs: {folder}/bpf
-profile: fsm
-podSource:
-  directory: {folder}/pods
-inbound: {inbound}
-acceleration: auto
-logLevel: debug
-"""
+LIBRARY = programs.REPOSITORY / "scripts/lib"
+MANIFESTS = programs.REPOSITORY / "manifests/demo"
 
 SHELL = """\
 set -euo pipefail
@@ -48,15 +38,12 @@ class CommandFailed(Exception):
     pass
 
 
-def wait_for(condition, what, seconds=15):
-    """The first true value of condition(); fails the test when it does not come."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
+class Host:
+    """The machine itself, in the place of the namespace that other tests have as their node."""
+
+    def __init__(self):
+        self.pod_cgroup = cgroup2_root()
+        self.place = Place("/proc/self/ns/net", self.pod_cgroup)
 
 
 class Answer:
@@ -76,85 +63,39 @@ class Answer:
 
 class PodmanNode:
     def __init__(self, inbound):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fsm-e2e."))
-        for name in ("pods", "cni-bin", "bpf", "run"):
-            (self.folder / name).mkdir()
-        self._configuration = self.folder / "interceptor.yaml"
-        self._configuration.write_text(CONFIGURATION.format(folder=self.folder, inbound=inbound))
-        self._binary = BUILD / "interceptor/fsm-interceptor"
-        self._process = None
-        self.started = False
+        with contextlib.ExitStack() as stack:
+            self.interceptor = Interceptor(Host(), inbound=inbound)
+            stack.callback(self.interceptor.remove)
+            self.interceptor.start()
+            self._set_up_podman(stack)
+            self._stack = stack.pop_all()
 
-    # --- life -----------------------------------------------------------------------------------
-
-    def start(self):
-        self.start_interceptor()
-        shutil.copy(BUILD / "cni-plugin/fsm-cni", self.folder / "cni-bin")
-        entry = {"type": "fsm-cni", "socket": str(self.folder / "run/fsm-cni.sock"),
-                 "state_dir": str(self.folder / "run/cni")}
-        self.shell("podman_setup", self._podman_folder, NETWORK, BRIDGE, SUBNET,
-                   "," + json.dumps(entry), self.folder / "cni-bin")
-        self.started = True
-        self.shell("sample_images", self.folder, BUILD / "test/bin/stream")
+    def _set_up_podman(self, stack):
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="fsm-e2e-"))
+        stack.callback(shutil.rmtree, self._folder)
+        plugins = self._folder / "cni-bin"
+        plugins.mkdir()
+        shutil.copy(programs.PLUGIN, plugins)
+        entry = {"type": "fsm-cni", "socket": str(self.interceptor.socket),
+                 "state_dir": str(self.interceptor.state)}
+        self.shell("podman_setup", self._podman, NETWORK, BRIDGE, SUBNET,
+                   "," + json.dumps(entry), plugins)
+        stack.callback(subprocess.run, ["ip", "link", "del", BRIDGE], capture_output=True,
+                       check=False)
+        stack.callback(self.shell, "podman_remove")
+        self.shell("sample_images", self._folder, programs.STREAM)
 
     def close(self):
-        if self.started:
-            self.shell("podman_remove")
-        self.stop_interceptor()
-        done = subprocess.run([self._binary, "uninstall", "--config", self._configuration],
-                              capture_output=True, text=True, check=False)
-        if os.path.ismount(self.folder / "bpf"):
-            subprocess.run(["umount", self.folder / "bpf"], check=True)
-        subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)
-        log = self.interceptor_log()
-        shutil.rmtree(self.folder)
-        assert done.returncode == 0, f"uninstall: {done.stdout}{done.stderr}\nlog: {log[-2000:]}"
-
-    def start_interceptor(self):
-        with open(self.folder / "interceptor.log", "ab") as log:
-            self._process = subprocess.Popen(
-                [self._binary, "run", "--config", self._configuration], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True)
-        try:
-            wait_for(self._answers, "fsm-interceptor to answer", 20)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {self.interceptor_log()[-3000:]}") from None
-
-    def _answers(self):
-        assert self._process.poll() is None, "fsm-interceptor has ended"
-        try:
-            return self.get("/v1/status") is not None
-        except CommandFailed:
-            return False
-
-    def stop_interceptor(self, with_signal=signal.SIGTERM):
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(with_signal)
-            self._process.wait(15)
-
-    def interceptor_log(self):
-        path = self.folder / "interceptor.log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def get(self, route):
-        done = subprocess.run(["curl", "-sS", "--fail", "--max-time", "5", "--unix-socket",
-                               self.folder / "run/fsm-cni.sock", f"http://localhost{route}"],
-                              capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise CommandFailed(f"GET {route}: {done.stderr}")
-        return json.loads(done.stdout)
-
-    # --- podman ---------------------------------------------------------------------------------
+        self._stack.close()
 
     @property
-    def _podman_folder(self):
-        return self.folder / "podman"
+    def _podman(self):
+        return self._folder / "podman"
 
     def try_shell(self, *words):
         """Runs a function of scripts/lib, for better or worse."""
-        return subprocess.run(["bash", "-c", SHELL, REPOSITORY / "scripts/lib",
-                               self._podman_folder, NETWORK, *map(str, words)],
-                              capture_output=True, text=True, check=False)
+        return subprocess.run(["bash", "-c", SHELL, LIBRARY, self._podman, NETWORK,
+                               *map(str, words)], capture_output=True, text=True, check=False)
 
     def shell(self, *words):
         done = self.try_shell(*words)
@@ -165,33 +106,38 @@ class PodmanNode:
     def podman(self, *words):
         return self.shell("podman_here", *words)
 
-    def manifest(self, name, like, annotations=None):
-        """A manifest of manifests/demo under another name; returns it for start_pod."""
-        manifest = yaml.safe_load((REPOSITORY / f"manifests/demo/{like}.yaml").read_text())
+    def write_manifest(self, name, like, annotations=None):
+        """A manifest of manifests/demo under another name, with more annotations."""
+        manifest = yaml.safe_load((MANIFESTS / f"{like}.yaml").read_text())
         manifest["metadata"]["name"] = name
         manifest["metadata"]["annotations"].update(annotations or {})
-        path = self.folder / "pods" / f"{name}.yaml"
+        path = self.interceptor.manifests / f"{name}.yaml"
         # Written beside it and moved: the interceptor never sees half a file.
         path.with_suffix(".new").write_text(yaml.safe_dump(manifest))
         path.with_suffix(".new").rename(path)
         return path
 
     def remove_manifest(self, name):
-        (self.folder / "pods" / f"{name}.yaml").unlink(missing_ok=True)
+        (self.interceptor.manifests / f"{name}.yaml").unlink(missing_ok=True)
 
-    def start_pod(self, path):
-        self.shell("start_pod", path)
+    def start_pod(self, path, *options):
+        self.shell("start_pod", path, *options)
 
     def remove_pod(self, name):
         self.shell("remove_pod", name)
+
+    def kill(self, container):
+        """Returns when its processes, and with them its listeners, are gone."""
+        self.podman("kill", container)
+        self.podman("wait", container)
 
     def address(self, name):
         return self.shell("pod_address", name).strip()
 
     def in_pod(self, name, *command):
         pid = self.shell("pod_pid", name).strip()
-        return subprocess.run(["nsenter", "--net", "--target", pid, *map(str, command)],
-                              capture_output=True, text=True, check=False)
+        return subprocess.run(["nsenter", "--net", "--target", pid, *command], check=True,
+                              capture_output=True, text=True).stdout
 
     def request(self, client, address, port=APPLICATION_PORT):
         """curl in the client's application container."""
@@ -208,3 +154,8 @@ class PodmanNode:
             if len(words) >= 3 and words[0] == listener and words[2].endswith(f":{port}"):
                 seen.append((words[1], words[2]))
         return seen
+
+    def enrolled(self):
+        """The names of the pods that the interceptor holds in the mesh."""
+        return {pod["pod"].split("/")[-1] for pod in self.interceptor.pods()
+                if "acceleration" in pod}
