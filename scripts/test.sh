@@ -130,11 +130,15 @@ ctest_suite() {
         --parallel "$3" --output-junit "$logs/$label.xml"
 }
 
+# pytest_suite SUITE [OPTION…]: the folder test/SUITE.
 pytest_suite() {
     built release || return 0
-    reported_tests "$1" "$logs/$1.xml" env --chdir="$repository" PYTHONDONTWRITEBYTECODE=1 \
-        FSM_BUILD_DIR="$repository/build/release" \
-        "$python" -m pytest -q -p no:cacheprovider "test/$1" --junitxml "$logs/$1.xml"
+    local suite=$1
+    shift
+    reported_tests "$suite" "$logs/$suite.xml" env --chdir="$repository" \
+        PYTHONDONTWRITEBYTECODE=1 FSM_BUILD_DIR="$repository/build/release" \
+        "$python" -m pytest -q -p no:cacheprovider "test/$suite" "$@" \
+        --junitxml "$logs/$suite.xml"
 }
 
 # --- the suites ---------------------------------------------------------------------------------
@@ -143,7 +147,7 @@ suite_unit() { ctest_suite unit debug "$(nproc)"; }
 # One at a time: these attach to the one root of the cgroup tree.
 suite_bpf() { ctest_suite bpf release 1; }
 suite_netns() { pytest_suite netns; }
-suite_cni() { pytest_suite cni; }
+suite_cni() { pytest_suite cni "--fsm-cni=$repository/build/release/cni-plugin/fsm-cni"; }
 suite_transparency() { pytest_suite transparency; }
 suite_e2e() { pytest_suite e2e; }
 

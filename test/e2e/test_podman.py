@@ -32,10 +32,10 @@ def test_request_goes_through_both_sidecars(node, pods):
     assert answer.seen_by_application == OWN_SOURCE
     assert answer.remote == f"{server}:{APPLICATION_PORT}"
     assert answer.local.startswith(f"{client}:")
-    outbound = eventually(lambda: node.sidecar_saw("client", "outbound", APPLICATION_PORT))
-    inbound = eventually(lambda: node.sidecar_saw("server", "inbound", APPLICATION_PORT))
     destination = f"{server}:{APPLICATION_PORT}"
-    assert (answer.local, destination) in outbound
+    eventually(lambda: (answer.local, destination) in
+               node.sidecar_saw("client", "outbound", APPLICATION_PORT))
+    inbound = eventually(lambda: node.sidecar_saw("server", "inbound", APPLICATION_PORT))
     assert all(peer.startswith(f"{client}:") and told == destination for peer, told in inbound)
 
 
