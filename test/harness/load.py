@@ -1,0 +1,50 @@
+"""Load through a mesh, by the stream tool."""
+
+import json
+import subprocess
+
+from harness import programs
+from harness.wait import eventually
+
+SERVER_PORT = 8090
+SERVER_FIRST_PORT = 8091
+
+
+def listening_sockets(member, port):
+    listing = member.pod.root.run("ss", "-Hltn").stdout
+    return sum(f":{port} " in line for line in listing.splitlines())
+
+
+def start_server(member, ports=SERVER_PORT, *options, last_port=SERVER_PORT):
+    member.start(programs.STREAM, "server", "--port", ports, *options, stdin=subprocess.DEVNULL)
+    eventually(lambda: listening_sockets(member, last_port))
+
+
+def start_load(client, server, seconds, requests_per_connection=0, connections=8, address=None,
+               serve=True):
+    """Requests from the client's application to the server's; with a number of requests for each,
+    one connection after the other."""
+    if serve:
+        start_server(server)
+    limit = (("--requests-per-connection", requests_per_connection)
+             if requests_per_connection else ())
+    return client.start(programs.STREAM, "load", "--address", address or server.pod.ip4, "--port",
+                        SERVER_PORT, "--connections", connections, "--seconds", seconds,
+                        "--request", 100, "--response", 1000, *limit, stdout=subprocess.PIPE,
+                        stdin=subprocess.DEVNULL, text=True)
+
+
+def expect_flawless(load, requests=100):
+    """Waits for the end of a load; not one request may have failed."""
+    output, _ = load.process.communicate(timeout=90)
+    result = json.loads(output)
+    assert result["errors"] == result["connect_errors"] == 0, result
+    assert result["requests"] >= requests, result
+    return result
+
+
+def run_stream(member, *arguments, timeout=120, check=True):
+    """A mode of the stream tool, as the application. Returns its lines of JSON."""
+    result = member.pod.application.run(programs.STREAM, *arguments, timeout=timeout, check=check,
+                                        stdin=subprocess.DEVNULL)
+    return [json.loads(line) for line in result.stdout.splitlines()]

@@ -1,0 +1,169 @@
+"""The data path goes on without the interceptor: killed, stopped, upgraded, under load."""
+
+import contextlib
+import json
+import subprocess
+import time
+
+import pytest
+
+from harness import programs
+from harness.application import ask
+from harness.load import expect_flawless, start_load
+from harness.wait import eventually
+
+LOAD_SECONDS = 6
+
+
+@contextlib.contextmanager
+def load_on(client, server):
+    """Requests on connections that stay open and on new ones, none of which may fail."""
+    lasting = start_load(client, server, LOAD_SECONDS)
+    fresh = start_load(client, server, LOAD_SECONDS, requests_per_connection=3, serve=False)
+    time.sleep(0.3)
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < LOAD_SECONDS - 0.5, "the load ended before the event did"
+    expect_flawless(lasting, requests=1000)
+    expect_flawless(fresh, requests=500)
+
+
+def expect_interception(client, server):
+    """SO_ORIGINAL_DST is what both relays go by."""
+    for family in ("v4", "v6"):
+        before = len(server.relay.reports("inbound"))
+        assert client.call(ask, server.pod.address(family), 8080)["application"] == "server"
+        assert len(server.relay.reports("inbound")) == before + 1
+
+
+@pytest.fixture
+def running(make_mesh, inbound):
+    mesh = make_mesh(inbound, acceleration="sidecar")
+    client, server = mesh.pair(8080)
+    expect_interception(client, server)
+    return mesh.interceptor, client, server
+
+
+def program_ids(interceptor):
+    return {program["name"]: program["id"] for program in interceptor.get("programs")["programs"]}
+
+
+def tags(interceptor):
+    """The hash of each program's instructions, as the kernel shows it."""
+    result = {}
+    for name, number in program_ids(interceptor).items():
+        shown = subprocess.run(["bpftool", "-j", "prog", "show", "id", str(number)], check=True,
+                               capture_output=True, text=True).stdout
+        result[name] = json.loads(shown)["tag"]
+    return result
+
+
+def expect_one_program_of_each(server, inbound):
+    assert len(server.pod.programs_on_interface()) == (2 if inbound == "tc" else 0)
+
+
+def test_killed_and_started_again_under_load(running, inbound):
+    interceptor, client, server = running
+    with load_on(client, server):
+        interceptor.kill()
+        expect_interception(client, server)
+        interceptor.start()
+    expect_interception(client, server)
+    expect_one_program_of_each(server, inbound)
+
+
+def test_stopped_and_started_again_under_load(running, inbound):
+    interceptor, client, server = running
+    with load_on(client, server):
+        interceptor.stop()
+        expect_interception(client, server)
+        interceptor.start()
+    expect_interception(client, server)
+    expect_one_program_of_each(server, inbound)
+    assert client.state()["state"] == server.state()["state"] == "in mesh"
+
+
+def test_killed_three_times_in_a_row(running, inbound):
+    """At whatever point of its start."""
+    interceptor, client, server = running
+    with load_on(client, server):
+        for pause in (0.02, 0.15, 0.4):
+            interceptor.kill()
+            with interceptor.log.open("ab") as log:
+                interceptor.process = interceptor.node.place.start(
+                    programs.INTERCEPTOR, "run", "--config", interceptor.configuration, stdout=log,
+                    stderr=log, stdin=subprocess.DEVNULL)
+            time.sleep(pause)
+        interceptor.kill()
+        interceptor.start()
+    expect_interception(client, server)
+    expect_one_program_of_each(server, inbound)
+
+
+def test_upgraded_to_different_programs_under_load(running, inbound):
+    interceptor, client, server = running
+    before = tags(interceptor)
+    with load_on(client, server):
+        interceptor.restart(kernelTracing=True)
+    after = tags(interceptor)
+    assert before.keys() == after.keys()
+    assert sum(before[name] != after[name] for name in before) >= len(before) / 2
+    expect_interception(client, server)
+    expect_one_program_of_each(server, inbound)
+    assert all(program["attached"] for program in interceptor.get("programs")["programs"])
+
+
+def test_upgraded_to_another_layout_of_the_maps_under_load(running, inbound):
+    """The pinned maps are of a layout that this interceptor does not know."""
+    interceptor, client, server = running
+    maps_before = {each["name"]: each["id"] for each in interceptor.get("maps")["maps"]}
+    with load_on(client, server):
+        interceptor.stop()
+        [(_, settings)] = interceptor.dump_map("fsm_settings")
+        other = int.from_bytes(settings[:4], "little") + 1
+        interceptor.update_map("fsm_settings", bytes(4), other.to_bytes(4, "little") + settings[4:])
+        interceptor.start()
+    maps_after = {each["name"]: each["id"] for each in interceptor.get("maps")["maps"]}
+    assert maps_after["fsm_pods"] != maps_before["fsm_pods"], "the maps were adopted nevertheless"
+    expect_interception(client, server)
+    expect_one_program_of_each(server, inbound)
+    assert client.state()["state"] == server.state()["state"] == "in mesh"
+
+
+def test_pods_and_annotations_of_its_absence_are_made_up_for(make_mesh, inbound):
+    mesh = make_mesh(inbound)
+    client = mesh.member("client")
+    client.start_sidecar()
+    outsider = mesh.outsider("outsider")
+    outsider.serve(8080)
+    mesh.interceptor.kill()
+    client.describe(**{"flomesh.io/outbound-port-exclusion-list": "8080"})
+    mesh.interceptor.start()
+
+    def passes():
+        before = len(client.relay.reports("outbound"))
+        client.call(ask, outsider.pod.ip4, 8080)
+        return len(client.relay.reports("outbound")) == before
+
+    eventually(passes, 15)
+
+
+def test_map_entries_and_programs_stay_the_same_over_restarts(running):
+    interceptor, _, _ = running
+    entries = interceptor.map_entries()
+    names = sorted(program_ids(interceptor))
+    for _ in range(3):
+        interceptor.kill()
+        interceptor.start()
+    assert interceptor.map_entries() == entries
+    assert sorted(program_ids(interceptor)) == names
+
+
+def test_second_interceptor_beside_a_running_one_is_refused(running):
+    interceptor, client, server = running
+    second = interceptor.node.place.run(programs.INTERCEPTOR, "run", "--config",
+                                        interceptor.configuration, check=False, timeout=20)
+    assert second.returncode != 0
+    assert interceptor.is_running
+    interceptor.get("status")
+    expect_interception(client, server)

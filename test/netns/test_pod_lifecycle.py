@@ -1,0 +1,145 @@
+"""The end of a pod, however it comes, and what becomes of its address."""
+
+import errno
+
+import pytest
+
+from harness.application import ask, connect_error
+from harness.wait import eventually
+
+# The interceptor looks for lost namespaces every 5 s.
+RECONCILED = 15
+
+
+def expect_untouched(mesh, newcomer):
+    """Traffic from and to a pod outside the mesh goes nowhere near a sidecar."""
+    other = mesh.outsider("other")
+    other.serve(8080)
+    newcomer.serve(8080)
+    before = mesh.interceptor.counters()
+    for family in ("ip4", "ip6"):
+        theirs, own = getattr(other.pod, family), getattr(newcomer.pod, family)
+        assert other.call(ask, own, 8080)["peer"] == theirs
+        assert newcomer.call(ask, theirs, 8080)["peer"] == own
+        assert other.call(connect_error, own, 9999) == errno.ECONNREFUSED
+    after = mesh.interceptor.counters()
+    for counter in ("connect_outbound", "inbound_steered", "inbound_rewritten",
+                    "inbound_no_listener"):
+        assert after[counter] == before[counter], counter
+
+
+def meshed_pod(mesh):
+    pod = mesh.member("pod")
+    pod.start_sidecar()
+    client = mesh.outsider("client")
+    pod.serve(8080)
+    assert client.call(ask, pod.pod.ip4, 8080)["peer"] == "127.0.0.6"
+    return pod
+
+
+def entries_of_pods(interceptor):
+    entries = interceptor.map_entries()
+    return {name: entries[name] for name in ("fsm_pods", "fsm_pod_ips", "fsm_ports", "fsm_ranges",
+                                             "fsm_observed", "fsm_listeners")}
+
+
+def test_deleted_pods_address_is_free_for_a_pod_outside_the_mesh(mesh):
+    before = entries_of_pods(mesh.interceptor)
+    pod = meshed_pod(mesh)
+    pod.stop_processes()
+    pod.withdraw()
+    assert entries_of_pods(mesh.interceptor) == before
+    pod.pod.delete()
+
+    expect_untouched(mesh, mesh.outsider("newcomer", like=pod.pod))
+
+
+def test_withdrawn_pod_that_still_runs_is_no_longer_intercepted(mesh):
+    pod = meshed_pod(mesh)
+    pod.withdraw()
+    assert pod.pod.programs_on_interface() == []
+    expect_untouched(mesh, pod)
+
+
+def test_del_is_repeatable_and_needs_no_netns(mesh):
+    pod = meshed_pod(mesh)
+    pod.withdraw()
+    pod.withdraw()
+    pod.stop_processes()
+    pod.pod.delete()
+    pod.withdraw()
+    assert pod.state() is None
+
+
+@pytest.mark.parametrize("newcomers_kind", ["outsider", "stranger"])
+def test_address_of_a_pod_that_was_lost_without_del_is_free(mesh, newcomers_kind):
+    before = entries_of_pods(mesh.interceptor)
+    pod = meshed_pod(mesh)
+    pod.stop_processes()
+    pod.pod.delete()
+    if newcomers_kind == "stranger":
+        # Nobody tells of this one: it has to be noticed that the old namespace is gone.
+        eventually(lambda: pod.state() is None, RECONCILED)
+        assert entries_of_pods(mesh.interceptor) == before
+
+    expect_untouched(mesh, getattr(mesh, newcomers_kind)("newcomer", like=pod.pod))
+
+
+def test_del_while_the_interceptor_is_away_is_made_up_for(make_mesh, inbound):
+    mesh = make_mesh(inbound)
+    before = entries_of_pods(mesh.interceptor)
+    pod = meshed_pod(mesh)
+    mesh.interceptor.kill()
+    pod.withdraw()
+    assert list((mesh.interceptor.state / "deleted").iterdir())
+    pod.stop_processes()
+    pod.pod.delete()
+
+    mesh.interceptor.start()
+
+    eventually(lambda: pod.state() is None)
+    assert not list((mesh.interceptor.state / "deleted").iterdir())
+    assert entries_of_pods(mesh.interceptor) == before
+    expect_untouched(mesh, mesh.stranger("newcomer", like=pod.pod))
+
+
+def test_pod_lost_while_the_interceptor_was_away_is_forgotten(make_mesh, inbound):
+    mesh = make_mesh(inbound)
+    before = entries_of_pods(mesh.interceptor)
+    pod = meshed_pod(mesh)
+    mesh.interceptor.kill()
+    pod.stop_processes()
+    pod.pod.delete()
+
+    mesh.interceptor.start()
+
+    eventually(lambda: pod.state() is None, RECONCILED)
+    assert entries_of_pods(mesh.interceptor) == before
+    expect_untouched(mesh, mesh.stranger("newcomer", like=pod.pod))
+
+
+def test_address_of_a_living_pod_that_the_node_gave_away_leads_to_the_new_one(mesh):
+    """A runtime may hand out an address whose earlier owner is still there without it."""
+    pod = meshed_pod(mesh)
+    pod.pod.root.run("ip", "addr", "flush", "dev", "eth0")
+    pod.pod.leave_node()
+
+    expect_untouched(mesh, mesh.outsider("newcomer", like=pod.pod))
+
+
+def test_uninstall_leaves_nothing(make_mesh, inbound):
+    mesh = make_mesh(inbound)
+    pod = meshed_pod(mesh)
+    mesh.interceptor.stop()
+
+    mesh.interceptor.uninstall()
+
+    interceptor = mesh.interceptor
+    assert not [path for path in interceptor.bpffs.rglob("*")]
+    assert not interceptor.socket.exists()
+    assert not interceptor.state.exists() or not [path for path in interceptor.state.rglob("*")]
+    assert pod.pod.programs_on_interface() == []
+    attached = mesh.node.place.run("bpftool", "cgroup", "show", mesh.node.pod_cgroup).stdout
+    assert "fsm_" not in attached
+    client = mesh.stranger("stranger")
+    assert client.call(ask, pod.pod.ip4, 8080)["peer"] == client.pod.ip4
