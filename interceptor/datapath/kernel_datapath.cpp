@@ -1,0 +1,648 @@
+#include "interceptor/datapath/kernel_datapath.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <optional>
+
+#include "interceptor/datapath/bpf_link.h"
+#include "interceptor/datapath/map_adoption.h"
+
+namespace fsm {
+namespace {
+
+template <typename T>
+Result<T> run_in(const Netns& netns, const std::function<Result<T>()>& work) {
+    std::optional<Result<T>> result;
+    FSM_TRY(netns.run([&] { result.emplace(work()); }));
+    return std::move(*result);
+}
+
+SidecarPorts sidecar_ports(const InterceptionPolicy& policy) {
+    return {policy.outbound_port4, policy.inbound_port4, policy.outbound_port6,
+            policy.inbound_port6};
+}
+
+// BPF programs that began before this call have ended after it: entries that they may have been on
+// their way to can go. MEMBARRIER_CMD_GLOBAL waits for an RCU grace period; where it is not offered
+// (isolated CPUs), the seconds between two sweeps have to do.
+void wait_for_running_programs() {
+    (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+std::uint64_t monotonic_nanoseconds() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ULL +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Acceleration acceleration_of(const struct fsm_pod& entry) {
+    switch (entry.scope) {
+        case FSM_SCOPE_SIDECAR:
+            return Acceleration::sidecar;
+        case FSM_SCOPE_FULL:
+            return Acceleration::full;
+        default:
+            return Acceleration::off;
+    }
+}
+
+InboundMechanism inbound_of(const struct fsm_pod& entry) {
+    return (entry.flags & FSM_POD_INBOUND_TC) != 0 ? InboundMechanism::tc
+                                                   : InboundMechanism::sk_lookup;
+}
+
+Result<std::vector<int>> covered_interfaces(const std::vector<std::string>& names) {
+    return names.empty() ? all_interface_indexes() : interface_indexes(names);
+}
+
+Result<void> validate(const PodEnrolment& enrolment) {
+    if (enrolment.netns_cookie == 0) {
+        return Error("the pod has no network namespace cookie", EINVAL);
+    }
+    for (const IpAddress& address : enrolment.addresses) {
+        if (address.is_loopback() || address.is_unspecified()) {
+            return Error(address.to_string() + " cannot be the address of a pod", EINVAL);
+        }
+    }
+    return {};
+}
+
+bool is_full(const Error& error) {
+    return error.errno_value() == E2BIG || error.errno_value() == ENOSPC;
+}
+
+}  // namespace
+
+SidecarPorts sidecar_ports(const struct fsm_pod& entry) {
+    return {entry.outbound_port4, entry.inbound_port4, entry.outbound_port6, entry.inbound_port6};
+}
+
+Result<std::vector<ListeningSocket>> listening_sockets_in(const Netns& netns) {
+    return run_in<std::vector<ListeningSocket>>(netns, listening_sockets);
+}
+
+Result<std::unique_ptr<KernelDatapath>> KernelDatapath::create(Parts parts) {
+    std::unique_ptr<KernelDatapath> datapath(new KernelDatapath(std::move(parts)));
+    FSM_TRY(datapath->learn_pods());
+    return datapath;
+}
+
+// What an earlier process has left: also policies that it had written for a pod that it did not
+// come to switch.
+Result<void> KernelDatapath::learn_pods() {
+    FSM_ASSIGN(const auto cookies, map("fsm_pods").keys<std::uint64_t>());
+    for (const std::uint64_t cookie : cookies) {
+        FSM_ASSIGN(const auto entry,
+                   (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(cookie)));
+        if (entry) {
+            addresses_[cookie];
+            living_ids_.insert(entry->pod_id);
+            next_pod_id_ = std::max(next_pod_id_, entry->pod_id + 1);
+        }
+    }
+    FSM_ASSIGN(const auto addresses, map("fsm_pod_ips").keys<struct fsm_address>());
+    for (const struct fsm_address& address : addresses) {
+        FSM_ASSIGN(const auto owner,
+                   (map("fsm_pod_ips").lookup<struct fsm_address, std::uint64_t>(address)));
+        if (owner && addresses_.contains(*owner)) {
+            addresses_[*owner].push_back(ip_address(address));
+        } else if (owner) {
+            FSM_TRY(map("fsm_pod_ips").remove(address));
+        }
+    }
+    return purge_policies(map("fsm_ports"), map("fsm_ranges"), living_ids_);
+}
+
+int KernelDatapath::program(const char* name) const {
+    const auto found = parts_.programs.find(name);
+    return found == parts_.programs.end() ? -1 : found->second.get();
+}
+
+bool KernelDatapath::has_lookup() const {
+    return parts_.probe.sk_lookup && program("fsm_lookup") >= 0;
+}
+
+bool KernelDatapath::has_tc() const {
+    return parts_.probe.tc && program("fsm_ingress") >= 0 && program("fsm_egress") >= 0;
+}
+
+TcPrograms KernelDatapath::tc_programs() const {
+    return {program("fsm_ingress"), program("fsm_egress"), tc_handle(parts_.options.name)};
+}
+
+// ---- enrol -------------------------------------------------------------------------------------
+
+Result<EnrolledPod> KernelDatapath::enrol(const Netns& netns, const PodEnrolment& enrolment) {
+    const std::lock_guard guard(mutex_);
+    FSM_TRY(validate(enrolment));
+    UndoLog undo;
+    auto enrolled = enrol_by_steps(netns, enrolment, undo);
+    if (!enrolled) {
+        return undo.roll_back(std::move(enrolled.error()));
+    }
+    return enrolled;
+}
+
+// The order lets a connection at any moment see the old rules or the new ones: what the pod's entry
+// leads to is there before the entry, and what the old entry led to goes after it.
+Result<EnrolledPod> KernelDatapath::enrol_by_steps(const Netns& netns,
+                                                   const PodEnrolment& enrolment, UndoLog& undo) {
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    FSM_ASSIGN(const auto before, (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(cookie)));
+    const SidecarPorts ports = sidecar_ports(enrolment.policy);
+    PodDecision decision;
+    decision.pod_id = fresh_pod_id();
+    decision.acceleration = decide_acceleration(enrolment.policy);
+    FSM_TRY(add_policy(policy_entries(decision.pod_id, enrolment.policy), undo));
+
+    FSM_ASSIGN(const std::vector<ListeningSocket> listeners, listening_sockets_in(netns));
+    FSM_ASSIGN(decision.inbound,
+               choose_inbound(enrolment, add_listeners(netns, enrolment, listeners, undo)));
+    FSM_TRY(attach_inbound(netns, enrolment, decision.inbound, undo));
+    FSM_TRY(note_listeners(cookie, ports, listeners));
+    FSM_TRY(add_addresses(enrolment, undo));
+    const struct fsm_pod entry = pod_entry(enrolment, decision);
+    FSM_TRY(switch_pod(cookie, entry, undo));
+
+    // A listener that began to listen after the first look and before the switch was seen by
+    // neither.
+    FSM_ASSIGN(const std::vector<ListeningSocket> newer, listening_sockets_in(netns));
+    auto taken = add_listeners(netns, enrolment, newer, undo);
+    if (!taken && decision.inbound == InboundMechanism::sk_lookup) {
+        return std::move(taken.error());
+    }
+    FSM_ASSIGN(const std::uint32_t seen, note_listeners(cookie, ports, newer));
+
+    living_ids_.insert(decision.pod_id);
+    if (before) {
+        living_ids_.erase(before->pod_id);
+        has_retired_policies_ = true;
+    }
+    auto cleaned = remove_superseded(netns, enrolment, entry);
+    if (!cleaned) {
+        undo = UndoLog();
+        return std::move(cleaned.error())
+            .within(
+                "the pod is enrolled, but not what it had before "
+                "is gone");
+    }
+    return describe(cookie, entry, seen);
+}
+
+Acceleration KernelDatapath::decide_acceleration(const InterceptionPolicy& policy) const {
+    if (!parts_.probe.order_and_flow_control) {
+        return Acceleration::off;
+    }
+    if (policy.acceleration) {
+        return *policy.acceleration;
+    }
+    return policy.sidecar_reads_safely ? parts_.probe.automatic : Acceleration::off;
+}
+
+std::uint32_t KernelDatapath::fresh_pod_id() {
+    while (next_pod_id_ == 0 || living_ids_.contains(next_pod_id_)) {
+        ++next_pod_id_;
+    }
+    return next_pod_id_++;
+}
+
+Result<void> KernelDatapath::add_policy(const PolicyEntries& entries, UndoLog& undo) {
+    auto written = write_policy(map("fsm_ports"), map("fsm_ranges"), entries);
+    if (!written && is_full(written.error()) && has_retired_policies_) {
+        FSM_TRY(purge_retired_policies());
+        written = write_policy(map("fsm_ports"), map("fsm_ranges"), entries);
+    }
+    if (written) {
+        undo.add([this, entries]() -> Result<void> {
+            for (const fsm_port_key& key : entries.ports) {
+                FSM_TRY(map("fsm_ports").remove(key));
+            }
+            for (const fsm_range_key& key : entries.ranges) {
+                FSM_TRY(map("fsm_ranges").remove(key));
+            }
+            return {};
+        });
+    }
+    return written;
+}
+
+Result<void> KernelDatapath::add_listeners(const Netns& netns, const PodEnrolment& enrolment,
+                                           const std::vector<ListeningSocket>& sockets,
+                                           UndoLog& undo) {
+    FSM_ASSIGN(
+        const std::vector<fsm_listener_key> added,
+        take_over_listeners(map("fsm_listeners"), parts_.options.proc, netns.identity(),
+                            enrolment.netns_cookie, sidecar_ports(enrolment.policy), sockets));
+    if (!added.empty()) {
+        undo.add([this, added] { return remove_listeners(map("fsm_listeners"), added); });
+    }
+    return {};
+}
+
+Result<InboundMechanism> KernelDatapath::choose_inbound(const PodEnrolment& enrolment,
+                                                        const Result<void>& listeners_taken) const {
+    const auto wanted = enrolment.policy.inbound_mechanism;
+    if (wanted != InboundMechanism::tc && has_lookup() && listeners_taken) {
+        return InboundMechanism::sk_lookup;
+    }
+    if (wanted == InboundMechanism::sk_lookup) {
+        return has_lookup() ? listeners_taken.error()
+                            : Error(
+                                  "inbound \"sk_lookup\" was asked for, but this kernel does not "
+                                  "take the program (Linux 5.9): use \"auto\" or \"tc\"");
+    }
+    if (!has_tc()) {
+        return Error("neither sk_lookup nor tc can be used on this kernel: " +
+                     (listeners_taken ? std::string("it refuses both programs")
+                                      : listeners_taken.error().message()));
+    }
+    return InboundMechanism::tc;
+}
+
+Result<void> KernelDatapath::attach_inbound(const Netns& netns, const PodEnrolment& enrolment,
+                                            InboundMechanism inbound, UndoLog& undo) {
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    if (!addresses_.contains(cookie)) {
+        undo.add([this, cookie] { return remove_tree(parts_.tree.pod(cookie)); });
+    }
+    FSM_TRY(remember_netns(parts_.tree, cookie, netns.identity().inode));
+    if (inbound == InboundMechanism::tc) {
+        return attach_tc_filters(netns, enrolment, undo);
+    }
+    FSM_ASSIGN(const LookupLink link,
+               attach_lookup(parts_.tree, cookie, netns, program("fsm_lookup")));
+    if (link == LookupLink::made) {
+        undo.add([this, cookie] { return detach_lookup(parts_.tree, cookie); });
+    }
+    return {};
+}
+
+Result<void> KernelDatapath::attach_tc_filters(const Netns& netns, const PodEnrolment& enrolment,
+                                               UndoLog& undo) {
+    const TcPrograms programs = tc_programs();
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    FSM_ASSIGN(const PodPins before, read_pod_pins(parts_.tree, cookie));
+    std::vector<TcInterface> attached;
+    auto outcome = run_in<std::vector<int>>(netns, [&]() -> Result<std::vector<int>> {
+        FSM_ASSIGN(const std::vector<int> indexes, covered_interfaces(enrolment.interfaces));
+        for (const int index : indexes) {
+            FSM_ASSIGN(const TcInterface interface, attach_tc(index, programs));
+            attached.push_back(interface);
+        }
+        return indexes;
+    });
+    if (before.interfaces.empty()) {
+        undo.add([this, &netns, cookie] { return detach_tc_filters(netns, cookie); });
+    }
+    for (const TcInterface& interface : attached) {
+        FSM_TRY(remember_interface(parts_.tree, cookie, interface));
+    }
+    if (!outcome) {
+        return std::move(outcome.error());
+    }
+    return {};
+}
+
+Result<void> KernelDatapath::detach_tc_filters(const Netns& netns, std::uint64_t netns_cookie) {
+    FSM_ASSIGN(const PodPins pins, read_pod_pins(parts_.tree, netns_cookie));
+    if (pins.interfaces.empty()) {
+        return {};
+    }
+    const std::uint32_t handle = tc_programs().handle;
+    for (const TcInterface& interface : pins.interfaces) {
+        Result<void> detached;
+        FSM_TRY(netns.run([&] { detached = detach_tc(interface, handle); }));
+        FSM_TRY(std::move(detached));
+        FSM_TRY(forget_interface(parts_.tree, netns_cookie, interface));
+    }
+    return {};
+}
+
+Result<void> KernelDatapath::add_addresses(const PodEnrolment& enrolment, UndoLog& undo) {
+    for (const IpAddress& address : enrolment.addresses) {
+        const struct fsm_address key = map_address(address);
+        FSM_ASSIGN(const auto owner,
+                   (map("fsm_pod_ips").lookup<struct fsm_address, std::uint64_t>(key)));
+        if (owner == enrolment.netns_cookie) {
+            continue;
+        }
+        FSM_TRY(map("fsm_pod_ips").put(key, enrolment.netns_cookie));
+        undo.add([this, key, owner]() -> Result<void> {
+            if (owner) {
+                return map("fsm_pod_ips").put(key, *owner);
+            }
+            FSM_TRY(map("fsm_pod_ips").remove(key));
+            return {};
+        });
+    }
+    return {};
+}
+
+Result<void> KernelDatapath::switch_pod(std::uint64_t netns_cookie, const struct fsm_pod& entry,
+                                        UndoLog& undo) {
+    FSM_ASSIGN(const auto before,
+               (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(netns_cookie)));
+    FSM_TRY(map("fsm_pods").put(netns_cookie, entry));
+    undo.add([this, netns_cookie, before]() -> Result<void> {
+        if (before) {
+            return map("fsm_pods").put(netns_cookie, *before);
+        }
+        FSM_TRY(map("fsm_observed").remove(netns_cookie));
+        FSM_TRY(map("fsm_pods").remove(netns_cookie));
+        return {};
+    });
+    return {};
+}
+
+Result<std::uint32_t> KernelDatapath::note_listeners(std::uint64_t netns_cookie,
+                                                     const SidecarPorts& ports,
+                                                     const std::vector<ListeningSocket>& sockets) {
+    FSM_ASSIGN(const auto before,
+               (map("fsm_observed").lookup<std::uint64_t, struct fsm_observed>(netns_cookie)));
+    const std::uint32_t old_bits = before ? before->seen : 0;
+    struct fsm_observed observed {};
+    observed.seen = listeners_seen(ports, sockets, old_bits);
+    if (!before || observed.seen != old_bits) {
+        FSM_TRY(map("fsm_observed").put(netns_cookie, observed));
+    }
+    return observed.seen;
+}
+
+// What the pod had under its former policy and has no more: addresses, the other mechanism,
+// listeners on other ports.
+Result<void> KernelDatapath::remove_superseded(const Netns& netns, const PodEnrolment& enrolment,
+                                               const struct fsm_pod& entry) {
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    const bool was_enrolled = addresses_.contains(cookie);
+    const std::vector<IpAddress> former = addresses_[cookie];
+    addresses_[cookie] = enrolment.addresses;
+    for (auto& [owner, addresses] : addresses_) {
+        if (owner != cookie) {
+            std::erase_if(addresses, [&](const IpAddress& address) {
+                return std::find(enrolment.addresses.begin(), enrolment.addresses.end(), address) !=
+                       enrolment.addresses.end();
+            });
+        }
+    }
+    if (!was_enrolled) {
+        return {};
+    }
+    for (const IpAddress& address : former) {
+        if (std::find(enrolment.addresses.begin(), enrolment.addresses.end(), address) ==
+            enrolment.addresses.end()) {
+            FSM_TRY(map("fsm_pod_ips").remove(map_address(address)));
+        }
+    }
+    FSM_TRY(forget_listeners(map("fsm_listeners"), cookie, sidecar_ports(entry)));
+    return inbound_of(entry) == InboundMechanism::tc ? detach_lookup(parts_.tree, cookie)
+                                                     : detach_tc_filters(netns, cookie);
+}
+
+// ---- withdraw ----------------------------------------------------------------------------------
+
+Result<void> KernelDatapath::withdraw(std::uint64_t netns_cookie, const Netns* netns) {
+    const std::lock_guard guard(mutex_);
+    return withdraw_locked(netns_cookie, netns);
+}
+
+Result<void> KernelDatapath::withdraw_locked(std::uint64_t netns_cookie, const Netns* netns) {
+    FSM_ASSIGN(const auto entry,
+               (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(netns_cookie)));
+    FSM_TRY(map("fsm_pods").remove(netns_cookie));
+    if (entry) {
+        living_ids_.erase(entry->pod_id);
+        has_retired_policies_ = true;
+    }
+    const auto addresses = addresses_.find(netns_cookie);
+    if (addresses != addresses_.end()) {
+        for (const IpAddress& address : addresses->second) {
+            FSM_TRY(map("fsm_pod_ips").remove(map_address(address)));
+        }
+        addresses_.erase(addresses);
+    }
+    FSM_TRY(map("fsm_observed").remove(netns_cookie));
+    FSM_TRY(detach_lookup(parts_.tree, netns_cookie));
+    if (netns != nullptr) {
+        FSM_TRY(detach_tc_filters(*netns, netns_cookie));
+        FSM_TRY(forget_listeners(map("fsm_listeners"), netns_cookie, SidecarPorts()));
+    }
+    return remove_tree(parts_.tree.pod(netns_cookie));
+}
+
+Result<void> KernelDatapath::forget_address(const IpAddress& address, std::uint64_t keep) {
+    const std::lock_guard guard(mutex_);
+    const struct fsm_address key = map_address(address);
+    FSM_ASSIGN(const auto owner,
+               (map("fsm_pod_ips").lookup<struct fsm_address, std::uint64_t>(key)));
+    if (!owner || *owner == keep) {
+        return {};
+    }
+    FSM_TRY(map("fsm_pod_ips").remove(key));
+    const auto addresses = addresses_.find(*owner);
+    if (addresses != addresses_.end()) {
+        std::erase(addresses->second, address);
+    }
+    return {};
+}
+
+// ---- check -------------------------------------------------------------------------------------
+
+Result<void> KernelDatapath::check(const Netns& netns, std::uint64_t netns_cookie) const {
+    const std::lock_guard guard(mutex_);
+    FSM_ASSIGN(const auto entry,
+               (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(netns_cookie)));
+    if (!entry) {
+        return Error("the pod is not enrolled in the data path", ENOENT);
+    }
+    for (const ProgramSpec& spec : program_specs()) {
+        if (spec.kind != HookKind::cgroup) {
+            continue;
+        }
+        FSM_ASSIGN(const std::uint32_t id, program_id(program(spec.name)));
+        FSM_ASSIGN(const bool attached, parts_.links.is_attached(spec, id));
+        if (!attached) {
+            return Error(std::string("program ") + spec.name + " is no longer attached to " +
+                         spec.hook + ": restart the interceptor");
+        }
+    }
+    FSM_TRY(check_inbound(netns, netns_cookie, *entry));
+    return check_listeners(netns, netns_cookie, *entry);
+}
+
+Result<void> KernelDatapath::check_inbound(const Netns& netns, std::uint64_t netns_cookie,
+                                           const struct fsm_pod& entry) const {
+    if (inbound_of(entry) == InboundMechanism::sk_lookup) {
+        FSM_ASSIGN(const auto link,
+                   BpfLink::open_pinned(parts_.tree.pod_lookup_link(netns_cookie)));
+        if (!link || link->netns_inode() != netns.identity().inode) {
+            return Error("sk_lookup is not attached to the pod's network namespace");
+        }
+        return {};
+    }
+    FSM_ASSIGN(const PodPins pins, read_pod_pins(parts_.tree, netns_cookie));
+    if (pins.interfaces.empty()) {
+        return Error("no interface of the pod is known to have the tc filters");
+    }
+    const std::uint32_t handle = tc_programs().handle;
+    for (const TcInterface& interface : pins.interfaces) {
+        FSM_ASSIGN(const TcAttached attached,
+                   run_in<TcAttached>(netns, [&] { return attached_tc(interface.index, handle); }));
+        if (attached.ingress == 0 || attached.egress == 0) {
+            return Error(std::string("the tc ") + (attached.ingress == 0 ? "ingress" : "egress") +
+                         " filter of interface " + std::to_string(interface.index) + " is gone");
+        }
+    }
+    return {};
+}
+
+Result<void> KernelDatapath::check_listeners(const Netns& netns, std::uint64_t netns_cookie,
+                                             const struct fsm_pod& entry) const {
+    if (inbound_of(entry) == InboundMechanism::tc) {
+        return {};
+    }
+    FSM_ASSIGN(const std::vector<ListeningSocket> sockets, listening_sockets_in(netns));
+    FSM_ASSIGN(const bool known, any_listener_known(map("fsm_listeners"), netns_cookie,
+                                                    sidecar_ports(entry), sockets));
+    if (!known) {
+        return Error("the sidecar listens, but none of its listeners is known to the data path");
+    }
+    return {};
+}
+
+// ---- sweep -------------------------------------------------------------------------------------
+
+Result<void> KernelDatapath::purge_retired_policies() {
+    wait_for_running_programs();
+    FSM_TRY(purge_policies(map("fsm_ports"), map("fsm_ranges"), living_ids_));
+    has_retired_policies_ = false;
+    return {};
+}
+
+Result<void> KernelDatapath::sweep() {
+    const std::lock_guard guard(mutex_);
+    FSM_TRY(sweep_flows());
+    FSM_TRY(withdraw_dead_pods());
+    if (has_retired_policies_) {
+        FSM_TRY(purge_retired_policies());
+    }
+    return drop_empty_retired(parts_.tree);
+}
+
+Result<void> KernelDatapath::sweep_flows() {
+    FSM_ASSIGN(const auto keys, map("fsm_flows").keys<struct fsm_flow_key>());
+    const std::uint64_t now = monotonic_nanoseconds();
+    for (const struct fsm_flow_key& key : keys) {
+        FSM_ASSIGN(const auto flow,
+                   (map("fsm_flows").lookup<struct fsm_flow_key, struct fsm_flow>(key)));
+        if (flow && flow->closed_at_ns != 0 && flow->closed_at_ns + FSM_FLOW_LINGER_NS < now) {
+            FSM_TRY(map("fsm_flows").remove(key));
+        }
+    }
+    return {};
+}
+
+// The link of a namespace that has ended says so. (A namespace with tc filters takes them along;
+// its pod is found by who watches the pods.)
+Result<void> KernelDatapath::withdraw_dead_pods() {
+    FSM_ASSIGN(const std::vector<std::uint64_t> cookies, pinned_pods(parts_.tree));
+    for (const std::uint64_t cookie : cookies) {
+        FSM_ASSIGN(const auto link, BpfLink::open_pinned(parts_.tree.pod_lookup_link(cookie)));
+        if (link && link->netns_inode() == 0) {
+            FSM_TRY(withdraw_locked(cookie, nullptr));
+        }
+    }
+    return {};
+}
+
+// ---- what there is -----------------------------------------------------------------------------
+
+EnrolledPod KernelDatapath::describe(std::uint64_t netns_cookie, const struct fsm_pod& entry,
+                                     std::uint32_t seen) const {
+    EnrolledPod pod;
+    pod.netns_cookie = netns_cookie;
+    const auto addresses = addresses_.find(netns_cookie);
+    if (addresses != addresses_.end()) {
+        pod.addresses = addresses->second;
+    }
+    pod.inbound = inbound_of(entry);
+    pod.acceleration = acceleration_of(entry);
+    pod.listeners_seen = seen;
+    return pod;
+}
+
+Result<std::vector<EnrolledPod>> KernelDatapath::pods() const {
+    const std::lock_guard guard(mutex_);
+    std::vector<EnrolledPod> pods;
+    FSM_ASSIGN(const auto cookies, map("fsm_pods").keys<std::uint64_t>());
+    for (const std::uint64_t cookie : cookies) {
+        FSM_ASSIGN(const auto entry,
+                   (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(cookie)));
+        FSM_ASSIGN(const auto observed,
+                   (map("fsm_observed").lookup<std::uint64_t, struct fsm_observed>(cookie)));
+        if (entry) {
+            pods.push_back(describe(cookie, *entry, observed ? observed->seen : 0));
+        }
+    }
+    return pods;
+}
+
+Result<std::vector<DatapathMap>> KernelDatapath::maps() const {
+    std::vector<DatapathMap> maps;
+    for (const auto& [name, map] : parts_.maps) {
+        FSM_ASSIGN(const std::uint64_t entries, map.count());
+        maps.push_back({name, map.id(), entries, map.shape().max_entries});
+    }
+    return maps;
+}
+
+Result<bool> KernelDatapath::is_attached(const ProgramSpec& spec, std::uint32_t id) const {
+    switch (spec.kind) {
+        case HookKind::cgroup:
+            return parts_.links.is_attached(spec, id);
+        case HookKind::socket_map:
+            return true;  // or open() would have failed
+        case HookKind::netns:
+        case HookKind::tc:
+            break;
+    }
+    FSM_ASSIGN(const std::vector<EnrolledPod> enrolled, pods());
+    const InboundMechanism mechanism =
+        spec.kind == HookKind::tc ? InboundMechanism::tc : InboundMechanism::sk_lookup;
+    return std::any_of(enrolled.begin(), enrolled.end(),
+                       [&](const EnrolledPod& pod) { return pod.inbound == mechanism; });
+}
+
+Result<std::vector<DatapathProgram>> KernelDatapath::programs() const {
+    std::vector<DatapathProgram> programs;
+    for (const ProgramSpec& spec : program_specs()) {
+        const int fd = program(spec.name);
+        if (fd < 0) {
+            programs.push_back({spec.name, spec.hook, 0, false});
+            continue;
+        }
+        FSM_ASSIGN(const std::uint32_t id, program_id(fd));
+        FSM_ASSIGN(const bool attached, is_attached(spec, id));
+        programs.push_back({spec.name, spec.hook, id, attached});
+    }
+    return programs;
+}
+
+Result<std::vector<CounterValue>> KernelDatapath::counters() const {
+    std::vector<CounterValue> counters = {
+#define FSM_COUNTER_VALUE(id, name, help) {name, help, 0},
+        FSM_COUNTERS(FSM_COUNTER_VALUE)
+#undef FSM_COUNTER_VALUE
+    };
+    for (std::uint32_t index = 0; index < counters.size(); ++index) {
+        FSM_ASSIGN(counters[index].value, map("fsm_counters").sum_over_cpus(index));
+    }
+    return counters;
+}
+
+}  // namespace fsm

@@ -1,0 +1,405 @@
+#include "interceptor/datapath/kernel_probe.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <thread>
+
+#include "interceptor/datapath/probe_lab.h"
+
+namespace fsm {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Redirected data is queued before send() returns; TCP over loopback needs a moment, and a thread
+// that is to block needs one to get there.
+constexpr auto kMoment = 20ms;
+// Longer than anything that works takes, so that what does not work ends too.
+constexpr int kPatienceMilliseconds = 250;
+constexpr std::size_t kSmall = 100;
+constexpr std::size_t kLarge = 128U << 10;
+
+// Nothing: it works. Else what was seen instead.
+using Shortcoming = std::optional<std::string>;
+using Trial = std::function<Result<Shortcoming>(ProbeLab&)>;
+
+Result<void> send_all(int socket, std::size_t size) {
+    const std::string data(size, 'x');
+    std::size_t sent = 0;
+    while (sent < size) {
+        const ssize_t count = send(socket, data.data() + sent, size - sent, MSG_NOSIGNAL);
+        if (count <= 0) {
+            return Error::from_errno("send on a probe connection");
+        }
+        sent += static_cast<std::size_t>(count);
+    }
+    return {};
+}
+
+bool readable(int socket, int milliseconds) {
+    pollfd entry{socket, POLLIN, 0};
+    return poll(&entry, 1, milliseconds) == 1;
+}
+
+// Reads what is there until `size` bytes came or patience ends.
+std::size_t receive(int socket, std::size_t size) {
+    std::string buffer(size, '\0');
+    std::size_t received = 0;
+    while (received < size && readable(socket, kPatienceMilliseconds)) {
+        const ssize_t count = recv(socket, buffer.data() + received, size - received, MSG_DONTWAIT);
+        if (count <= 0) {
+            break;
+        }
+        received += static_cast<std::size_t>(count);
+    }
+    return received;
+}
+
+void fill_send_buffer(int socket) {
+    const std::string data(kLarge, 'x');
+    while (send(socket, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+    }
+}
+
+void drain(int socket) {
+    std::string buffer(kLarge, '\0');
+    while (readable(socket, static_cast<int>(kMoment.count())) &&
+           recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
+    }
+}
+
+std::uint64_t cookie_of(int socket) {
+    std::uint64_t cookie = 0;
+    socklen_t length = sizeof(cookie);
+    getsockopt(socket, SOL_SOCKET, SO_COOKIE, &cookie, &length);
+    return cookie;
+}
+
+void set_option(int socket, int option, int value) {
+    setsockopt(socket, SOL_SOCKET, option, &value, sizeof(value));
+}
+
+std::string bytes(std::size_t count) {
+    return std::to_string(count) + " bytes";
+}
+
+// The writer can tell which socket a redirected message reached, and what that socket has read.
+Result<Shortcoming> order_is_visible(ProbeLab& lab) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    const std::uint64_t cookie = cookie_of(connection.reader.get());
+    lab.choose(ProbePath::redirected);
+    FSM_TRY(send_all(connection.writer.get(), kSmall));
+    if (receive(connection.reader.get(), kSmall) != kSmall) {
+        return Shortcoming("a redirected message did not arrive");
+    }
+    if (!lab.seen().found || lab.seen().failed_reads != 0) {
+        return Shortcoming("the reader's socket cannot be read by the program (kernel lockdown?)");
+    }
+    if (lab.seen().cookie != cookie) {
+        return Shortcoming("the redirected message does not name the reader's socket");
+    }
+    lab.choose(ProbePath::tcp);
+    const std::uint32_t before = lab.seen().copied_seq;
+    FSM_TRY(send_all(connection.writer.get(), kSmall));
+    FSM_TRY(send_all(connection.writer.get(), 1));
+    if (lab.seen().copied_seq != before) {
+        return Shortcoming("copied_seq moved though the reader had read nothing by TCP");
+    }
+    if (receive(connection.reader.get(), kSmall + 1) != kSmall + 1) {
+        return Shortcoming("data by TCP did not arrive at a socket in a socket map");
+    }
+    FSM_TRY(send_all(connection.writer.get(), 1));
+    if (lab.seen().copied_seq - before != kSmall + 1) {
+        return Shortcoming("copied_seq does not follow what the reader reads");
+    }
+    return Shortcoming();
+}
+
+// The writer can tell how much redirected data its reader has not read.
+Result<Shortcoming> unread_bytes_are_counted(ProbeLab& lab) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    lab.choose(ProbePath::redirected);
+    FSM_TRY(send_all(connection.writer.get(), kLarge));
+    FSM_TRY(send_all(connection.writer.get(), 1));
+    const std::uint32_t full = lab.seen().unread;
+    if (full < kLarge) {
+        return Shortcoming("rmem_alloc said " + bytes(full) + " when " + bytes(kLarge) +
+                           " were unread (6.13 and stable kernels count them)");
+    }
+    if (receive(connection.reader.get(), kLarge + 1) != kLarge + 1) {
+        return Shortcoming("redirected data did not arrive whole");
+    }
+    FSM_TRY(send_all(connection.writer.get(), 1));
+    if (lab.seen().unread >= kSmall) {
+        return Shortcoming("rmem_alloc said " + bytes(lab.seen().unread) +
+                           " after everything had been read");
+    }
+    return Shortcoming();
+}
+
+Result<Shortcoming> fionread(ProbeLab& lab, ProbePath path) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    lab.choose(path);
+    FSM_TRY(send_all(connection.writer.get(), kSmall));
+    std::this_thread::sleep_for(kMoment);
+    int waiting = 0;
+    if (ioctl(connection.reader.get(), FIONREAD, &waiting) != 0) {
+        return Shortcoming(std::string("FIONREAD failed: ") + std::strerror(errno));
+    }
+    if (waiting != static_cast<int>(kSmall)) {
+        return Shortcoming("FIONREAD said " + std::to_string(waiting) + " of " + bytes(kSmall));
+    }
+    return Shortcoming();
+}
+
+Result<Shortcoming> splice_reads_redirected(ProbeLab& lab) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return Error::from_errno("make a pipe for the kernel probe");
+    }
+    const Fd out(ends[0]);
+    const Fd in(ends[1]);
+    lab.choose(ProbePath::redirected);
+    FSM_TRY(send_all(connection.writer.get(), kSmall));
+    // Or it would wait for ever where redirected data is invisible to it.
+    if (fcntl(connection.reader.get(), F_SETFL, O_NONBLOCK) != 0) {
+        return Error::from_errno("make a probe socket non-blocking");
+    }
+    const ssize_t moved =
+        splice(connection.reader.get(), nullptr, in.get(), nullptr, kSmall, SPLICE_F_NONBLOCK);
+    if (moved != static_cast<ssize_t>(kSmall)) {
+        return Shortcoming("splice moved " +
+                           bytes(moved > 0 ? static_cast<std::size_t>(moved) : 0) + " of " +
+                           std::to_string(kSmall));
+    }
+    return Shortcoming();
+}
+
+// A recv() on a thread of its own: what it answered, once it has.
+class BlockedReader {
+  public:
+    explicit BlockedReader(int socket) : socket_(socket), thread_([this] { read(); }) {
+        std::this_thread::sleep_for(kMoment);
+    }
+    ~BlockedReader() {
+        shutdown(socket_, SHUT_RDWR);
+        thread_.join();
+    }
+    BlockedReader(const BlockedReader&) = delete;
+    BlockedReader& operator=(const BlockedReader&) = delete;
+
+    bool done() const { return done_; }
+    bool done_soon() const {
+        for (int waited = 0; waited < kPatienceMilliseconds && !done_; ++waited) {
+            std::this_thread::sleep_for(1ms);
+        }
+        return done_;
+    }
+    // Only once done().
+    ssize_t count() const { return count_; }
+    int error() const { return error_; }
+
+  private:
+    void read() {
+        std::array<char, kSmall> buffer{};
+        count_ = recv(socket_, buffer.data(), buffer.size(), 0);
+        error_ = count_ < 0 ? errno : 0;
+        done_ = true;
+    }
+
+    int socket_;
+    ssize_t count_ = 0;
+    int error_ = 0;
+    std::atomic<bool> done_ = false;
+    std::thread thread_;
+};
+
+Result<Shortcoming> blocking_read_beside_writer(ProbeLab& lab) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    const BlockedReader reader(connection.reader.get());
+    // The reader's thread is woken when there is room to write again: make that happen.
+    fill_send_buffer(connection.reader.get());
+    drain(connection.writer.get());
+    std::this_thread::sleep_for(kMoment);
+    if (reader.done()) {
+        return Shortcoming(std::string("a blocking read ended while another thread wrote: ") +
+                           std::strerror(reader.error()));
+    }
+    lab.choose(ProbePath::redirected);
+    FSM_TRY(send_all(connection.writer.get(), 1));
+    if (!reader.done_soon() || reader.count() != 1) {
+        return Shortcoming("a blocking read did not return the redirected byte");
+    }
+    return Shortcoming();
+}
+
+Result<Shortcoming> low_water_mark(ProbeLab& lab) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    set_option(connection.reader.get(), SO_RCVLOWAT, kSmall);
+    lab.choose(ProbePath::redirected);
+    FSM_TRY(send_all(connection.writer.get(), kSmall / 2));
+    if (readable(connection.reader.get(), static_cast<int>(kMoment.count()))) {
+        return Shortcoming("readable with half of SO_RCVLOWAT");
+    }
+    FSM_TRY(send_all(connection.writer.get(), kSmall / 2));
+    if (!readable(connection.reader.get(), kPatienceMilliseconds)) {
+        return Shortcoming("not readable with all of SO_RCVLOWAT");
+    }
+    return Shortcoming();
+}
+
+Result<Shortcoming> truncating_read(ProbeLab& lab) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    lab.choose(ProbePath::redirected);
+    FSM_TRY(send_all(connection.writer.get(), kSmall));
+    // TCP discards the data and needs no buffer for it.
+    const ssize_t count = recv(connection.reader.get(), nullptr, kSmall, MSG_TRUNC | MSG_DONTWAIT);
+    if (count != static_cast<ssize_t>(kSmall)) {
+        return Shortcoming("recv with MSG_TRUNC answered " + std::to_string(count) +
+                           (count < 0 ? std::string(" (") + std::strerror(errno) + ")" : ""));
+    }
+    return Shortcoming();
+}
+
+Result<Shortcoming> reset_is_seen(ProbeLab& lab) {
+    FSM_ASSIGN(ProbeConnection connection, lab.connect());
+    const BlockedReader reader(connection.reader.get());
+    const linger abort{1, 0};
+    setsockopt(connection.writer.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+    connection.writer.reset();
+    if (!reader.done_soon()) {
+        return Shortcoming("a blocking read did not end at a reset");
+    }
+    if (reader.error() != ECONNRESET) {
+        return Shortcoming(std::string("a reset was seen as: ") +
+                           (reader.count() == 0 ? "end of stream" : std::strerror(reader.error())));
+    }
+    return Shortcoming();
+}
+
+enum class NeededFor : std::uint8_t { sidecar, full };
+
+struct NamedTrial {
+    const char* name;
+    NeededFor needed_for;
+    Trial trial;
+};
+
+std::vector<NamedTrial> trials() {
+    return {
+        {"order of redirected data", NeededFor::sidecar, order_is_visible},
+        {"flow control of redirected data", NeededFor::sidecar, unread_bytes_are_counted},
+        {"FIONREAD of TCP data", NeededFor::full,
+         [](ProbeLab& lab) { return fionread(lab, ProbePath::tcp); }},
+        {"FIONREAD of redirected data", NeededFor::full,
+         [](ProbeLab& lab) { return fionread(lab, ProbePath::redirected); }},
+        {"splice of redirected data", NeededFor::full, splice_reads_redirected},
+        {"blocking read beside a writing thread", NeededFor::full, blocking_read_beside_writer},
+        {"SO_RCVLOWAT", NeededFor::full, low_water_mark},
+        {"MSG_TRUNC", NeededFor::full, truncating_read},
+        {"reset", NeededFor::full, reset_is_seen},
+    };
+}
+
+KernelCapability run_trial(const NamedTrial& named, ProbeLab& lab) {
+    const auto outcome = named.trial(lab);
+    if (!outcome) {
+        return {named.name, false, "could not be tried: " + outcome.error().message()};
+    }
+    if (*outcome) {
+        return {named.name, false, **outcome};
+    }
+    return {named.name, true, "as without a socket map"};
+}
+
+std::string list_of_failures(const std::vector<KernelCapability>& capabilities) {
+    std::string list;
+    for (const KernelCapability& capability : capabilities) {
+        if (!capability.works) {
+            list += (list.empty() ? "" : "; ") + capability.name + " (" + capability.detail + ")";
+        }
+    }
+    return list;
+}
+
+std::string kernel_release() {
+    utsname name{};
+    return uname(&name) == 0 ? std::string("Linux ") + name.release : "this kernel";
+}
+
+void decide(KernelProbe& probe, const std::vector<KernelCapability>& sidecar_needs,
+            const std::vector<KernelCapability>& full_needs) {
+    const std::string against_sidecar = list_of_failures(sidecar_needs);
+    const std::string against_full = list_of_failures(full_needs);
+    probe.order_and_flow_control = against_sidecar.empty();
+    if (!against_sidecar.empty()) {
+        probe.automatic = Acceleration::off;
+        probe.reason = kernel_release() + " does not allow acceleration: " + against_sidecar + ".";
+    } else if (!against_full.empty()) {
+        probe.automatic = Acceleration::sidecar;
+        probe.reason =
+            kernel_release() +
+            " keeps order and flow control, but applications could notice: " + against_full + ".";
+    } else {
+        probe.automatic = Acceleration::full;
+        probe.reason = kernel_release() + " passes every probe.";
+    }
+}
+
+void try_acceleration(KernelProbe& probe, ProbeLab& lab) {
+    std::vector<KernelCapability> sidecar_needs;
+    std::vector<KernelCapability> full_needs;
+    for (const NamedTrial& named : trials()) {
+        const KernelCapability capability =
+            lab.refusal().empty() ? run_trial(named, lab)
+                                  : KernelCapability{named.name, false, lab.refusal()};
+        (named.needed_for == NeededFor::sidecar ? sidecar_needs : full_needs).push_back(capability);
+        probe.capabilities.push_back(capability);
+    }
+    decide(probe, sidecar_needs, full_needs);
+}
+
+bool record(KernelProbe& probe, const char* name, const ProbeLab& lab,
+            const Result<void>& outcome) {
+    const bool works = lab.refusal().empty() && outcome;
+    std::string detail = "attached in a namespace of its own";
+    if (!works) {
+        detail = outcome ? lab.refusal() : outcome.error().message();
+    }
+    probe.capabilities.push_back({name, works, detail});
+    return works;
+}
+
+Result<KernelProbe> probe_on_this_thread() {
+    FSM_ASSIGN(const std::unique_ptr<ProbeLab> lab, ProbeLab::create());
+    KernelProbe probe;
+    const bool loaded = lab->refusal().empty();
+    probe.sk_lookup =
+        record(probe, "sk_lookup", *lab, loaded ? lab->try_sk_lookup() : Result<void>());
+    probe.tc = record(probe, "tc", *lab, loaded ? lab->try_tc() : Result<void>());
+    try_acceleration(probe, *lab);
+    return probe;
+}
+
+}  // namespace
+
+Result<KernelProbe> probe_kernel() {
+    std::optional<Result<KernelProbe>> probe;
+    std::thread([&] { probe = probe_on_this_thread(); }).join();
+    return std::move(*probe);
+}
+
+}  // namespace fsm

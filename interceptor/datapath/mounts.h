@@ -1,0 +1,35 @@
+// The two file systems that the data path stands on: cgroup2, where programs are attached, and
+// bpffs, where links and maps are pinned.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+
+namespace fsm {
+
+struct Mount {
+    std::string root;  // the part of the file system that is mounted, "/" for all of it
+    std::string point;
+    std::string type;
+};
+
+// The lines of a mountinfo file (proc(5)); octal escapes in paths are resolved.
+std::vector<Mount> parse_mountinfo(std::string_view text);
+Result<std::vector<Mount>> read_mounts(const std::string& mountinfo_path);
+
+// Where the root of the cgroup2 hierarchy is mounted; found by type, because the path differs from
+// distribution to distribution. When it is mounted nowhere, it is mounted below `run_directory`.
+Result<std::string> find_or_mount_cgroup2(const std::string& run_directory);
+
+// Mounts a bpffs at `path` unless one is there (on a bare machine /sys/fs/bpf is an empty folder of
+// sysfs), and remembers below `run_directory` that it was us.
+Result<void> ensure_bpffs(const std::string& path, const std::string& run_directory);
+
+// Undoes the mounts that were made by the two functions above, if they were. A bpffs in which
+// others have pins by now stays mounted.
+Result<void> remove_own_mounts(const std::string& bpffs, const std::string& run_directory);
+
+}  // namespace fsm

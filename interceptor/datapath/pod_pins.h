@@ -1,0 +1,42 @@
+// What is pinned and remembered of one pod below <root>/pods/<cookie>: see pins.h.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/netns.h"
+#include "common/result.h"
+#include "interceptor/datapath/pins.h"
+#include "interceptor/datapath/tc_filters.h"
+
+namespace fsm {
+
+struct PodPins {
+    std::uint64_t netns_cookie = 0;
+    std::optional<ino_t> netns_inode;
+    std::vector<TcInterface> interfaces;
+};
+
+// Every pod that has pins.
+Result<std::vector<std::uint64_t>> pinned_pods(const PinTree& tree);
+Result<PodPins> read_pod_pins(const PinTree& tree, std::uint64_t netns_cookie);
+
+Result<void> remember_netns(const PinTree& tree, std::uint64_t netns_cookie, ino_t inode);
+// An interface that is remembered already keeps its qdisc's owner: it was us who added it then.
+Result<void> remember_interface(const PinTree& tree, std::uint64_t netns_cookie,
+                                const TcInterface& interface);
+Result<void> forget_interface(const PinTree& tree, std::uint64_t netns_cookie,
+                              const TcInterface& interface);
+
+// Attaches fsm_lookup to the namespace and pins the link, or replaces the program of the link that
+// is pinned.
+enum class LookupLink : std::uint8_t { made, updated };
+Result<LookupLink> attach_lookup(const PinTree& tree, std::uint64_t netns_cookie,
+                                 const Netns& netns, int program);
+Result<void> detach_lookup(const PinTree& tree, std::uint64_t netns_cookie);
+
+}  // namespace fsm

@@ -1,0 +1,42 @@
+// A pod's interception policy in the form of the maps (bpf/abi.h).
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "bpf/abi.h"
+#include "common/interception.h"
+#include "common/result.h"
+#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath.h"
+
+namespace fsm {
+
+// The pod's lists, as entries under its pod id.
+struct PolicyEntries {
+    std::vector<fsm_port_key> ports;
+    std::vector<fsm_range_key> ranges;
+};
+
+PolicyEntries policy_entries(std::uint32_t pod_id, const InterceptionPolicy& policy);
+
+// What was decided about the pod beyond its policy.
+struct PodDecision {
+    std::uint32_t pod_id = 0;
+    InboundMechanism inbound = InboundMechanism::sk_lookup;
+    Acceleration acceleration = Acceleration::off;
+};
+
+struct fsm_pod pod_entry(const PodEnrolment& enrolment, const PodDecision& decision);
+
+struct fsm_address map_address(const IpAddress& address);
+IpAddress ip_address(const struct fsm_address& address);
+
+// Writes all entries or, on failure, none.
+Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const PolicyEntries& entries);
+// Deletes the entries of every pod id that is not in `living`.
+Result<void> purge_policies(const BpfMap& ports, const BpfMap& ranges,
+                            const std::set<std::uint32_t>& living);
+
+}  // namespace fsm

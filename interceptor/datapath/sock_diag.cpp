@@ -1,0 +1,125 @@
+// listening_sockets(): asks the kernel by NETLINK_SOCK_DIAG (sock_diag(7)).
+#include <arpa/inet.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "interceptor/datapath/listeners.h"
+
+namespace fsm {
+namespace {
+
+constexpr std::size_t kReplySize = 32768;  // what the kernel fills at a time
+
+struct DumpRequest {
+    nlmsghdr header;
+    inet_diag_req_v2 body;
+};
+
+Result<void> request_listeners(int netlink, std::uint8_t family) {
+    DumpRequest request{};
+    request.header.nlmsg_len = sizeof(request);
+    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.body.sdiag_family = family;
+    request.body.sdiag_protocol = IPPROTO_TCP;
+    request.body.idiag_states = 1U << TCP_LISTEN;
+    if (send(netlink, &request, sizeof(request), 0) != static_cast<ssize_t>(sizeof(request))) {
+        return Error::from_errno("ask the kernel for listening sockets (sock_diag)");
+    }
+    return {};
+}
+
+IpAddress bound_address(const inet_diag_msg& message) {
+    if (message.idiag_family == AF_INET) {
+        return IpAddress::from_v4(message.id.idiag_src[0]);
+    }
+    IpAddress::Bytes bytes{};
+    std::memcpy(bytes.data(), message.id.idiag_src, bytes.size());
+    return IpAddress(bytes);
+}
+
+bool is_ipv6_only(const nlmsghdr& header, const inet_diag_msg& message) {
+    auto length = static_cast<int>(header.nlmsg_len - NLMSG_LENGTH(sizeof(message)));
+    const auto* attribute = reinterpret_cast<const rtattr*>(&message + 1);
+    for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+        if (attribute->rta_type == INET_DIAG_SKV6ONLY) {
+            return *static_cast<const std::uint8_t*>(RTA_DATA(attribute)) != 0;
+        }
+    }
+    return false;
+}
+
+ListeningSocket to_socket(const nlmsghdr& header) {
+    const auto& message = *static_cast<const inet_diag_msg*>(NLMSG_DATA(&header));
+    ListeningSocket socket;
+    socket.address = bound_address(message);
+    socket.port = ntohs(message.id.idiag_sport);
+    socket.family = message.idiag_family;
+    socket.ipv6_only = message.idiag_family == AF_INET6 && is_ipv6_only(header, message);
+    socket.inode = message.idiag_inode;
+    socket.cookie = std::uint64_t{message.id.idiag_cookie[1]} << 32U | message.id.idiag_cookie[0];
+    return socket;
+}
+
+enum class DumpState : std::uint8_t { more, done };
+
+Result<DumpState> read_reply(const char* data, std::size_t size,
+                             std::vector<ListeningSocket>& sockets) {
+    const auto* header = reinterpret_cast<const nlmsghdr*>(data);
+    auto left = static_cast<unsigned>(size);
+    for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+        if (header->nlmsg_type == NLMSG_DONE) {
+            return DumpState::done;
+        }
+        if (header->nlmsg_type == NLMSG_ERROR) {
+            const auto* failure = static_cast<const nlmsgerr*>(NLMSG_DATA(header));
+            return Error::from_errno("list listening sockets (sock_diag; module tcp_diag)",
+                                     -failure->error);
+        }
+        sockets.push_back(to_socket(*header));
+    }
+    return DumpState::more;
+}
+
+Result<void> dump_family(int netlink, std::uint8_t family, std::vector<ListeningSocket>& sockets) {
+    FSM_TRY(request_listeners(netlink, family));
+    alignas(nlmsghdr) std::array<char, kReplySize> reply;
+    for (;;) {
+        const ssize_t size = recv(netlink, reply.data(), reply.size(), 0);
+        if (size < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return Error::from_errno("read the list of listening sockets (sock_diag)");
+        }
+        FSM_ASSIGN(const DumpState state,
+                   read_reply(reply.data(), static_cast<std::size_t>(size), sockets));
+        if (state == DumpState::done) {
+            return {};
+        }
+    }
+}
+
+}  // namespace
+
+Result<std::vector<ListeningSocket>> listening_sockets() {
+    const Fd netlink(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!netlink) {
+        return Error::from_errno("open a sock_diag socket");
+    }
+    std::vector<ListeningSocket> sockets;
+    FSM_TRY(dump_family(netlink.get(), AF_INET, sockets));
+    FSM_TRY(dump_family(netlink.get(), AF_INET6, sockets));
+    return sockets;
+}
+
+}  // namespace fsm

@@ -1,0 +1,49 @@
+// The tc programs on one interface: BPF filters on its clsact qdisc.
+//
+// Everything here works on the network namespace of the calling thread. Filters and qdiscs of
+// others are left alone: ours have one priority, and a handle that comes from the instance's name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace fsm {
+
+struct TcPrograms {
+    int ingress = -1;  // descriptors
+    int egress = -1;
+    std::uint32_t handle = 0;
+};
+
+// Who added the clsact qdisc decides who removes it.
+enum class QdiscOwner : std::uint8_t { us, others };
+
+struct TcInterface {
+    int index = 0;
+    QdiscOwner qdisc = QdiscOwner::others;
+};
+
+std::uint32_t tc_handle(const std::string& instance);
+
+// Interfaces by name; an unknown one is an error.
+Result<std::vector<int>> interface_indexes(const std::vector<std::string>& names);
+// Every interface but loopback.
+Result<std::vector<int>> all_interface_indexes();
+
+// Adds both filters, or replaces their programs. On failure nothing is added.
+Result<TcInterface> attach_tc(int interface, const TcPrograms& programs);
+// Takes both filters away, if they are there, and the qdisc if it is ours and nobody else uses it.
+// An interface that is gone has nothing.
+Result<void> detach_tc(const TcInterface& interface, std::uint32_t handle);
+
+// Ids of the programs that are attached; 0: no filter of ours.
+struct TcAttached {
+    std::uint32_t ingress = 0;
+    std::uint32_t egress = 0;
+};
+Result<TcAttached> attached_tc(int interface, std::uint32_t handle);
+
+}  // namespace fsm

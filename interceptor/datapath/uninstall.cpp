@@ -1,0 +1,173 @@
+// Datapath::uninstall(): leaves nothing of an instance, whoever made it and whether or not its pods
+// are alive.
+#include <dirent.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <thread>
+
+#include "bpf/abi.h"
+#include "interceptor/datapath/bpf_link.h"
+#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/mounts.h"
+#include "interceptor/datapath/netns_scan.h"
+#include "interceptor/datapath/pins.h"
+#include "interceptor/datapath/pod_pins.h"
+#include "interceptor/datapath/tc_filters.h"
+
+namespace fsm {
+namespace {
+
+// Goes on after a failure, and tells all of them at the end.
+class Failures {
+  public:
+    void note(const Result<void>& outcome) {
+        if (!outcome) {
+            text_ += (text_.empty() ? "" : "; ") + outcome.error().message();
+        }
+    }
+    bool empty() const { return text_.empty(); }
+    Result<void> result() const {
+        return text_.empty() ? Result<void>()
+                             : Result<void>(Error("uninstall the data path: " + text_));
+    }
+
+  private:
+    std::string text_;
+};
+
+// Long enough for a reader that reads to empty its queue.
+constexpr auto kDrainTime = std::chrono::milliseconds(200);
+
+// Data that was redirected and not yet read goes with the socket map. So first nothing is
+// redirected any more, and readers get a moment.
+Result<void> stop_redirecting(const PinTree& tree) {
+    const std::string path = tree.maps() + "/fsm_settings";
+    if (access(path.c_str(), F_OK) != 0) {
+        return {};
+    }
+    FSM_ASSIGN(const BpfMap settings, BpfMap::open_pinned(path));
+    if (settings.shape().value_size != sizeof(struct fsm_settings)) {
+        return {};
+    }
+    const std::uint32_t key = 0;
+    FSM_ASSIGN(auto value, (settings.lookup<std::uint32_t, struct fsm_settings>(key)));
+    if (!value || value->unread_limit == 0) {
+        return {};
+    }
+    value->unread_limit = 0;
+    FSM_TRY(settings.put(key, *value));
+    FSM_ASSIGN(const BpfMap sockets, BpfMap::open_pinned(tree.maps() + "/fsm_sockets"));
+    FSM_ASSIGN(const std::uint64_t accelerated, sockets.count());
+    if (accelerated != 0) {
+        std::this_thread::sleep_for(kDrainTime);
+    }
+    return {};
+}
+
+Result<void> remove_link(const std::string& path) {
+    FSM_ASSIGN(const auto link, BpfLink::open_pinned(path));
+    if (link) {
+        FSM_TRY(link->detach());
+        FSM_TRY(unpin(path));
+    }
+    return {};
+}
+
+void remove_cgroup_links(const PinTree& tree, Failures& failures) {
+    const auto names = list_directory(tree.links());
+    if (!names) {
+        failures.note(names.error());
+        return;
+    }
+    for (const std::string& name : *names) {
+        failures.note(remove_link(tree.link(name)));
+    }
+}
+
+struct PinnedFilters {
+    std::vector<TcInterface> interfaces;
+};
+
+// By the namespace's inode, as it was when the pod was enrolled.
+std::map<ino_t, PinnedFilters> pinned_filters(const PinTree& tree, Failures& failures) {
+    std::map<ino_t, PinnedFilters> filters;
+    const auto cookies = pinned_pods(tree);
+    if (!cookies) {
+        failures.note(cookies.error());
+        return filters;
+    }
+    for (const std::uint64_t cookie : *cookies) {
+        failures.note(remove_link(tree.pod_lookup_link(cookie)));
+        const auto pins = read_pod_pins(tree, cookie);
+        if (pins && pins->netns_inode) {
+            filters[*pins->netns_inode].interfaces = pins->interfaces;
+        } else if (!pins) {
+            failures.note(pins.error());
+        }
+    }
+    return filters;
+}
+
+// Every interface is looked at, not only those that are remembered: the notes may be gone, or the
+// inode may be another namespace's by now. Only they tell, however, whose the qdisc is.
+Result<void> remove_filters_here(const PinnedFilters& remembered, std::uint32_t handle) {
+    FSM_ASSIGN(const std::vector<int> indexes, all_interface_indexes());
+    for (const int index : indexes) {
+        FSM_ASSIGN(const TcAttached attached, attached_tc(index, handle));
+        if (attached.ingress == 0 && attached.egress == 0) {
+            continue;
+        }
+        TcInterface interface { index, QdiscOwner::others };
+        for (const TcInterface& candidate : remembered.interfaces) {
+            if (candidate.index == index) {
+                interface.qdisc = candidate.qdisc;
+            }
+        }
+        FSM_TRY(detach_tc(interface, handle));
+    }
+    return {};
+}
+
+void remove_filters(const DatapathOptions& options, const std::map<ino_t, PinnedFilters>& pinned,
+                    Failures& failures) {
+    const std::uint32_t handle = tc_handle(options.name);
+    failures.note(for_each_netns(options.proc, [&](const Netns& netns) {
+        const auto found = pinned.find(netns.identity().inode);
+        const PinnedFilters remembered = found == pinned.end() ? PinnedFilters() : found->second;
+        Result<void> removed;
+        const auto entered = netns.run([&] { removed = remove_filters_here(remembered, handle); });
+        failures.note(entered);
+        failures.note(removed);
+    }));
+}
+
+// Only when nobody else has anything there.
+Result<void> remove_if_empty(const std::string& directory) {
+    if (rmdir(directory.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EBUSY &&
+        errno != EEXIST) {
+        return Error::from_errno("remove " + directory);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> Datapath::uninstall(const DatapathOptions& options) {
+    FSM_ASSIGN(InstanceLock lock, InstanceLock::acquire(options.run_directory, options.name));
+    const PinTree tree(options.bpffs, options.name);
+    Failures failures;
+    failures.note(stop_redirecting(tree));
+    remove_cgroup_links(tree, failures);
+    remove_filters(options, pinned_filters(tree, failures), failures);
+    failures.note(remove_tree(tree.root()));
+    failures.note(remove_own_mounts(options.bpffs, options.run_directory));
+    failures.note(lock.remove());
+    failures.note(remove_if_empty(options.run_directory));
+    return failures.result();
+}
+
+}  // namespace fsm
