@@ -9,8 +9,9 @@
 
 namespace fsm {
 
-// Far more than a network configuration with the attachments of a full node has.
-inline constexpr std::size_t kMaxStdin = std::size_t{1} << 20;
+// Far more than a network configuration with the attachments of a full node has; in base64 it still
+// fits into the 1 MiB that the interceptor takes.
+inline constexpr std::size_t kMaxStdin = std::size_t{1} << 19;
 
 // Everything until the end of the stream. Errors: EMSGSIZE, ETIMEDOUT (the writer has not closed
 // its end), those of read(2).

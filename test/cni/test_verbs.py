@@ -325,4 +325,4 @@ def test_does_not_wait_for_ever_for_the_end_of_stdin(runtime):
 
 
 def test_bounds_stdin(runtime):
-    runtime.call("STATUS", runtime.config(x="y" * (2 << 20))).expect_error(5, "1048576 bytes")
+    runtime.call("STATUS", runtime.config(x="y" * (2 << 20))).expect_error(5, "524288 bytes")

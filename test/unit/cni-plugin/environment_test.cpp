@@ -11,7 +11,6 @@ namespace fsm {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 using Variables = std::map<std::string, std::string, std::less<>>;
 
 VariableLookup lookup_in(const Variables& variables) {
