@@ -1,0 +1,26 @@
+// The command line of fsm-interceptor.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "interceptor/config.h"
+
+namespace fsm {
+
+enum class Command : std::uint8_t { run, uninstall, check_config, version, status };
+
+struct CommandLine {
+    Command command = Command::run;
+    Config config;            // the file's settings with the flags' on top
+    std::string config_file;  // empty: there is none
+};
+
+// The exit status, when there is nothing more to do: --help, or a mistake that was told on stderr.
+struct Finished {
+    int exit_status;
+};
+
+std::variant<CommandLine, Finished> read_command_line(int argc, char** argv);
+
+}  // namespace fsm

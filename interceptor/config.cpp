@@ -1,0 +1,240 @@
+#include "interceptor/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/file.h"
+#include "interceptor/pod/yaml_reader.h"
+
+namespace fsm {
+
+namespace {
+
+constexpr std::size_t kConfigLimit = std::size_t{1} << 20;
+constexpr std::uint64_t kMaxMapEntries = 1U << 24;
+constexpr std::uint64_t kLeastUnread = 4096;
+constexpr std::uint64_t kMostUnread = 1U << 30;
+constexpr std::uint64_t kLastPort = 65535;
+constexpr std::size_t kLongestPinName = 64;
+constexpr std::chrono::milliseconds kLongestLookup{60000};
+
+// "5s", "500ms".
+std::optional<std::chrono::milliseconds> parse_duration(const std::string& text) {
+    long long count = 0;
+    const char* last = text.data() + text.size();
+    const auto [end, failure] = std::from_chars(text.data(), last, count);
+    const std::string unit(end, last);
+    if (failure != std::errc() || count < 0 || (unit != "s" && unit != "ms") ||
+        count > kLongestLookup.count()) {
+        return std::nullopt;
+    }
+    return std::chrono::milliseconds(unit == "s" ? count * 1000 : count);
+}
+
+template <typename Value>
+using Names = std::vector<std::pair<std::string, Value>>;
+
+template <typename Value>
+void read_choice(YamlMap& map, const std::string& key, const Names<Value>& names, Value& target) {
+    const auto text = map.optional_text(key);
+    if (!text) {
+        return;
+    }
+    std::string expected;
+    for (const auto& [name, value] : names) {
+        if (name == *text) {
+            target = value;
+            return;
+        }
+        expected += (expected.empty() ? "" : ", ") + name;
+    }
+    map.fail(key, "\"" + *text + "\" is not one of " + expected);
+}
+
+void read_text(YamlMap& map, const std::string& key, std::string& target) {
+    if (const auto text = map.optional_text(key)) {
+        target = *text;
+    }
+}
+
+// A path that must be absolute.
+void read_path(YamlMap& map, const std::string& key, std::string& target) {
+    const auto text = map.optional_text(key);
+    if (text && (text->empty() || text->front() != '/')) {
+        map.fail(key, "\"" + *text + "\" must be an absolute path");
+    } else if (text) {
+        target = *text;
+    }
+}
+
+void read_size(YamlMap& map, const std::string& key, std::uint32_t& target,
+               std::uint64_t low = 1, std::uint64_t high = kMaxMapEntries) {
+    if (const auto number = map.number(key, low, high)) {
+        target = static_cast<std::uint32_t>(*number);
+    }
+}
+
+void read_ports(YamlMap& map, const std::string& key, std::set<std::uint16_t>& target) {
+    for (const auto port : map.numbers(key, 1, kLastPort)) {
+        target.insert(static_cast<std::uint16_t>(port));
+    }
+}
+
+std::set<Cidr> read_ranges(YamlMap& map, const std::string& key) {
+    std::set<Cidr> ranges;
+    for (const auto& text : map.texts(key)) {
+        const auto range = Cidr::parse(text);
+        if (range) {
+            ranges.insert(*range);
+        } else {
+            map.fail(key, range.error().message());
+        }
+    }
+    return ranges;
+}
+
+// An empty list leaves nothing out, and so does the range that holds everything.
+void read_included_ranges(YamlMap& map, const std::string& key, TrafficFilter& filter) {
+    const auto texts = map.texts(key);
+    if (texts.empty() || std::find(texts.begin(), texts.end(), "*") != texts.end()) {
+        return;
+    }
+    filter.included_ranges = read_ranges(map, key);
+}
+
+void read_paths(YamlMap& map, Config& config) {
+    read_path(map, "socket", config.socket);
+    std::string state = config.enroller.state_directory;
+    read_path(map, "stateDirectory", state);
+    config.set_state_directory(state);
+    std::string proc = config.datapath.proc;
+    read_path(map, "proc", proc);
+    config.set_proc(proc);
+    read_path(map, "hostVarRun", config.enroller.host_paths.var_run);
+    read_path(map, "bpffs", config.datapath.bpffs);
+    read_text(map, "cgroup", config.datapath.cgroup);
+    read_text(map, "bpfName", config.datapath.name);
+    const std::string& name = config.datapath.name;
+    if (name.empty() || name.size() > kLongestPinName || name.front() == '.' ||
+        name.find('/') != std::string::npos) {
+        map.fail("bpfName", "must be the name of one directory below bpffs, it is \"" + name + "\"");
+    }
+}
+
+void read_pods(YamlMap& map, Config& config) {
+    read_text(map, "profile", config.profile);
+    read_path(map, "profilesDirectory", config.profiles_directory);
+    auto source = map.map("podSource");
+    read_path(source, "directory", config.pod_directory);
+    source.refuse_unknown_keys();
+    if (const auto text = map.optional_text("podLookupTimeout")) {
+        const auto limit = parse_duration(*text);
+        if (limit && *limit <= kLongestLookup) {
+            config.enroller.pod_lookup_timeout = *limit;
+        } else {
+            map.fail("podLookupTimeout",
+                     "\"" + *text + "\" must be a time of at most 60s, such as 5s or 500ms");
+        }
+    }
+    read_choice(map, "unknownPods",
+                Names<UnknownPods>{{"refuse", UnknownPods::refuse}, {"pass", UnknownPods::pass}},
+                config.enroller.unknown_pods);
+}
+
+void read_defaults(YamlMap& map, NodeDefaults& defaults) {
+    read_choice(map, "inbound",
+                Names<std::optional<InboundMechanism>>{{"auto", std::nullopt},
+                                                       {"sk_lookup", InboundMechanism::sk_lookup},
+                                                       {"tc", InboundMechanism::tc}},
+                defaults.inbound_mechanism);
+    read_choice(map, "acceleration",
+                Names<std::optional<Acceleration>>{{"auto", std::nullopt},
+                                                   {"off", Acceleration::off},
+                                                   {"sidecar", Acceleration::sidecar},
+                                                   {"full", Acceleration::full}},
+                defaults.acceleration);
+    read_ports(map, "outboundPortExclusionList", defaults.outbound.excluded_ports);
+    read_ports(map, "inboundPortExclusionList", defaults.inbound.excluded_ports);
+    defaults.outbound.excluded_ranges = read_ranges(map, "outboundIPRangeExclusionList");
+    read_included_ranges(map, "outboundIPRangeInclusionList", defaults.outbound);
+    defaults.excluded_interfaces = map.texts("networkInterfaceExclusionList");
+}
+
+void read_limits(YamlMap& map, DatapathOptions& options) {
+    read_size(map, "maxPods", options.max_pods);
+    read_size(map, "maxPolicyEntries", options.max_policy_entries);
+    read_size(map, "maxConnections", options.max_connections);
+    read_size(map, "unreadLimit", options.unread_limit_bytes, kLeastUnread, kMostUnread);
+    options.kernel_tracing = map.boolean("kernelTracing", options.kernel_tracing);
+}
+
+void read_log_level(YamlMap& map, Config& config) {
+    const auto text = map.optional_text("logLevel");
+    if (!text) {
+        return;
+    }
+    auto level = parse_log_level(*text);
+    if (level) {
+        config.log_level = *level;
+    } else {
+        map.fail("logLevel", level.error().message());
+    }
+}
+
+}  // namespace
+
+Config::Config() : profiles_directory(FSM_PROFILES_DIRECTORY) {}
+
+void Config::set_state_directory(const std::string& directory) {
+    enroller.state_directory = directory;
+    datapath.run_directory = directory;
+}
+
+void Config::set_proc(const std::string& directory) {
+    datapath.proc = directory;
+    enroller.host_paths.proc = directory;
+}
+
+Result<std::string> parse_log_level(const std::string& text) {
+    static const std::map<std::string, std::string> kLevels = {
+        {"trace", "trace"}, {"debug", "debug"},       {"info", "info"},
+        {"warn", "warning"}, {"warning", "warning"},  {"error", "error"},
+        {"fatal", "critical"}, {"panic", "critical"}, {"off", "off"},
+        {"disabled", "off"},
+    };
+    const auto found = kLevels.find(text);
+    if (found == kLevels.end()) {
+        return Error("\"" + text + "\" is not one of trace, debug, info, warn, error, off");
+    }
+    return found->second;
+}
+
+Result<void> read_config_file(const std::string& path, Config& config) {
+    FSM_ASSIGN(const auto text, read_file(path, kConfigLimit));
+    YamlReader reader(path, text.size());
+    FSM_ASSIGN(const auto documents, reader.load_documents(text));
+    if (documents.size() > 1) {
+        return Error(path + " has more than one YAML document");
+    }
+    if (documents.empty() || documents.front().IsNull()) {
+        return {};
+    }
+    YamlMap map(documents.front(), reader, "");
+    read_paths(map, config);
+    read_pods(map, config);
+    read_defaults(map, config.enroller.defaults);
+    read_limits(map, config.datapath);
+    read_log_level(map, config);
+    map.refuse_unknown_keys();
+    if (reader.error()) {
+        return *reader.error();
+    }
+    return {};
+}
+
+}  // namespace fsm

@@ -1,0 +1,51 @@
+// Config: the interceptor's settings, from a YAML file and flags.
+//
+//   socket: /var/run/fsm-cni.sock       where fsm-cni finds the interceptor
+//   stateDirectory: /var/run/fsm        attachments, deletion notes, the instance lock
+//   bpffs: /sys/fs/bpf, bpfName: fsm    pins live in <bpffs>/<bpfName>
+//   cgroup: ""                          cgroup2 to attach to; "" finds it
+//   proc: /proc                         the host's processes
+//   hostVarRun: /var/run                where the host's /var/run is found (containers)
+//   profile: fsm, profilesDirectory     the mesh profile: <profilesDirectory>/<profile>.yaml, or a
+//                                       built-in one
+//   podSource: {directory: /etc/fsm/pods}
+//   inbound: auto|sk_lookup|tc, acceleration: auto|off|sidecar|full
+//   outboundPortExclusionList, inboundPortExclusionList, outboundIPRangeExclusionList,
+//   outboundIPRangeInclusionList, networkInterfaceExclusionList: added to every pod's own lists
+//   podLookupTimeout: 5s                how long ADD waits for a pod that is not known yet
+//   unknownPods: refuse|pass            ADD for a container that the source certainly does not have
+//   maxPods, maxPolicyEntries, maxConnections, unreadLimit (bytes)
+//   logLevel: trace|debug|info|warn|error|off, kernelTracing: false
+#pragma once
+
+#include <string>
+
+#include "common/result.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/sync/enroller.h"
+
+namespace fsm {
+
+struct Config {
+    std::string socket = "/var/run/fsm-cni.sock";
+    std::string profile = "fsm";
+    std::string profiles_directory;
+    std::string pod_directory = "/etc/fsm/pods";
+    std::string log_level = "info";
+    DatapathOptions datapath;
+    EnrollerOptions enroller;
+
+    Config();
+    // State directory, proc and run directory are used in several places.
+    void set_state_directory(const std::string& directory);
+    void set_proc(const std::string& directory);
+};
+
+// Reads the file on top of `config`. Unknown keys, wrong types and bad values are errors that name
+// file, line and key.
+Result<void> read_config_file(const std::string& path, Config& config);
+
+// "debug"; FSM's own words (disabled, fatal, panic, warning) are understood too.
+Result<std::string> parse_log_level(const std::string& text);
+
+}  // namespace fsm

@@ -1,0 +1,13 @@
+// Daemon: puts the parts of the interceptor together and runs them until a signal.
+#pragma once
+
+#include "common/result.h"
+#include "interceptor/config.h"
+
+namespace fsm {
+
+// Blocks until SIGTERM or SIGINT, which the caller has blocked in every thread. The data path stays
+// in the kernel when this returns. An error: it could not start.
+Result<void> run_daemon(const Config& config);
+
+}  // namespace fsm

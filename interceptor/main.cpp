@@ -1,0 +1,115 @@
+// fsm-interceptor: the node's daemon. See ARCHITECTURE.md.
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <variant>
+
+#include "common/version.h"
+#include "interceptor/command_line.h"
+#include "interceptor/daemon.h"
+#include "interceptor/pod/mesh_profile.h"
+#include "interceptor/status_command.h"
+#include "interceptor/uninstall.h"
+
+namespace {
+
+using namespace fsm;
+
+void set_up_logging(const std::string& level) {
+    auto logger = std::make_shared<spdlog::logger>(
+        "fsm", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+    logger->set_level(spdlog::level::from_str(level));
+    spdlog::set_default_logger(std::move(logger));
+}
+
+// Before any thread is there: threads inherit the mask, and one place waits for the signals.
+void block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+// Every client and every pod at work takes descriptors for a moment.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int report(const Result<void>& outcome) {
+    if (outcome) {
+        return 0;
+    }
+    spdlog::error("{}", outcome.error().message());
+    return 1;
+}
+
+int run(const Config& config) {
+    block_signals();
+    raise_descriptor_limit();
+    return report(run_daemon(config));
+}
+
+int check_config(const CommandLine& line) {
+    const auto profile = MeshProfile::find(line.config.profile, line.config.profiles_directory);
+    if (!profile) {
+        return report(profile.error());
+    }
+    std::cout << (line.config_file.empty() ? "no configuration file: the defaults"
+                                           : line.config_file)
+              << " and profile " << line.config.profile << " are valid\n";
+    return 0;
+}
+
+int print_status(const Config& config) {
+    const auto text = describe_running(config.socket);
+    if (!text) {
+        return report(text.error());
+    }
+    std::cout << *text;
+    return 0;
+}
+
+int execute(const CommandLine& line) {
+    set_up_logging(line.config.log_level);
+    switch (line.command) {
+        case Command::run:
+            return run(line.config);
+        case Command::uninstall:
+            return report(uninstall(line.config));
+        case Command::check_config:
+            return check_config(line);
+        case Command::version:
+            std::cout << kVersion << "\n";
+            return 0;
+        case Command::status:
+            return print_status(line.config);
+    }
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const auto line = fsm::read_command_line(argc, argv);
+        if (const auto* finished = std::get_if<Finished>(&line)) {
+            return finished->exit_status;
+        }
+        return execute(std::get<CommandLine>(line));
+    } catch (const std::exception& failure) {
+        std::cerr << "fsm-interceptor: " << failure.what() << "\n";
+        return 1;
+    }
+}

@@ -1,0 +1,86 @@
+#include "interceptor/status_command.h"
+
+#include <sys/socket.h>
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "interceptor/api/unix_listener.h"
+
+namespace fsm {
+
+namespace {
+
+constexpr int kTimeoutSeconds = 5;
+constexpr std::size_t kResponseLimit = std::size_t{64} << 20;
+constexpr std::string_view kRequest =
+    "GET /v1/status HTTP/1.1\r\nHost: fsm-interceptor\r\nConnection: close\r\n\r\n";
+
+Result<std::string> ask(const std::string& socket) {
+    FSM_ASSIGN(const auto connection, connect_unix(socket, kTimeoutSeconds));
+    if (send(connection.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(kRequest.size())) {
+        return Error::from_errno("send to " + socket);
+    }
+    std::string response;
+    char buffer[16384];
+    ssize_t count = 0;
+    while ((count = recv(connection.get(), buffer, sizeof(buffer), 0)) > 0) {
+        response.append(buffer, static_cast<std::size_t>(count));
+        if (response.size() > kResponseLimit) {
+            return Error("the answer on " + socket + " does not end");
+        }
+    }
+    if (count < 0) {
+        return Error::from_errno("read from " + socket);
+    }
+    const auto body = response.find("\r\n\r\n");
+    if (response.rfind("HTTP/1.1 200", 0) != 0 || body == std::string::npos) {
+        return Error("unexpected answer on " + socket + ": " +
+                     response.substr(0, response.find("\r\n")));
+    }
+    return response.substr(body + 4);
+}
+
+std::string describe(const nlohmann::json& status) {
+    const auto text = [](const nlohmann::json& value) { return value.get<std::string>(); };
+    std::string out;
+    out += "version       " + text(status.at("version")) + " (pid " + status.at("pid").dump() + ")\n";
+    out += "profile       " + text(status.at("profile")) + "\n";
+    out += "pods from     " + text(status.at("podSource")) + "\n";
+    out += "inbound       " + text(status.at("inbound")) + "\n";
+    const auto& automatic = status.at("automaticAcceleration");
+    out += "acceleration  " + text(status.at("acceleration")) + " (auto is " +
+           text(automatic.at("scope")) + ": " + text(automatic.at("reason")) + ")\n";
+    const auto& attachments = status.at("attachments");
+    out += "attachments   " + attachments.at("inMesh").dump() + " in the mesh, " +
+           attachments.at("notInMesh").dump() + " outside, " + attachments.at("unknown").dump() +
+           " of unknown pods\n";
+    out += "kernel\n";
+    for (const auto& capability : status.at("capabilities")) {
+        out += std::string("  ") + (capability.at("works").get<bool>() ? "yes  " : "no   ") +
+               text(capability.at("name")) + ": " + text(capability.at("detail")) + "\n";
+    }
+    const bool healthy = status.at("problems").empty() && attachments.at("problems").empty();
+    out += healthy ? "problems      none\n" : "problems\n";
+    for (const auto& problem : status.at("problems")) {
+        out += "  " + text(problem) + "\n";
+    }
+    for (const auto& problem : attachments.at("problems")) {
+        out += "  pod " + text(problem.at("pod")) + ": " + text(problem.at("problem")) + "\n";
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<std::string> describe_running(const std::string& socket) {
+    FSM_ASSIGN(const auto body, ask(socket));
+    try {
+        return describe(nlohmann::json::parse(body));
+    } catch (const nlohmann::json::exception& failure) {
+        return Error("unexpected answer on " + socket + ": " + failure.what());
+    }
+}
+
+}  // namespace fsm

@@ -1,0 +1,13 @@
+// Removes everything that an interceptor leaves behind.
+#pragma once
+
+#include "common/result.h"
+#include "interceptor/config.h"
+
+namespace fsm {
+
+// Refuses while an interceptor runs: it would make things again. Goes on after a failure; the error
+// says everything that is left.
+Result<void> uninstall(const Config& config);
+
+}  // namespace fsm
