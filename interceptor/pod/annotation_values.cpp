@@ -2,6 +2,7 @@
 
 #include <net/if.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -47,29 +48,18 @@ std::optional<PortRange> port_range(std::string_view text) {
     return PortRange(*first, *last);
 }
 
-// The union of ranges, in time that does not depend on how wide they are.
-class PortUnion {
-  public:
-    void add(const PortRange& range) {
-        ++changes_[range.first];
-        --changes_[range.second + 1U];
-    }
-    std::set<std::uint16_t> ports() const {
-        std::set<std::uint16_t> result;
-        long covering = 0;
-        for (std::uint32_t each = 1; each <= kLastPort; ++each) {
-            covering += changes_[each];
-            if (covering > 0) {
-                result.insert(result.end(), static_cast<std::uint16_t>(each));
-            }
+// Every port of the ranges, in time that does not depend on how much they overlap.
+std::set<std::uint16_t> ports_of(std::vector<PortRange> ranges) {
+    std::sort(ranges.begin(), ranges.end());
+    std::set<std::uint16_t> ports;
+    std::uint32_t next = 0;
+    for (const PortRange& range : ranges) {
+        for (next = std::max<std::uint32_t>(next, range.first); next <= range.second; ++next) {
+            ports.insert(ports.end(), static_cast<std::uint16_t>(next));
         }
-        return result;
     }
-
-  private:
-    // How many more ranges cover a port than cover the one before it.
-    std::vector<long> changes_ = std::vector<long>(kLastPort + 2, 0);
-};
+    return ports;
+}
 
 // Calls `use` with every entry but the wildcard; the reason that it may return is a problem.
 template <typename List, typename Use>
@@ -106,10 +96,10 @@ std::vector<std::string> Problems::sentences() const {
 
 PortList parse_ports(std::string_view text, PortEntries form,
                      const std::optional<std::string>& wildcard, Problems& problems) {
-    PortUnion ports;
+    std::vector<PortRange> ranges;
     const auto use = [&](std::string_view entry) -> std::string {
         if (const auto single = port(entry)) {
-            ports.add({*single, *single});
+            ranges.emplace_back(*single, *single);
             return "";
         }
         if (form == PortEntries::single) {
@@ -120,12 +110,12 @@ PortList parse_ports(std::string_view text, PortEntries form,
             return "is neither a port, a number from 1 to 65535, nor a range of ports like "
                    "8000-8080";
         }
-        ports.add(*range);
+        ranges.push_back(*range);
         return "";
     };
     PortList list;
     parse_list(text, wildcard, problems, list, use);
-    list.entries = ports.ports();
+    list.entries = ports_of(std::move(ranges));
     list.all = list.all || list.entries.size() == kLastPort;
     return list;
 }

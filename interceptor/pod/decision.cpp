@@ -147,8 +147,9 @@ class Inclusion {
             }
             listed_->insert(list.entries.begin(), list.entries.end());
         } else if (!list.empty) {
-            problems.add("no entry of the list can be used, so it is ignored and everything is "
-                         "intercepted");
+            problems.add(
+                "no entry of the list can be used, so it is ignored and everything is "
+                "intercepted");
         }
     }
     bool said() const { return all_ || listed_; }
@@ -335,8 +336,7 @@ void PolicyBuilder::apply_ports(const AnnotationRule& rule, const std::string& v
         exclude(list, policy().inbound);
     } else {
         Inclusion<std::uint16_t>& inclusion =
-            rule.kind == AnnotationKind::outbound_included_ports ? outbound_ports_
-                                                                 : inbound_ports_;
+            rule.kind == AnnotationKind::outbound_included_ports ? outbound_ports_ : inbound_ports_;
         inclusion.add(list, profile_.empty_inclusion_means_none, problems);
     }
 }
@@ -355,8 +355,8 @@ void PolicyBuilder::apply_ranges(const AnnotationRule& rule, const std::string& 
 
 void PolicyBuilder::apply_number(const AnnotationRule& rule, const std::string& value,
                                  Problems& problems) {
-    const bool is_id = rule.kind == AnnotationKind::sidecar_uid ||
-                       rule.kind == AnnotationKind::sidecar_gid;
+    const bool is_id =
+        rule.kind == AnnotationKind::sidecar_uid || rule.kind == AnnotationKind::sidecar_gid;
     const bool may_be_zero = is_id || rule.kind == AnnotationKind::excluded_status_port;
     const auto number =
         parse_number(value, may_be_zero ? 0 : 1, is_id ? kLastId : kLastPort, problems);
@@ -414,8 +414,7 @@ void PolicyBuilder::apply_acceleration(const std::string& value, Problems& probl
         policy().acceleration = std::nullopt;
         return;
     }
-    for (const Acceleration each :
-         {Acceleration::off, Acceleration::sidecar, Acceleration::full}) {
+    for (const Acceleration each : {Acceleration::off, Acceleration::sidecar, Acceleration::full}) {
         if (same_word(word, to_string(each))) {
             policy().acceleration = each;
             return;
@@ -462,8 +461,9 @@ void PolicyBuilder::settle_ports(Problems& problems) {
     policy().inbound_port6 = inbound_port6_.value_or(policy().inbound_port6);
     if (policy().outbound_port4 == policy().inbound_port4 ||
         policy().outbound_port6 == policy().inbound_port6) {
-        problems.add("its annotations give it one port for outbound and inbound; the ports of the "
-                     "mesh are used instead");
+        problems.add(
+            "its annotations give it one port for outbound and inbound; the ports of the "
+            "mesh are used instead");
         take_ports_of_profile();
     }
 }
@@ -476,8 +476,9 @@ InMesh PolicyBuilder::finish(Problems& problems) {
     }
     settle_ports(problems);
     if (policy().sidecar_uid == 0 && profile_.sidecar_uid != 0) {
-        problems.add("it runs as uid 0: whatever else runs as root in the pod counts as the "
-                     "sidecar and is not intercepted");
+        problems.add(
+            "it runs as uid 0: whatever else runs as root in the pod counts as the "
+            "sidecar and is not intercepted");
     }
     return in_mesh_;
 }
@@ -505,14 +506,14 @@ void for_each_annotation(const MeshProfile& profile, const Pod& pod,
 std::optional<std::string> switched_off_by(const MeshProfile& profile, const Pod& pod,
                                            std::vector<std::string>& all_problems) {
     std::optional<std::string> name;
-    for_each_annotation(profile, pod, all_problems,
-                        [&](const AnnotationRule& rule, const std::string& value,
-                            Problems& problems) {
-                            if (rule.kind == AnnotationKind::injection &&
-                                read_switch(rule, value, problems) == Switch::disabled) {
-                                name = rule.name;
-                            }
-                        });
+    for_each_annotation(
+        profile, pod, all_problems,
+        [&](const AnnotationRule& rule, const std::string& value, Problems& problems) {
+            if (rule.kind == AnnotationKind::injection &&
+                read_switch(rule, value, problems) == Switch::disabled) {
+                name = rule.name;
+            }
+        });
     return name;
 }
 

@@ -24,7 +24,9 @@ class DirectoryWatch {
     enum class Watching : std::uint8_t { same, another };
 
     DirectoryWatch(std::string directory, Fd inotify, Fd wakes)
-        : directory_(std::move(directory)), inotify_(std::move(inotify)), wakes_(std::move(wakes)) {}
+        : directory_(std::move(directory)),
+          inotify_(std::move(inotify)),
+          wakes_(std::move(wakes)) {}
 
     Watching watch_again();
     bool drain();

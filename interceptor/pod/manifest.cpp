@@ -65,8 +65,7 @@ PodName read_name(YamlMap& metadata) {
 // The parser of one text.
 class ManifestParser {
   public:
-    ManifestParser(const std::string& origin, std::size_t text_size)
-        : reader_(origin, text_size) {}
+    ManifestParser(const std::string& origin, std::size_t text_size) : reader_(origin, text_size) {}
 
     Result<std::vector<Pod>> parse(std::string_view text);
 
@@ -112,9 +111,8 @@ void ManifestParser::read_document(const YAML::Node& document) {
 void ManifestParser::read_items(YamlMap& list, const std::string& list_kind) {
     list.each("items", [&](const YAML::Node& item, const std::string& path) {
         YamlMap map(item, reader_, path);
-        const std::string kind = list_kind == "PodList"
-                                     ? map.optional_text("kind").value_or("Pod")
-                                     : map.required_text("kind");
+        const std::string kind = list_kind == "PodList" ? map.optional_text("kind").value_or("Pod")
+                                                        : map.required_text("kind");
         if (kind == "Pod") {
             read_pod(item, map);
         } else if (kind == "List" || kind == "PodList") {

@@ -274,8 +274,7 @@ void ManifestDirectory::Implementation::publish(Snapshot next) {
     snapshot_ = std::move(published);
 }
 
-Result<void> ManifestDirectory::Implementation::watch(
-    std::function<void(const PodName&)> changed) {
+Result<void> ManifestDirectory::Implementation::watch(std::function<void(const PodName&)> changed) {
     if (thread_.joinable()) {
         return Error("watch " + directory_ + ": it is watched already", EALREADY);
     }

@@ -19,8 +19,7 @@ class ManifestDirectory final : public PodSource {
     // wrong is one of problems(). `rescan`: the longest time that a change can go unnoticed when
     // inotify does not tell of it.
     static Result<std::unique_ptr<ManifestDirectory>> open(
-        const std::string& directory,
-        std::chrono::milliseconds rescan = std::chrono::seconds(5));
+        const std::string& directory, std::chrono::milliseconds rescan = std::chrono::seconds(5));
     ~ManifestDirectory() override;
     ManifestDirectory(const ManifestDirectory&) = delete;
     ManifestDirectory& operator=(const ManifestDirectory&) = delete;

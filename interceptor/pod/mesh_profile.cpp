@@ -145,8 +145,8 @@ std::optional<IpAddress> read_address(YamlMap& map, const std::string& key, Fami
     }
     const auto address = IpAddress::parse(*text);
     if (!address || address->is_v4() != (family == Family::ipv4)) {
-        map.fail(key, quoted(*text) + " is not an " +
-                          (family == Family::ipv4 ? "IPv4" : "IPv6") + " address");
+        map.fail(key, quoted(*text) + " is not an " + (family == Family::ipv4 ? "IPv4" : "IPv6") +
+                          " address");
         return std::nullopt;
     }
     return *address;

@@ -1,5 +1,6 @@
-// MeshProfile: what distinguishes one mesh from another, as data (profiles/*.yaml), and the decision
-// that follows from a profile and a pod. The keys of the files are described in profiles/custom.yaml.
+// MeshProfile: what distinguishes one mesh from another, as data (profiles/*.yaml), and the
+// decision that follows from a profile and a pod. The keys of the files are described in
+// profiles/custom.yaml.
 //
 // Units: ports in host order; uids and gids as the pod sees them. Threads: values without hidden
 // state; decide() is a pure function.

@@ -24,7 +24,7 @@ struct Container {
     // application for the pod's whole life.
     enum class Kind : std::uint8_t { ordinary, init, native_sidecar } kind = Kind::ordinary;
     // As the pod sees it: in a user namespace the host sees a shifted id.
-    std::optional<std::uint32_t> run_as_user;   // the container's, else the pod's securityContext
+    std::optional<std::uint32_t> run_as_user;  // the container's, else the pod's securityContext
     std::optional<std::uint32_t> run_as_group;
     std::vector<std::string> arguments;              // the container's `args`
     std::map<std::string, std::string> environment;  // literal values only

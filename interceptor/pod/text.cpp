@@ -33,8 +33,7 @@ std::string printable(std::string_view text) {
 
 std::string quoted(std::string_view text) {
     constexpr std::size_t kReadable = 60;
-    return "\"" + printable(text.substr(0, kReadable)) +
-           (text.size() > kReadable ? "...\"" : "\"");
+    return "\"" + printable(text.substr(0, kReadable)) + (text.size() > kReadable ? "...\"" : "\"");
 }
 
 std::string_view trimmed(std::string_view text) {

@@ -1,9 +1,11 @@
 #include "interceptor/pod/yaml_reader.h"
 
 #include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/eventhandler.h>
 
 #include <charconv>
 #include <exception>
+#include <sstream>
 
 #include "interceptor/pod/text.h"
 
@@ -19,6 +21,51 @@ int line_of(const YAML::Node& node) {
 Error located(const std::string& origin, int line, const std::string& what) {
     return Error(origin + (line > 0 ? ":" + std::to_string(line) : "") + ": " + printable(what),
                  EINVAL);
+}
+
+// Notices a document that begins where the one before it began. yaml-cpp 0.7 does not consume a
+// token that cannot begin a node ("," for one): LoadAll() would make empty documents of it until
+// the memory is used up.
+class StandstillCheck final : public YAML::EventHandler {
+  public:
+    void OnDocumentStart(const YAML::Mark& mark) override {
+        stands_still_ = mark.pos == position_;
+        position_ = mark.pos;
+        line_ = mark.line;
+    }
+    bool stands_still() const { return stands_still_; }
+    int line() const { return line_; }
+
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  const std::string&) override {}
+    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                         YAML::EmitterStyle::value) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                    YAML::EmitterStyle::value) override {}
+    void OnMapEnd() override {}
+
+  private:
+    int position_ = -1;
+    int line_ = 0;
+    bool stands_still_ = false;
+};
+
+// Throws what yaml-cpp throws.
+Result<void> check_that_it_ends(const std::string& text, const std::string& origin) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    StandstillCheck check;
+    while (parser.HandleNextDocument(check)) {
+        if (check.stands_still()) {
+            return located(origin, check.line() + 1,
+                           "is not valid YAML: a document cannot begin like this");
+        }
+    }
+    return {};
 }
 
 const char* kind_of(const YAML::Node& node) {
@@ -40,7 +87,9 @@ const char* kind_of(const YAML::Node& node) {
 
 Result<std::vector<YAML::Node>> YamlReader::load_documents(std::string_view text) const {
     try {
-        return YAML::LoadAll(std::string(text));
+        const std::string copy(text);
+        FSM_TRY(check_that_it_ends(copy, origin_));
+        return YAML::LoadAll(copy);
     } catch (const YAML::DeepRecursion& failure) {
         return located(origin_, failure.mark.line + 1,
                        "is nested too deeply to be read; flatten it");
@@ -91,7 +140,8 @@ YamlMap::YamlMap(const YAML::Node& node, YamlReader& reader, std::string path)
         }
         const std::string& key = entry.first.Scalar();
         if (key == "<<") {
-            reader_.fail(entry.first, path_, "merge keys (<<) are not supported; write the keys out");
+            reader_.fail(entry.first, path_,
+                         "merge keys (<<) are not supported; write the keys out");
             return;
         }
         if (entries_.count(key) != 0) {

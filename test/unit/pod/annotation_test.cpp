@@ -65,12 +65,7 @@ const PortAnnotation kPortAnnotations[] = {
      false,
      {}},
     {"fsm", "flomesh.io/inbound-port-inclusion-list", inbound_included(), {}, false, {}},
-    {"istio",
-     "traffic.sidecar.istio.io/excludeOutboundPorts",
-     outbound_excluded(),
-     {},
-     false,
-     {}},
+    {"istio", "traffic.sidecar.istio.io/excludeOutboundPorts", outbound_excluded(), {}, false, {}},
     {"istio",
      "traffic.sidecar.istio.io/includeOutboundPorts",
      outbound_included(),
@@ -84,12 +79,7 @@ const PortAnnotation kPortAnnotations[] = {
      false,
      {}},
     {"istio", "traffic.sidecar.istio.io/includeInboundPorts", inbound_included(), {}, false, {}},
-    {"linkerd",
-     "config.linkerd.io/skip-inbound-ports",
-     inbound_excluded(),
-     {4190, 4191},
-     true,
-     {}},
+    {"linkerd", "config.linkerd.io/skip-inbound-ports", inbound_excluded(), {4190, 4191}, true, {}},
     {"linkerd", "config.linkerd.io/skip-outbound-ports", outbound_excluded(), {}, true, {}},
     {"kuma", "traffic.kuma.io/exclude-outbound-ports", outbound_excluded(), {}, false, {}},
     {"kuma", "traffic.kuma.io/exclude-inbound-ports", inbound_excluded(), {22, 15008}, false, {}},
@@ -139,8 +129,7 @@ TEST(Annotations, ListsOfPorts) {
             SCOPED_TRACE(std::string(annotation.name) + ": " + each.description);
             Texts annotations = annotation.beside;
             annotations[annotation.name] = each.value;
-            const Decision decision =
-                decide(profile, meshed_pod(annotation.mesh, annotations), {});
+            const Decision decision = decide(profile, meshed_pod(annotation.mesh, annotations), {});
             EXPECT_EQ(annotation.ports(in_mesh(decision)), united(each.ports, annotation.always));
             EXPECT_EQ(decision.problems.size(), each.problems.size());
             for (const char* entry : each.problems) {
@@ -170,8 +159,8 @@ TEST(Annotations, RangesOfPortsWhereTheMeshKnowsThem) {
         const MeshProfile profile = profile_of(annotation.mesh);
         for (const PortListCase& each : kPortRanges) {
             SCOPED_TRACE(std::string(annotation.name) + ": " + each.description);
-            const Decision decision = decide(
-                profile, meshed_pod(annotation.mesh, {{annotation.name, each.value}}), {});
+            const Decision decision =
+                decide(profile, meshed_pod(annotation.mesh, {{annotation.name, each.value}}), {});
             if (annotation.accepts_ranges) {
                 EXPECT_EQ(annotation.ports(in_mesh(decision)),
                           united(each.ports, annotation.always));
@@ -201,9 +190,9 @@ TEST(Annotations, AWildcardIncludesEveryPortWhereTheMeshKnowsIt) {
         EXPECT_EQ(in_mesh(decision).policy.inbound.included_ports, std::nullopt);
         EXPECT_TRUE(decision.problems.empty());
     }
-    const Decision excluded = decide(
-        profile_of("fsm"), meshed_pod("fsm", {{"flomesh.io/inbound-port-exclusion-list", "*"}}),
-        {});
+    const Decision excluded =
+        decide(profile_of("fsm"),
+               meshed_pod("fsm", {{"flomesh.io/inbound-port-exclusion-list", "*"}}), {});
     EXPECT_THAT(excluded.problems, Contains(HasSubstr("\"*\" is not a port")));
 }
 
@@ -213,9 +202,9 @@ TEST(Annotations, AnInclusionListWithoutAUsableEntryDoesNotLeadAroundTheMesh) {
             continue;
         }
         SCOPED_TRACE(annotation.name);
-        const Decision decision = decide(
-            profile_of(annotation.mesh),
-            meshed_pod(annotation.mesh, {{annotation.name, "http,https"}}), {});
+        const Decision decision =
+            decide(profile_of(annotation.mesh),
+                   meshed_pod(annotation.mesh, {{annotation.name, "http,https"}}), {});
         EXPECT_EQ(in_mesh(decision).policy.outbound.included_ports, std::nullopt);
         EXPECT_EQ(in_mesh(decision).policy.inbound.included_ports, std::nullopt);
         EXPECT_EQ(decision.problems.size(), 3U);
@@ -224,13 +213,13 @@ TEST(Annotations, AnInclusionListWithoutAUsableEntryDoesNotLeadAroundTheMesh) {
 }
 
 TEST(Annotations, AnEmptyInclusionListMeansWhatItMeansToTheMesh) {
-    const InMesh fsm = in_mesh(decide(
-        profile_of("fsm"), meshed_pod("fsm", {{"flomesh.io/inbound-port-inclusion-list", " "}}),
-        {}));
+    const InMesh fsm =
+        in_mesh(decide(profile_of("fsm"),
+                       meshed_pod("fsm", {{"flomesh.io/inbound-port-inclusion-list", " "}}), {}));
     EXPECT_EQ(fsm.policy.inbound.included_ports, std::nullopt);
-    const InMesh istio = in_mesh(decide(
-        profile_of("istio"),
-        meshed_pod("istio", {{"traffic.sidecar.istio.io/includeInboundPorts", ""}}), {}));
+    const InMesh istio = in_mesh(
+        decide(profile_of("istio"),
+               meshed_pod("istio", {{"traffic.sidecar.istio.io/includeInboundPorts", ""}}), {}));
     EXPECT_EQ(istio.policy.inbound.included_ports, Ports{});
 }
 
@@ -239,9 +228,9 @@ TEST(Annotations, ManyProblemsOfOneListAreCounted) {
     for (int index = 0; index < 1000; ++index) {
         value += "bad" + std::to_string(index) + ",";
     }
-    const Decision decision = decide(
-        profile_of("fsm"),
-        meshed_pod("fsm", {{"flomesh.io/inbound-port-exclusion-list", value + "80"}}), {});
+    const Decision decision =
+        decide(profile_of("fsm"),
+               meshed_pod("fsm", {{"flomesh.io/inbound-port-exclusion-list", value + "80"}}), {});
     EXPECT_EQ(in_mesh(decision).policy.inbound.excluded_ports.count(80), 1U);
     ASSERT_EQ(decision.problems.size(), 11U);
     EXPECT_THAT(decision.problems.back(), HasSubstr("990 more"));
@@ -254,9 +243,9 @@ TEST(Annotations, MoreThanTwentyEntriesCount) {
         value += std::to_string(port) + ",";
         expected.insert(port);
     }
-    const InMesh pod = in_mesh(decide(
-        profile_of("fsm"),
-        meshed_pod("fsm", {{"flomesh.io/outbound-port-exclusion-list", value}}), {}));
+    const InMesh pod = in_mesh(
+        decide(profile_of("fsm"),
+               meshed_pod("fsm", {{"flomesh.io/outbound-port-exclusion-list", value}}), {}));
     EXPECT_EQ(pod.policy.outbound.excluded_ports, expected);
 }
 
@@ -272,9 +261,9 @@ TEST(Annotations, ALongListOfWideRangesIsReadQuickly) {
 }
 
 TEST(Annotations, LinkerdsDefaultGivesWayToTheAnnotation) {
-    const InMesh pod = in_mesh(decide(
-        profile_of("linkerd"),
-        meshed_pod("linkerd", {{"config.linkerd.io/skip-outbound-ports", "25"}}), {}));
+    const InMesh pod = in_mesh(
+        decide(profile_of("linkerd"),
+               meshed_pod("linkerd", {{"config.linkerd.io/skip-outbound-ports", "25"}}), {}));
     EXPECT_EQ(pod.policy.outbound.excluded_ports, Ports{25});
     EXPECT_EQ(pod.policy.inbound.excluded_ports, (Ports{4190, 4191, 4567, 4568}));
 }
@@ -303,14 +292,9 @@ RangesOf outbound_included_ranges() {
 const RangeAnnotation kRangeAnnotations[] = {
     {"fsm", "flomesh.io/outbound-ip-range-exclusion-list", outbound_excluded_ranges(), true},
     {"fsm", "flomesh.io/outbound-ip-range-inclusion-list", outbound_included_ranges(), true},
-    {"istio",
-     "traffic.sidecar.istio.io/excludeOutboundIPRanges",
-     outbound_excluded_ranges(),
+    {"istio", "traffic.sidecar.istio.io/excludeOutboundIPRanges", outbound_excluded_ranges(),
      false},
-    {"istio",
-     "traffic.sidecar.istio.io/includeOutboundIPRanges",
-     outbound_included_ranges(),
-     true},
+    {"istio", "traffic.sidecar.istio.io/includeOutboundIPRanges", outbound_included_ranges(), true},
     {"linkerd", "config.linkerd.io/skip-subnets", inbound_excluded_ranges(), false},
     {"kuma", "traffic.kuma.io/exclude-outbound-ips", outbound_excluded_ranges(), false},
     {"kuma", "traffic.kuma.io/exclude-inbound-ips", inbound_excluded_ranges(), false},
@@ -350,8 +334,8 @@ TEST(Annotations, ListsOfRanges) {
         const MeshProfile profile = profile_of(annotation.mesh);
         for (const RangeListCase& each : kRangeLists) {
             SCOPED_TRACE(std::string(annotation.name) + ": " + each.description);
-            const Decision decision = decide(
-                profile, meshed_pod(annotation.mesh, {{annotation.name, each.value}}), {});
+            const Decision decision =
+                decide(profile, meshed_pod(annotation.mesh, {{annotation.name, each.value}}), {});
             EXPECT_EQ(annotation.ranges(in_mesh(decision)), each.ranges);
             EXPECT_EQ(decision.problems.size(), each.problems.size());
             for (const char* entry : each.problems) {
@@ -499,11 +483,20 @@ const NumberAnnotation kNumbers[] = {
     {"fsm", "flomesh.io/port", "15022",
      [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(15022); }, 0, 0,
      kNoPorts},
-    {"istio", "status.sidecar.istio.io/port", " 15022 ",
-     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(15022); }, 1, 0,
+    {"istio",
+     "status.sidecar.istio.io/port",
+     " 15022 ",
+     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(15022); },
+     1,
+     0,
      {"65536", "-1", "http", "", "80,81"}},
-    {"istio", "status.sidecar.istio.io/port", "0",
-     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(0); }, 0, 0, {}},
+    {"istio",
+     "status.sidecar.istio.io/port",
+     "0",
+     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(0); },
+     0,
+     0,
+     {}},
     {"linkerd", "config.linkerd.io/proxy-uid", "3000",
      [](const InMesh& pod) { return pod.policy.sidecar_uid; }, 3000, 2102, kNoIds},
     {"linkerd", "config.linkerd.io/proxy-gid", "3001",
@@ -524,11 +517,20 @@ const NumberAnnotation kNumbers[] = {
      [](const InMesh& pod) { return pod.policy.inbound_port4; }, 16006, 15006, kNoPorts},
     {"kuma", "kuma.io/transparent-proxying-inbound-port", "16006",
      [](const InMesh& pod) { return pod.policy.inbound_port6; }, 15010, 15010, kNoPorts},
-    {"kuma", "kuma.io/transparent-proxying-inbound-v6-port", "16010",
-     [](const InMesh& pod) { return pod.policy.inbound_port6; }, 16010, 15010,
+    {"kuma",
+     "kuma.io/transparent-proxying-inbound-v6-port",
+     "16010",
+     [](const InMesh& pod) { return pod.policy.inbound_port6; },
+     16010,
+     15010,
      {"65536", "-1", "http", "", "80,81"}},
-    {"kuma", "kuma.io/transparent-proxying-inbound-v6-port", "0",
-     [](const InMesh& pod) { return pod.policy.ipv6 == Ipv6Mode::never ? 1U : 0U; }, 1, 0, {}},
+    {"kuma",
+     "kuma.io/transparent-proxying-inbound-v6-port",
+     "0",
+     [](const InMesh& pod) { return pod.policy.ipv6 == Ipv6Mode::never ? 1U : 0U; },
+     1,
+     0,
+     {}},
 };
 
 TEST(Annotations, Numbers) {

@@ -36,12 +36,11 @@ const MembershipCase kMembership[] = {
      [](Pod& pod) { pod.containers[1].kind = Container::Kind::init; }, "container named sidecar"},
     {"an init container beside the sidecar of its name", "fsm",
      [](Pod& pod) {
-         pod.containers.insert(pod.containers.begin(),
-                               container("sidecar", Container::Kind::init));
+         pod.containers.insert(pod.containers.begin(), container("sidecar", Container::Kind::init));
      },
      nullptr},
-    {"another mesh's sidecar", "fsm",
-     [](Pod& pod) { pod.containers[1].name = "istio-proxy"; }, "container named sidecar"},
+    {"another mesh's sidecar", "fsm", [](Pod& pod) { pod.containers[1].name = "istio-proxy"; },
+     "container named sidecar"},
     {"the name of the sidecar in capitals", "fsm",
      [](Pod& pod) { pod.containers[1].name = "Sidecar"; }, "container named sidecar"},
     {"FSM's own iptables rules", "fsm",
@@ -70,9 +69,15 @@ const MembershipCase kMembership[] = {
     {"DISABLE_ENVOY of the application", "istio",
      [](Pod& pod) { pod.containers[0].environment["DISABLE_ENVOY"] = "true"; }, nullptr},
     {"an Istio gateway", "istio",
-     [](Pod& pod) { pod.containers[1].arguments = {"proxy", "router"}; }, "router"},
+     [](Pod& pod) {
+         pod.containers[1].arguments = {"proxy", "router"};
+     },
+     "router"},
     {"an Istio sidecar's arguments", "istio",
-     [](Pod& pod) { pod.containers[1].arguments = {"proxy", "sidecar"}; }, nullptr},
+     [](Pod& pod) {
+         pod.containers[1].arguments = {"proxy", "sidecar"};
+     },
+     nullptr},
     {"Linkerd's sidecar", "linkerd", [](Pod&) {}, nullptr},
     {"Linkerd's own iptables rules", "linkerd",
      [](Pod& pod) { pod.containers.push_back(container("linkerd-init", Container::Kind::init)); },
@@ -234,11 +239,11 @@ TEST(Decide, ListsOfNodeAndPodAreUnited) {
     node.inbound.excluded_ranges = {cidr("10.9.0.0/16")};
     node.inbound.included_ranges = {cidr("10.0.0.0/8")};
     node.excluded_interfaces = {"net1"};
-    const Pod pod = meshed_pod(
-        "fsm", {{"flomesh.io/outbound-port-exclusion-list", "3"},
-                {"flomesh.io/inbound-port-exclusion-list", "4"},
-                {"flomesh.io/outbound-ip-range-exclusion-list", "10.1.0.0/16"},
-                {"flomesh.io/outbound-ip-range-inclusion-list", "192.168.0.0/16"}});
+    const Pod pod =
+        meshed_pod("fsm", {{"flomesh.io/outbound-port-exclusion-list", "3"},
+                           {"flomesh.io/inbound-port-exclusion-list", "4"},
+                           {"flomesh.io/outbound-ip-range-exclusion-list", "10.1.0.0/16"},
+                           {"flomesh.io/outbound-ip-range-inclusion-list", "192.168.0.0/16"}});
     const InMesh result = in_mesh(decide(profile_of("fsm"), pod, node));
     EXPECT_EQ(result.policy.outbound.excluded_ports, (Ports{1, 3, 15000}));
     EXPECT_EQ(result.policy.inbound.excluded_ports,
@@ -270,8 +275,8 @@ TEST(Decide, SettingsOfTheNodeHoldUntilThePodSaysOtherwise) {
     const InMesh silent = in_mesh(decide(profile_of("fsm"), meshed_pod("fsm"), node));
     EXPECT_EQ(silent.policy.acceleration, Acceleration::off);
     EXPECT_EQ(silent.policy.inbound_mechanism, InboundMechanism::tc);
-    const Pod pod = meshed_pod("fsm", {{"fsm.flomesh.io/acceleration", "auto"},
-                                       {"fsm.flomesh.io/inbound", "auto"}});
+    const Pod pod = meshed_pod(
+        "fsm", {{"fsm.flomesh.io/acceleration", "auto"}, {"fsm.flomesh.io/inbound", "auto"}});
     const InMesh automatic = in_mesh(decide(profile_of("fsm"), pod, node));
     EXPECT_EQ(automatic.policy.acceleration, std::nullopt);
     EXPECT_EQ(automatic.policy.inbound_mechanism, std::nullopt);

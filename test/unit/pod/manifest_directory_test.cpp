@@ -184,7 +184,8 @@ TEST_F(ManifestDirectoryTest, APodInTwoFilesIsTakenFromTheFirst) {
     write("2.yaml", manifest("a", "second"));
     const auto source = open();
     EXPECT_EQ(label_of(*source, kA), "first");
-    EXPECT_THAT(source->problems(), Contains(HasSubstr("pod default/a is in 1.yaml and in 2.yaml")));
+    EXPECT_THAT(source->problems(),
+                Contains(HasSubstr("pod default/a is in 1.yaml and in 2.yaml")));
 }
 
 TEST_F(ManifestDirectoryTest, AMissLooksAgainWithoutAnyWatch) {

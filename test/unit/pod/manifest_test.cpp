@@ -163,8 +163,14 @@ std::string pod_with_spec(const char* spec) {
 const WrongManifest kWrongManifests[] = {
     {"not YAML", "kind: Pod\nmetadata: {name: a\n", "m.yaml:3", "not valid YAML"},
     {"a tab", "kind: Pod\n\tmetadata: {}\n", "m.yaml:2", "not valid YAML"},
+    {"a comma", ",", "m.yaml:1", "not valid YAML"},
+    {"a bracket that closes nothing", pod_named("a") + "---\n]\n", "m.yaml:5", "not valid YAML"},
     {"an undefined alias", "kind: *a\n", "m.yaml:1", "not valid YAML"},
-    {"binary", std::string("\x7f""ELF\x02\x01\x01\0\0", 9), "m.yaml", ""},
+    {"binary",
+     std::string("\x7f"
+                 "ELF\x02\x01\x01\0\0",
+                 9),
+     "m.yaml", ""},
     {"a list", "- kind: Pod\n", "m.yaml:1", "must be a mapping"},
     {"a word", "Pod\n", "m.yaml:1", "must be a mapping"},
     {"no kind", "metadata: {name: a}\n", "m.yaml:1", "key kind: is missing"},
@@ -185,8 +191,8 @@ const WrongManifest kWrongManifests[] = {
      "kind: Pod\nmetadata: {name: a,\n  namespace: a.b}\nspec: {containers: [{name: c}]}\n",
      "m.yaml:3", "is not a namespace"},
     {"an empty namespace",
-     "kind: Pod\nmetadata: {name: a, namespace: ''}\nspec: {containers: [{name: c}]}\n",
-     "m.yaml:2", "is not a namespace"},
+     "kind: Pod\nmetadata: {name: a, namespace: ''}\nspec: {containers: [{name: c}]}\n", "m.yaml:2",
+     "is not a namespace"},
     {"labels are a list",
      "kind: Pod\nmetadata:\n  name: a\n  labels: [x]\nspec: {containers: [{name: c}]}\n",
      "m.yaml:4", "key metadata.labels: must be a mapping"},
@@ -194,9 +200,8 @@ const WrongManifest kWrongManifests[] = {
      "kind: Pod\nmetadata:\n  name: a\n  annotations:\n    x: {y: z}\nspec: {containers: [{name: "
      "c}]}\n",
      "m.yaml:5", "key metadata.annotations.x: must be a single value"},
-    {"an annotation twice",
-     "kind: Pod\nmetadata:\n  name: a\n  annotations:\n    x: 1\n    x: 2\n", "m.yaml:6",
-     "key metadata.annotations.x: is given twice"},
+    {"an annotation twice", "kind: Pod\nmetadata:\n  name: a\n  annotations:\n    x: 1\n    x: 2\n",
+     "m.yaml:6", "key metadata.annotations.x: is given twice"},
     {"the containers are a mapping", pod_with_spec("  containers: {name: c}\n"), "m.yaml:4",
      "key spec.containers: must be a list"},
     {"a container without a name", pod_with_spec("  containers:\n  - image: x\n"), "m.yaml:5",
@@ -252,8 +257,9 @@ TEST(Manifest, AliasBombsEndQuickly) {
     for (int index = 1; index < 20'000; ++index) {
         labels += "    a" + std::to_string(index) + ": *big\n";
     }
-    std::string containers = "kind: List\nitems:\n- &p\n  kind: Pod\n  metadata: {name: a}\n"
-                             "  spec: {containers: &c [" ;
+    std::string containers =
+        "kind: List\nitems:\n- &p\n  kind: Pod\n  metadata: {name: a}\n"
+        "  spec: {containers: &c [";
     for (int index = 0; index < 10'000; ++index) {
         containers += "{name: c},";
     }

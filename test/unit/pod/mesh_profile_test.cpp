@@ -1,4 +1,5 @@
-// Profile files: those that are built in, those that users write, and what is said about wrong ones.
+// Profile files: those that are built in, those that users write, and what is said about wrong
+// ones.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -52,16 +53,44 @@ TEST(MeshProfile, EveryFileInTheDirectoryIsBuiltIn) {
 
 TEST(MeshProfile, TheTemplateDescribesEveryKeyAndKind) {
     const std::string text = content_of(std::string(FSM_PROFILES_DIRECTORY) + "/custom.yaml");
-    for (const char* word :
-         {"gid:", "outbound_ipv6:", "inbound_ipv6:", "self_call_exempt_port:", "injection",
-          "ipv6 ", "outbound_only", "outbound_excluded_ports", "outbound_included_ports",
-          "outbound_excluded_ranges", "outbound_included_ranges", "inbound_excluded_ports",
-          "inbound_included_ports", "inbound_excluded_ranges", "excluded_interfaces",
-          "status_port", "excluded_status_port", "sidecar_uid", "sidecar_gid", "outbound_port,",
-          "inbound_port,", "outbound_port_ipv6,", "inbound_port_ipv6", "acceleration",
-          "inbound_mechanism", "unsupported", "wildcard", "port_ranges", "value_when_absent",
-          "inherited", "also_label", "reason", "any_list", "every_list", "when_listening",
-          "identity_from_container", "reads_safely", "exempting_arguments"}) {
+    for (const char* word : {"gid:",
+                             "outbound_ipv6:",
+                             "inbound_ipv6:",
+                             "self_call_exempt_port:",
+                             "injection",
+                             "ipv6 ",
+                             "outbound_only",
+                             "outbound_excluded_ports",
+                             "outbound_included_ports",
+                             "outbound_excluded_ranges",
+                             "outbound_included_ranges",
+                             "inbound_excluded_ports",
+                             "inbound_included_ports",
+                             "inbound_excluded_ranges",
+                             "excluded_interfaces",
+                             "status_port",
+                             "excluded_status_port",
+                             "sidecar_uid",
+                             "sidecar_gid",
+                             "outbound_port,",
+                             "inbound_port,",
+                             "outbound_port_ipv6,",
+                             "inbound_port_ipv6",
+                             "acceleration",
+                             "inbound_mechanism",
+                             "unsupported",
+                             "wildcard",
+                             "port_ranges",
+                             "value_when_absent",
+                             "inherited",
+                             "also_label",
+                             "reason",
+                             "any_list",
+                             "every_list",
+                             "when_listening",
+                             "identity_from_container",
+                             "reads_safely",
+                             "exempting_arguments"}) {
         EXPECT_THAT(text, HasSubstr(word));
     }
 }
@@ -141,8 +170,9 @@ const WrongProfile kWrongProfiles[] = {
      "p.yaml:5", "ports.inbound", "must differ"},
     {"a list of ports with a word", least_and("traffic:\n  never_inbound_ports: [80, http]\n"),
      "p.yaml:5", "traffic.never_inbound_ports[1]", "\"http\""},
-    {"a boolean that is none", "mesh: a\nsidecar:\n  containers: [a]\n  uid: 1\n"
-                               "  reads_safely: perhaps\n",
+    {"a boolean that is none",
+     "mesh: a\nsidecar:\n  containers: [a]\n  uid: 1\n"
+     "  reads_safely: perhaps\n",
      "p.yaml:5", "sidecar.reads_safely", "neither true nor false"},
     {"an unknown mode", least_and("traffic:\n  ipv6: sometimes\n"), "p.yaml:5", "traffic.ipv6",
      "never, when_listening, always"},

@@ -1,0 +1,71 @@
+// Any values of all annotations of a mesh: the first byte chooses the mesh, a zero byte ends a
+// value and goes on to the next annotation.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "interceptor/pod/mesh_profile.h"
+
+namespace {
+
+std::vector<fsm::MeshProfile> builtin_profiles() {
+    std::vector<fsm::MeshProfile> profiles;
+    for (const std::string& name : fsm::MeshProfile::builtin_names()) {
+        auto profile = fsm::MeshProfile::builtin(name);
+        if (!profile) {
+            std::abort();
+        }
+        profile->required_annotations.clear();
+        profiles.push_back(*std::move(profile));
+    }
+    return profiles;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static const std::vector<fsm::MeshProfile> profiles = builtin_profiles();
+    if (size == 0) {
+        return 0;
+    }
+    const fsm::MeshProfile& profile = profiles[data[0] % profiles.size()];
+    fsm::Pod pod;
+    pod.name = {"default", "a"};
+    fsm::Container container;
+    container.name = profile.sidecar_containers.front();
+    pod.containers.push_back(container);
+    std::size_t position = 1;
+    for (const fsm::AnnotationRule& rule : profile.annotations) {
+        std::string value;
+        while (position < size && data[position] != 0) {
+            value += static_cast<char>(data[position++]);
+        }
+        if (position++ < size && !value.empty()) {
+            pod.annotations[rule.name] = value;
+        }
+    }
+    const fsm::Decision decision = fsm::decide(profile, pod, {});
+    for (const std::string& problem : decision.problems) {
+        for (const char character : problem) {
+            if (character < ' ' || character > '~') {
+                std::abort();
+            }
+        }
+    }
+    if (const auto* in_mesh = std::get_if<fsm::InMesh>(&decision.verdict)) {
+        const fsm::InterceptionPolicy& policy = in_mesh->policy;
+        for (const std::uint16_t port : profile.never_inbound_ports) {
+            if (policy.inbound.excluded_ports.count(port) == 0) {
+                std::abort();
+            }
+        }
+        if (policy.outbound_port4 == policy.inbound_port4 ||
+            policy.outbound_port6 == policy.inbound_port6 || policy.outbound_port4 == 0 ||
+            policy.inbound_port4 == 0 || policy.outbound_port6 == 0 || policy.inbound_port6 == 0) {
+            std::abort();
+        }
+    }
+    return 0;
+}
