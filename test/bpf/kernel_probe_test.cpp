@@ -1,0 +1,66 @@
+#include "interceptor/datapath/kernel_probe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "test/bpf/instance.h"
+
+namespace fsm::test {
+namespace {
+
+std::ptrdiff_t open_descriptors() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                         std::filesystem::directory_iterator());
+}
+
+TEST(KernelProbe, TriesEverythingInTimeAndLeavesNothing) {
+    const auto descriptors = open_descriptors();
+    const auto start = std::chrono::steady_clock::now();
+    const KernelProbe probe = must(probe_kernel());
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+    EXPECT_EQ(open_descriptors(), descriptors);
+    std::vector<std::string> names;
+    for (const KernelCapability& capability : probe.capabilities) {
+        names.push_back(capability.name);
+        EXPECT_FALSE(capability.detail.empty()) << capability.name;
+    }
+    EXPECT_THAT(names,
+                testing::ElementsAre("sk_lookup", "tc", "order of redirected data",
+                                     "flow control of redirected data", "FIONREAD of TCP data",
+                                     "FIONREAD of redirected data", "splice of redirected data",
+                                     "blocking read beside a writing thread", "SO_RCVLOWAT",
+                                     "MSG_TRUNC", "reset"));
+    EXPECT_EQ(shell("bpftool prog show | grep -c probe_"), "0\n");
+}
+
+TEST(KernelProbe, DecidesByWhatItSaw) {
+    const KernelProbe probe = must(probe_kernel());
+    bool all = true;
+    for (const KernelCapability& capability : probe.capabilities) {
+        all =
+            all && (capability.works || capability.name == "sk_lookup" || capability.name == "tc");
+        if (!capability.works && probe.order_and_flow_control) {
+            EXPECT_THAT(probe.reason, testing::HasSubstr(capability.name));
+        }
+    }
+    const Acceleration expected = !probe.order_and_flow_control ? Acceleration::off
+                                  : all                         ? Acceleration::full
+                                                                : Acceleration::sidecar;
+    EXPECT_EQ(probe.automatic, expected) << probe.reason;
+}
+
+// Splice and SO_RCVLOWAT fail on every kernel so far: the trial must be able to see it.
+TEST(KernelProbe, SeesTheKnownHazardsOfSocketMaps) {
+    const KernelProbe probe = must(probe_kernel());
+    for (const KernelCapability& capability : probe.capabilities) {
+        if (capability.name == "splice of redirected data" || capability.name == "SO_RCVLOWAT") {
+            EXPECT_FALSE(capability.works) << "a kernel that does it: say so in the documentation";
+        }
+    }
+}
+
+}  // namespace
+}  // namespace fsm::test

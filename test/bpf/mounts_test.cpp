@@ -1,0 +1,30 @@
+#include "interceptor/datapath/mounts.h"
+
+#include <gtest/gtest.h>
+
+namespace fsm::test {
+namespace {
+
+TEST(Mountinfo, ReadsRootPointAndType) {
+    const auto mounts = parse_mountinfo(
+        "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"
+        "38 31 0:37 / /sys/fs/cgroup/unified rw master:7 propagate_from:2 - cgroup2 none rw\n"
+        "90 31 0:4 net:[4026532190] /run/netns/x rw shared:3 - nsfs nsfs rw\n");
+    ASSERT_EQ(mounts.size(), 3U);
+    EXPECT_EQ(mounts[1].type, "cgroup2");
+    EXPECT_EQ(mounts[1].point, "/sys/fs/cgroup/unified");
+    EXPECT_EQ(mounts[2].root, "net:[4026532190]");
+}
+
+TEST(Mountinfo, ResolvesEscapesInPaths) {
+    const auto mounts = parse_mountinfo("1 2 0:1 / /a\\040b\\134c rw - bpf bpf rw\n");
+    ASSERT_EQ(mounts.size(), 1U);
+    EXPECT_EQ(mounts[0].point, "/a b\\c");
+}
+
+TEST(Mountinfo, LeavesOutLinesThatAreCutShort) {
+    EXPECT_TRUE(parse_mountinfo("1 2 0:1 / /a rw\n\n1 2\n1 2 0:1 / /a rw -\n").empty());
+}
+
+}  // namespace
+}  // namespace fsm::test
