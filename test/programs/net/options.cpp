@@ -57,9 +57,9 @@ Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t maximum)
     std::uint64_t value = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (code != std::errc() || end != text.data() + text.size() || value > maximum) {
-        return Error("\"" + std::string(text) + "\" is not a number up to " +
-                         std::to_string(maximum),
-                     EINVAL);
+        return Error(
+            "\"" + std::string(text) + "\" is not a number up to " + std::to_string(maximum),
+            EINVAL);
     }
     return value;
 }

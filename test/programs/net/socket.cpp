@@ -101,8 +101,12 @@ bool Endpoint::operator==(const Endpoint& other) const {
     return family() == other.family() && port() == other.port() && address() == other.address();
 }
 
-Result<Endpoint> local_endpoint(int fd) { return ask_name(getsockname, fd, "getsockname"); }
-Result<Endpoint> peer_endpoint(int fd) { return ask_name(getpeername, fd, "getpeername"); }
+Result<Endpoint> local_endpoint(int fd) {
+    return ask_name(getsockname, fd, "getsockname");
+}
+Result<Endpoint> peer_endpoint(int fd) {
+    return ask_name(getpeername, fd, "getpeername");
+}
 
 Result<Endpoint> original_destination(int fd) {
     FSM_ASSIGN(const Endpoint local, local_endpoint(fd));

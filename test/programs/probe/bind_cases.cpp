@@ -53,7 +53,9 @@ unsigned family_offset(const Context& context) {
     return 10 + 10 * static_cast<unsigned>(context.family());
 }
 
-void bind_address(const Context& context) { call_from(context, context.own(0)); }
+void bind_address(const Context& context) {
+    call_from(context, context.own(0));
+}
 
 void bind_port(const Context& context) {
     call_from(context,
@@ -91,8 +93,8 @@ void two_destinations(const Context& context, const Endpoint& source) {
 }
 
 void same_port_any(const Context& context) {
-    two_destinations(context, context.in_family("0.0.0.0", "::",
-                                                own_port(context, family_offset(context) + 2)));
+    two_destinations(
+        context, context.in_family("0.0.0.0", "::", own_port(context, family_offset(context) + 2)));
 }
 
 void same_port_address(const Context& context) {

@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::string_view kMappedPrefix = "::ffff:";
 
-[[noreturn]] void end_case() { _exit(0); }
+[[noreturn]] void end_case() {
+    _exit(0);
+}
 
 Result<void> read_addresses(const Options& options, const std::string& suffix, Addresses& into) {
     FSM_ASSIGN(into.server, Endpoint::parse(options.text("server" + suffix, ""), 0));
@@ -53,9 +55,23 @@ std::string_view to_string(Family family) {
 }
 
 std::set<std::string> Surroundings::option_names() {
-    return {"server4",   "own4",        "missing4",          "server6",     "own6",     "missing6",
-            "broadcast", "port",        "second-port",       "closed-port", "udp-port", "names",
-            "device",    "known-ports", "server-first-port", "own-ports",   "sidecar-outbound"};
+    return {"server4",
+            "own4",
+            "missing4",
+            "server6",
+            "own6",
+            "missing6",
+            "broadcast",
+            "port",
+            "second-port",
+            "closed-port",
+            "udp-port",
+            "names",
+            "device",
+            "known-ports",
+            "server-first-port",
+            "own-ports",
+            "sidecar-outbound"};
 }
 
 Result<Surroundings> Surroundings::from(const Options& options) {
@@ -77,14 +93,15 @@ Result<Surroundings> Surroundings::from(const Options& options) {
     return around;
 }
 
-int Context::domain() const { return family_ == Family::v4 ? AF_INET : AF_INET6; }
+int Context::domain() const {
+    return family_ == Family::v4 ? AF_INET : AF_INET6;
+}
 
 Endpoint Context::adapt(const Endpoint& endpoint) const {
     if (family_ != Family::mapped) {
         return endpoint;
     }
-    auto mapped =
-        Endpoint::parse(std::string(kMappedPrefix) + endpoint.address(), endpoint.port());
+    auto mapped = Endpoint::parse(std::string(kMappedPrefix) + endpoint.address(), endpoint.port());
     return mapped ? *mapped : endpoint;
 }
 
@@ -109,8 +126,8 @@ Endpoint Context::in_family(std::string_view v4, std::string_view v6, std::uint1
 }
 
 void Context::fact(std::string_view name, std::string_view value) const {
-    const std::string line = std::string(to_string(family_)) + "/" + case_name_ + " " + who_ + ": " +
-                             std::string(name) + " = " + std::string(value) + "\n";
+    const std::string line = std::string(to_string(family_)) + "/" + case_name_ + " " + who_ +
+                             ": " + std::string(name) + " = " + std::string(value) + "\n";
     if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) {
         std::perror("probe: write a fact");
     }
@@ -169,8 +186,8 @@ Fd Context::dial(std::string_view script) const {
 }
 
 void Context::tell(const Fd& fd, std::string_view script) const {
-    const std::string line = std::string(script) + " " + std::string(to_string(family_)) + " " +
-                             case_name_ + "\n";
+    const std::string line =
+        std::string(script) + " " + std::string(to_string(family_)) + " " + case_name_ + "\n";
     if (send_whole(fd.get(), line) != static_cast<long>(line.size())) {
         fact("telling the server what to do", -1);
         end_case();
@@ -183,7 +200,9 @@ void Context::need_option(const Fd& fd, int level, int name, int value) const {
     }
 }
 
-std::string outcome(long result) { return result < 0 ? errno_name(errno) : std::to_string(result); }
+std::string outcome(long result) {
+    return result < 0 ? errno_name(errno) : std::to_string(result);
+}
 
 Received receive_until_end(int fd) {
     Received received;

@@ -51,8 +51,7 @@ struct Surroundings {
 
 class Context {
   public:
-    Context(const Surroundings& surroundings, Family family, std::string case_name,
-            std::string who)
+    Context(const Surroundings& surroundings, Family family, std::string case_name, std::string who)
         : surroundings_(surroundings),
           family_(family),
           case_name_(std::move(case_name)),

@@ -111,8 +111,7 @@ int main(int argc, char** argv) {
     const auto status =
         fsm::test::run(argc > 1 ? argv[1] : "", {argv + std::min(argc, 2), argv + argc});
     if (!status) {
-        std::fprintf(stderr, "probe: %s\n%s", status.error().message().c_str(),
-                     fsm::test::kUsage);
+        std::fprintf(stderr, "probe: %s\n%s", status.error().message().c_str(), fsm::test::kUsage);
         return 2;
     }
     return *status;

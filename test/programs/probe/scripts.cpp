@@ -118,9 +118,8 @@ void sleep_then_count(const Context& context, const Fd& fd) {
 
 void expect_out_of_band(const Context& context, const Fd& fd) {
     pollfd waiting{fd.get(), POLLPRI, 0};
-    context.fact("urgent", poll(&waiting, 1, 500) == 1 && (waiting.revents & POLLPRI) != 0
-                               ? "yes"
-                               : "no");
+    context.fact("urgent",
+                 poll(&waiting, 1, 500) == 1 && (waiting.revents & POLLPRI) != 0 ? "yes" : "no");
     const Received received = receive_until_end(fd.get());
     context.fact("received", received.data);
     context.fact("end", received.end);

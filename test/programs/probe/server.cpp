@@ -63,8 +63,8 @@ class ProbeServer {
                  {around_.port, around_.second_port, around_.server_first_port}) {
                 FSM_ASSIGN(const Endpoint endpoint, Endpoint::parse(address, port));
                 FSM_ASSIGN(Fd fd, listen_on(endpoint, {}));
-                add(std::move(fd), port == around_.server_first_port ? Kind::server_first
-                                                                     : Kind::scripted);
+                add(std::move(fd),
+                    port == around_.server_first_port ? Kind::server_first : Kind::scripted);
             }
             FSM_TRY(open_datagram(address));
         }
@@ -116,8 +116,8 @@ class ProbeServer {
         }
         sockaddr_storage from{};
         socklen_t length = sizeof(from);
-        const Fd accepted(::accept4(socket.fd.get(), reinterpret_cast<sockaddr*>(&from), &length,
-                                    SOCK_CLOEXEC));
+        const Fd accepted(
+            ::accept4(socket.fd.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC));
         if (!accepted || fork() != 0) {
             return;
         }

@@ -84,9 +84,13 @@ void call_over_device(const Context& context, const std::string& device) {
     echo(context, fd);
 }
 
-void bind_to_device(const Context& context) { call_over_device(context, context.around().device); }
+void bind_to_device(const Context& context) {
+    call_over_device(context, context.around().device);
+}
 
-void bind_to_loopback_device(const Context& context) { call_over_device(context, "lo"); }
+void bind_to_loopback_device(const Context& context) {
+    call_over_device(context, "lo");
+}
 
 void datagram(const Context& context) {
     const Fd fd(::socket(context.domain(), SOCK_DGRAM | SOCK_CLOEXEC, 0));

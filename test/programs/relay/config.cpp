@@ -68,8 +68,8 @@ Result<std::optional<Endpoint>> source(const Options& options, const std::string
 }
 
 template <typename T>
-Result<T> choice(const Options& options, const std::string& name, std::string_view first, T if_first,
-                 std::string_view second, T if_second) {
+Result<T> choice(const Options& options, const std::string& name, std::string_view first,
+                 T if_first, std::string_view second, T if_second) {
     const std::string text = options.text(name, first);
     if (text != first && text != second) {
         return Error("--" + name + ": \"" + text + "\" is not " + std::string(first) + " or " +

@@ -33,7 +33,7 @@ struct Config {
     std::optional<Endpoint> source4;
     std::optional<Endpoint> source6;
     InboundTarget inbound_target = InboundTarget::loopback;
-    std::uint64_t buffer_size = 0;  // bytes
+    std::uint64_t buffer_size = 0;           // bytes
     std::optional<std::string> report_path;  // "-": standard output
     std::optional<std::string> pid_path;
 

@@ -13,16 +13,20 @@ namespace {
 constexpr std::size_t kClient = 0;
 constexpr std::size_t kUpstream = 1;
 
-std::size_t other(std::size_t index) { return 1 - index; }
+std::size_t other(std::size_t index) {
+    return 1 - index;
+}
 
-bool would_block() { return errno == EAGAIN || errno == EINTR; }
+bool would_block() {
+    return errno == EAGAIN || errno == EINTR;
+}
 
 }  // namespace
 
 Connection::Connection(ConnectionHost& host, Fd accepted, Fd connecting)
     : host_(host),
-      ends_{End(*this, kClient, std::move(accepted)), End(*this, kUpstream, std::move(connecting))} {
-}
+      ends_{End(*this, kClient, std::move(accepted)),
+            End(*this, kUpstream, std::move(connecting))} {}
 
 Result<void> Connection::start() {
     for (End& end : ends_) {
@@ -95,8 +99,7 @@ void Connection::read_from(std::size_t index) {
 
 void Connection::forward(std::size_t index, std::size_t length) {
     const std::vector<std::byte>& scratch = host_.scratch();
-    ssize_t taken =
-        ::send(ends_[other(index)].fd_.get(), scratch.data(), length, MSG_NOSIGNAL);
+    ssize_t taken = ::send(ends_[other(index)].fd_.get(), scratch.data(), length, MSG_NOSIGNAL);
     if (taken < 0) {
         if (!would_block()) {
             reset_both();

@@ -62,8 +62,8 @@ class Connection {
     // The flow with index i goes from ends_[i] to the other end.
     struct Flow {
         std::vector<std::byte> pending;
-        std::size_t sent = 0;  // bytes of `pending`
-        bool finished = false;  // the end has been seen
+        std::size_t sent = 0;    // bytes of `pending`
+        bool finished = false;   // the end has been seen
         bool passed_on = false;  // and half-closed on the other side
 
         bool waits() const { return sent < pending.size(); }

@@ -20,9 +20,8 @@ Result<Route> inbound_route(const Config& config, const Endpoint& original) {
         way.destination = original;
         return way;
     }
-    FSM_ASSIGN(way.destination,
-               Endpoint::parse(original.family() == AF_INET6 ? "::1" : "127.0.0.1",
-                               original.port()));
+    FSM_ASSIGN(way.destination, Endpoint::parse(original.family() == AF_INET6 ? "::1" : "127.0.0.1",
+                                                original.port()));
     return way;
 }
 
@@ -35,9 +34,9 @@ Result<Route> route(const Config& config, const Observation& observation) {
     const Endpoint& original = *observation.original;
     if (observation.direction == Direction::inbound) {
         if (is_own_port(config, original.port())) {
-            return Error("the original destination " + original.to_string() +
-                             " is a port of the relay",
-                         ELOOP);
+            return Error(
+                "the original destination " + original.to_string() + " is a port of the relay",
+                ELOOP);
         }
         return inbound_route(config, original);
     }

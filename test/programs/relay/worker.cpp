@@ -18,14 +18,15 @@ constexpr int kAcceptsAtOnce = 64;
 // the successor began to listen end within it.
 constexpr std::chrono::milliseconds kDrainGrace{300};
 
-bool is_out_of_descriptors() { return errno == EMFILE || errno == ENFILE; }
+bool is_out_of_descriptors() {
+    return errno == EMFILE || errno == ENFILE;
+}
 
 }  // namespace
 
 class Worker::Acceptor : public EventHandler {
   public:
-    Acceptor(Worker& worker, Listener listener)
-        : worker_(worker), listener_(std::move(listener)) {}
+    Acceptor(Worker& worker, Listener listener) : worker_(worker), listener_(std::move(listener)) {}
 
     const Listener& listener() const { return listener_; }
 
@@ -215,8 +216,8 @@ int Worker::wait_time() const {
     if (!drain_until_) {
         return -1;
     }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*drain_until_ -
-                                                                            Clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(*drain_until_ - Clock::now());
     return static_cast<int>(std::max<std::int64_t>(left.count(), 0)) + 1;
 }
 

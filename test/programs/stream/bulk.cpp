@@ -75,10 +75,10 @@ Result<Request> parse_direction(const std::string& text) {
 }  // namespace
 
 Result<int> run_bulk(const Arguments& arguments) {
-    FSM_ASSIGN(const Options options,
-               Options::parse(arguments,
-                              {"address", "port", "connections", "seconds", "size", "direction"},
-                              {}));
+    FSM_ASSIGN(
+        const Options options,
+        Options::parse(arguments,
+                       {"address", "port", "connections", "seconds", "size", "direction"}, {}));
     BulkSettings settings;
     FSM_ASSIGN(const auto targets,
                parse_targets(options.text("address", "127.0.0.1"), options.text("port", "8080")));

@@ -40,10 +40,9 @@ Result<CloseWith> parse_close(const std::string& text) {
 
 Result<int> run_connects(const Arguments& arguments) {
     FSM_ASSIGN(const Options options,
-               Options::parse(arguments,
-                              {"address", "port", "count", "seconds", "concurrency", "size",
-                               "close"},
-                              {}));
+               Options::parse(
+                   arguments,
+                   {"address", "port", "count", "seconds", "concurrency", "size", "close"}, {}));
     LoaderSettings settings;
     FSM_ASSIGN(settings.targets,
                parse_targets(options.text("address", "127.0.0.1"), options.text("port", "8080")));

@@ -44,7 +44,9 @@ class Pacer {
     }
 
   private:
-    void sleep_up_to(unsigned most_ms) { awake_at_ = Clock::now() + milliseconds(random_() % most_ms); }
+    void sleep_up_to(unsigned most_ms) {
+        awake_at_ = Clock::now() + milliseconds(random_() % most_ms);
+    }
 
     Pace pace_;
     std::mt19937_64 random_;

@@ -12,11 +12,11 @@
 namespace fsm::test {
 
 struct ExchangePlan {
-    Hello own;                        // sent first; says what will be sent
-    std::optional<Hello> peer;        // absent: the peer's is still to be read
-    Pace pace = Pace::fast;           // of reading and of writing
-    Start start = Start::at_once;     // of sending
-    std::uint64_t unsent_hello = 0;   // bytes of `own` that are to be sent: all or none
+    Hello own;                       // sent first; says what will be sent
+    std::optional<Hello> peer;       // absent: the peer's is still to be read
+    Pace pace = Pace::fast;          // of reading and of writing
+    Start start = Start::at_once;    // of sending
+    std::uint64_t unsent_hello = 0;  // bytes of `own` that are to be sent: all or none
 };
 
 struct ExchangeCount {

@@ -45,10 +45,10 @@ class IntegrityRun {
         for (std::thread& thread : threads) {
             thread.join();
         }
-        std::printf("{\"seed\": %lu, \"streams\": %lu, \"failed\": %lu, \"bytes\": %lu, "
-                    "\"seconds\": %.3f}\n",
-                    settings_.seed, settings_.streams, failed_.load(), bytes_.load(),
-                    seconds_since(start));
+        std::printf(
+            "{\"seed\": %lu, \"streams\": %lu, \"failed\": %lu, \"bytes\": %lu, "
+            "\"seconds\": %.3f}\n",
+            settings_.seed, settings_.streams, failed_.load(), bytes_.load(), seconds_since(start));
         return failed_ == 0 ? 0 : 1;
     }
 
@@ -62,8 +62,8 @@ class IntegrityRun {
             if (auto result = run_stream(number); !result) {
                 ++failed_;
                 const std::lock_guard lock(print_mutex_);
-                std::fprintf(stderr, "stream integrity: seed %lu, stream %lu: %s\n",
-                             settings_.seed, number, result.error().message().c_str());
+                std::fprintf(stderr, "stream integrity: seed %lu, stream %lu: %s\n", settings_.seed,
+                             number, result.error().message().c_str());
             }
         }
     }
@@ -120,11 +120,10 @@ class IntegrityRun {
 }  // namespace
 
 Result<int> run_integrity(const Arguments& arguments) {
-    FSM_ASSIGN(const Options options,
-               Options::parse(arguments,
-                              {"address", "port", "server-first-port", "streams", "parallel",
-                               "max-size", "seed"},
-                              {"no-pauses"}));
+    FSM_ASSIGN(const Options options, Options::parse(arguments,
+                                                     {"address", "port", "server-first-port",
+                                                      "streams", "parallel", "max-size", "seed"},
+                                                     {"no-pauses"}));
     IntegritySettings settings;
     FSM_ASSIGN(const std::uint16_t port, options.port("port", 8080));
     FSM_ASSIGN(settings.target, Endpoint::parse(options.text("address", "127.0.0.1"), port));

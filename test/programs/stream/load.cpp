@@ -23,10 +23,9 @@ void print(LoaderResult& result) {
         "\"seconds\": %.3f, \"requests_per_second\": %.1f, \"p50_us\": %u, \"p99_us\": %u, "
         "\"max_us\": %u, \"error_kinds\": %s, \"connect_error_kinds\": %s}\n",
         result.requests, errors, connect_errors, result.connected, result.seconds,
-        static_cast<double>(result.requests) / result.seconds,
-        percentile(result.latencies_us, 0.5), percentile(result.latencies_us, 0.99),
-        percentile(result.latencies_us, 1.0), to_json(result.request_errors).c_str(),
-        to_json(result.connect_errors).c_str());
+        static_cast<double>(result.requests) / result.seconds, percentile(result.latencies_us, 0.5),
+        percentile(result.latencies_us, 0.99), percentile(result.latencies_us, 1.0),
+        to_json(result.request_errors).c_str(), to_json(result.connect_errors).c_str());
 }
 
 }  // namespace

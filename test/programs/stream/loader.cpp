@@ -77,9 +77,7 @@ class Loader {
     bool may_open() const {
         return !settings_.total_connections || opened_ < *settings_.total_connections;
     }
-    bool is_over() const {
-        return time_is_up() || (!may_open() && idle_.size() == slots_.size());
-    }
+    bool is_over() const { return time_is_up() || (!may_open() && idle_.size() == slots_.size()); }
 
     void open_some() {
         const auto now = Clock::now();
@@ -134,8 +132,8 @@ class Loader {
                 wait = milliseconds(0);
             }
         }
-        const int count = epoll_wait(epoll_.get(), events.data(), events.size(),
-                                     static_cast<int>(wait.count()));
+        const int count =
+            epoll_wait(epoll_.get(), events.data(), events.size(), static_cast<int>(wait.count()));
         if (count < 0 && errno != EINTR) {
             return Error::from_errno("epoll_wait");
         }
@@ -318,8 +316,8 @@ std::uint32_t percentile(std::vector<std::uint32_t>& latencies, double share) {
     if (latencies.empty()) {
         return 0;
     }
-    const auto index = static_cast<std::ptrdiff_t>(
-        share * static_cast<double>(latencies.size() - 1));
+    const auto index =
+        static_cast<std::ptrdiff_t>(share * static_cast<double>(latencies.size() - 1));
     std::nth_element(latencies.begin(), latencies.begin() + index, latencies.end());
     return latencies[static_cast<std::size_t>(index)];
 }

@@ -15,9 +15,9 @@ namespace fsm::test {
 enum class CloseWith : std::uint8_t { fin, reset };
 
 struct LoaderSettings {
-    std::vector<Endpoint> targets;  // taken in turn
-    std::uint64_t connections = 1;  // open at the same time
-    std::uint64_t request_size = 0;   // 0: connect only
+    std::vector<Endpoint> targets;   // taken in turn
+    std::uint64_t connections = 1;   // open at the same time
+    std::uint64_t request_size = 0;  // 0: connect only
     std::uint64_t response_size = 0;
     std::uint64_t requests_per_connection = 0;  // 0: as many as there is time for
     std::optional<std::uint64_t> total_connections;
@@ -29,7 +29,7 @@ struct LoaderSettings {
 struct LoaderResult {
     std::uint64_t requests = 0;
     std::uint64_t connected = 0;
-    std::uint64_t closed_in_turn = 0;                      // by us, after the last request
+    std::uint64_t closed_in_turn = 0;                     // by us, after the last request
     std::map<std::string, std::uint64_t> connect_errors;  // by errno name
     std::map<std::string, std::uint64_t> request_errors;  // EOF: the peer closed instead
     std::vector<std::uint32_t> latencies_us;

@@ -1,5 +1,5 @@
-// The modes of the stream tool. Each takes the arguments after its name, prints one line of JSON per
-// result on standard output and returns the process's exit status, or an error for the command
+// The modes of the stream tool. Each takes the arguments after its name, prints one line of JSON
+// per result on standard output and returns the process's exit status, or an error for the command
 // line's reader.
 #pragma once
 

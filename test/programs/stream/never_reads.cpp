@@ -61,8 +61,7 @@ Result<int> run_never_reads(const Arguments& arguments) {
     FSM_ASSIGN(const Options options,
                Options::parse(arguments, {"address", "port", "limit", "quiet-ms"}, {}));
     FSM_ASSIGN(const std::uint16_t port, options.port("port", 8080));
-    FSM_ASSIGN(const Endpoint target,
-               Endpoint::parse(options.text("address", "127.0.0.1"), port));
+    FSM_ASSIGN(const Endpoint target, Endpoint::parse(options.text("address", "127.0.0.1"), port));
     FSM_ASSIGN(const std::uint64_t limit, options.number("limit", 1ULL << 30U));
     FSM_ASSIGN(const std::uint64_t quiet, options.number("quiet-ms", 2000));
 
@@ -74,8 +73,8 @@ Result<int> run_never_reads(const Arguments& arguments) {
     const auto start = Clock::now();
     FSM_ASSIGN(const Fd fd, connect_to(target, kPatience));
     FSM_TRY(send_all(fd.get(), as_bytes(hello)));
-    FSM_ASSIGN(const Written written, write_until_blocked(fd, hello.seed, limit,
-                                                          std::chrono::milliseconds(quiet)));
+    FSM_ASSIGN(const Written written,
+               write_until_blocked(fd, hello.seed, limit, std::chrono::milliseconds(quiet)));
     std::printf("{\"written\": %lu, \"blocked\": %s, \"seconds\": %.3f}\n", written.bytes,
                 written.blocked ? "true" : "false", seconds_since(start));
     std::fflush(stdout);

@@ -374,8 +374,7 @@ class ServerLoop {
 Result<ServerSettings> parse_settings(const Arguments& arguments) {
     FSM_ASSIGN(const Options options,
                Options::parse(arguments,
-                              {"address", "port", "server-first-port", "workers", "max-size"},
-                              {}));
+                              {"address", "port", "server-first-port", "workers", "max-size"}, {}));
     ServerSettings settings;
     if (options.has("address")) {
         settings.addresses = {options.text("address", "")};
@@ -384,8 +383,7 @@ Result<ServerSettings> parse_settings(const Arguments& arguments) {
     }
     FSM_ASSIGN(settings.ports, parse_ports(options.text("port", "8080")));
     if (options.has("server-first-port")) {
-        FSM_ASSIGN(settings.server_first_ports,
-                   parse_ports(options.text("server-first-port", "")));
+        FSM_ASSIGN(settings.server_first_ports, parse_ports(options.text("server-first-port", "")));
     }
     FSM_ASSIGN(settings.workers, options.number("workers", 1));
     FSM_ASSIGN(settings.max_size, options.number("max-size", 4 * 1024 * 1024));

@@ -94,11 +94,10 @@ Result<std::uint16_t> validate(const Check& check) {
 }
 
 Result<Check> parse_check(const Arguments& arguments) {
-    FSM_ASSIGN(const Options options,
-               Options::parse(arguments,
-                              {"outbound", "inbound", "address", "target", "target-port",
-                               "seconds"},
-                              {}));
+    FSM_ASSIGN(
+        const Options options,
+        Options::parse(arguments,
+                       {"outbound", "inbound", "address", "target", "target-port", "seconds"}, {}));
     FSM_ASSIGN(const std::uint16_t outbound, options.port("outbound", 15001));
     FSM_ASSIGN(const std::uint16_t inbound, options.port("inbound", 15006));
     FSM_ASSIGN(const std::uint16_t target_port, options.port("target-port", 15002));
