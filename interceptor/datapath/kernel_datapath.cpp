@@ -22,7 +22,7 @@ Result<T> run_in(const Netns& netns, const std::function<Result<T>()>& work) {
     return std::move(*result);
 }
 
-SidecarPorts sidecar_ports(const InterceptionPolicy& policy) {
+ListenerPorts listener_ports(const InterceptionPolicy& policy) {
     return {policy.outbound_port4, policy.inbound_port4, policy.outbound_port6,
             policy.inbound_port6};
 }
@@ -79,7 +79,7 @@ bool is_full(const Error& error) {
 
 }  // namespace
 
-SidecarPorts sidecar_ports(const struct fsm_pod& entry) {
+ListenerPorts listener_ports(const struct fsm_pod& entry) {
     return {entry.outbound_port4, entry.inbound_port4, entry.outbound_port6, entry.inbound_port6};
 }
 
@@ -155,7 +155,7 @@ Result<EnrolledPod> KernelDatapath::enrol_by_steps(const Netns& netns,
                                                    const PodEnrolment& enrolment, UndoLog& undo) {
     const std::uint64_t cookie = enrolment.netns_cookie;
     FSM_ASSIGN(const auto before, (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(cookie)));
-    const SidecarPorts ports = sidecar_ports(enrolment.policy);
+    const ListenerPorts ports = listener_ports(enrolment.policy);
     PodDecision decision;
     decision.pod_id = fresh_pod_id();
     decision.acceleration = decide_acceleration(enrolment.policy);
@@ -238,7 +238,7 @@ Result<void> KernelDatapath::add_listeners(const Netns& netns, const PodEnrolmen
     FSM_ASSIGN(
         const std::vector<fsm_listener_key> added,
         take_over_listeners(map("fsm_listeners"), parts_.options.proc, netns.identity(),
-                            enrolment.netns_cookie, sidecar_ports(enrolment.policy), sockets));
+                            enrolment.netns_cookie, listener_ports(enrolment.policy), sockets));
     if (!added.empty()) {
         undo.add([this, added] { return remove_listeners(map("fsm_listeners"), added); });
     }
@@ -361,7 +361,7 @@ Result<void> KernelDatapath::switch_pod(std::uint64_t netns_cookie, const struct
 }
 
 Result<std::uint32_t> KernelDatapath::note_listeners(std::uint64_t netns_cookie,
-                                                     const SidecarPorts& ports,
+                                                     const ListenerPorts& ports,
                                                      const std::vector<ListeningSocket>& sockets) {
     FSM_ASSIGN(const auto before,
                (map("fsm_observed").lookup<std::uint64_t, struct fsm_observed>(netns_cookie)));
@@ -399,7 +399,7 @@ Result<void> KernelDatapath::remove_superseded(const Netns& netns, const PodEnro
             FSM_TRY(map("fsm_pod_ips").remove(map_address(address)));
         }
     }
-    FSM_TRY(forget_listeners(map("fsm_listeners"), cookie, sidecar_ports(entry)));
+    FSM_TRY(forget_listeners(map("fsm_listeners"), cookie, listener_ports(entry)));
     return inbound_of(entry) == InboundMechanism::tc ? detach_lookup(parts_.tree, cookie)
                                                      : detach_tc_filters(netns, cookie);
 }
@@ -430,7 +430,7 @@ Result<void> KernelDatapath::withdraw_locked(std::uint64_t netns_cookie, const N
     FSM_TRY(detach_lookup(parts_.tree, netns_cookie));
     if (netns != nullptr) {
         FSM_TRY(detach_tc_filters(*netns, netns_cookie));
-        FSM_TRY(forget_listeners(map("fsm_listeners"), netns_cookie, SidecarPorts()));
+        FSM_TRY(forget_listeners(map("fsm_listeners"), netns_cookie, ListenerPorts()));
     }
     return remove_tree(parts_.tree.pod(netns_cookie));
 }
@@ -508,7 +508,7 @@ Result<void> KernelDatapath::check_listeners(const Netns& netns, std::uint64_t n
     }
     FSM_ASSIGN(const std::vector<ListeningSocket> sockets, listening_sockets_in(netns));
     FSM_ASSIGN(const bool known, any_listener_known(map("fsm_listeners"), netns_cookie,
-                                                    sidecar_ports(entry), sockets));
+                                                    listener_ports(entry), sockets));
     if (!known) {
         return Error("the sidecar listens, but none of its listeners is known to the data path");
     }

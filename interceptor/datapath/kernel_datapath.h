@@ -24,7 +24,7 @@ class KernelDatapath : public Datapath {
   public:
     struct Parts {
         DatapathOptions options;
-        InstanceLock lock;
+        DatapathLock lock;
         PinTree tree;
         CgroupLinks links;
         MapSet maps;
@@ -84,7 +84,7 @@ class KernelDatapath : public Datapath {
     Result<void> detach_tc_filters(const Netns& netns, std::uint64_t netns_cookie);
     Result<void> add_addresses(const PodEnrolment& enrolment, UndoLog& undo);
     Result<void> switch_pod(std::uint64_t netns_cookie, const struct fsm_pod& entry, UndoLog& undo);
-    Result<std::uint32_t> note_listeners(std::uint64_t netns_cookie, const SidecarPorts& ports,
+    Result<std::uint32_t> note_listeners(std::uint64_t netns_cookie, const ListenerPorts& ports,
                                          const std::vector<ListeningSocket>& sockets);
     Result<void> purge_retired_policies();
     Result<void> withdraw_locked(std::uint64_t netns_cookie, const Netns* netns);
@@ -106,7 +106,7 @@ class KernelDatapath : public Datapath {
     std::uint32_t next_pod_id_ = 1;
 };
 
-SidecarPorts sidecar_ports(const struct fsm_pod& entry);
+ListenerPorts listener_ports(const struct fsm_pod& entry);
 
 // Runs sock_diag inside the namespace.
 Result<std::vector<ListeningSocket>> listening_sockets_in(const Netns& netns);

@@ -88,7 +88,7 @@ struct Wanted {
 
 // Sidecar sockets that are not entered yet.
 Result<std::vector<Wanted>> missing_listeners(const BpfMap& map, std::uint64_t netns_cookie,
-                                              const SidecarPorts& ports,
+                                              const ListenerPorts& ports,
                                               const std::vector<ListeningSocket>& sockets) {
     std::vector<Wanted> missing;
     for (const ListeningSocket& socket : sockets) {
@@ -127,7 +127,7 @@ Result<void> enter_all(const BpfMap& map, const std::vector<Wanted>& wanted,
 
 }  // namespace
 
-std::vector<fsm_listener_key> listener_keys(std::uint64_t netns_cookie, const SidecarPorts& ports,
+std::vector<fsm_listener_key> listener_keys(std::uint64_t netns_cookie, const ListenerPorts& ports,
                                             const ListeningSocket& socket) {
     std::vector<fsm_listener_key> keys;
     if (socket.port == 0) {
@@ -142,8 +142,8 @@ std::vector<fsm_listener_key> listener_keys(std::uint64_t netns_cookie, const Si
     return keys;
 }
 
-std::uint32_t listeners_seen(const SidecarPorts& ports, const std::vector<ListeningSocket>& sockets,
-                             std::uint32_t before) {
+std::uint32_t listeners_seen(const ListenerPorts& ports,
+                             const std::vector<ListeningSocket>& sockets, std::uint32_t before) {
     std::uint32_t outbound4 = 0;
     std::uint32_t others = 0;
     for (const ListeningSocket& socket : sockets) {
@@ -170,7 +170,7 @@ std::uint32_t listeners_seen(const SidecarPorts& ports, const std::vector<Listen
 
 Result<std::vector<fsm_listener_key>> take_over_listeners(
     const BpfMap& map, const std::string& proc, NetnsIdentity home, std::uint64_t netns_cookie,
-    const SidecarPorts& ports, const std::vector<ListeningSocket>& sockets) {
+    const ListenerPorts& ports, const std::vector<ListeningSocket>& sockets) {
     std::vector<fsm_listener_key> added;
     FSM_ASSIGN(const std::vector<Wanted> missing,
                missing_listeners(map, netns_cookie, ports, sockets));
@@ -188,7 +188,7 @@ Result<std::vector<fsm_listener_key>> take_over_listeners(
 }
 
 Result<bool> any_listener_known(const BpfMap& map, std::uint64_t netns_cookie,
-                                const SidecarPorts& ports,
+                                const ListenerPorts& ports,
                                 const std::vector<ListeningSocket>& sockets) {
     bool anybody_listens = false;
     for (const ListeningSocket& socket : sockets) {
@@ -207,7 +207,7 @@ Result<bool> any_listener_known(const BpfMap& map, std::uint64_t netns_cookie,
 }
 
 Result<void> forget_listeners(const BpfMap& map, std::uint64_t netns_cookie,
-                              const SidecarPorts& kept) {
+                              const ListenerPorts& kept) {
     FSM_ASSIGN(const std::vector<fsm_listener_key> keys, map.keys<fsm_listener_key>());
     const std::set<std::uint16_t> kept_ports = {kept.outbound4, kept.inbound4, kept.outbound6,
                                                 kept.inbound6};

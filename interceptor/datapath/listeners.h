@@ -30,7 +30,7 @@ struct ListeningSocket {
 Result<std::vector<ListeningSocket>> listening_sockets();
 
 // The ports of one sidecar, per family (0: none).
-struct SidecarPorts {
+struct ListenerPorts {
     std::uint16_t outbound4 = 0;
     std::uint16_t inbound4 = 0;
     std::uint16_t outbound6 = 0;
@@ -38,12 +38,12 @@ struct SidecarPorts {
 };
 
 // The keys under which a socket is entered, slot 0; none when the sidecar does not use it.
-std::vector<fsm_listener_key> listener_keys(std::uint64_t netns_cookie, const SidecarPorts& ports,
+std::vector<fsm_listener_key> listener_keys(std::uint64_t netns_cookie, const ListenerPorts& ports,
                                             const ListeningSocket& socket);
 
 // The bits of fsm_observed that these sockets account for; `before` are those that are set.
-std::uint32_t listeners_seen(const SidecarPorts& ports, const std::vector<ListeningSocket>& sockets,
-                             std::uint32_t before);
+std::uint32_t listeners_seen(const ListenerPorts& ports,
+                             const std::vector<ListeningSocket>& sockets, std::uint32_t before);
 
 // Duplicates of other processes' sockets by inode; what no process below `proc` has is missing.
 // Processes of `home` are asked first: sockets seldom leave the namespace they were made in.
@@ -54,17 +54,17 @@ Result<std::map<std::uint64_t, Fd>> take_sockets(const std::string& proc, NetnsI
 // they can be taken back. A socket that cannot be taken is an error.
 Result<std::vector<fsm_listener_key>> take_over_listeners(
     const BpfMap& map, const std::string& proc, NetnsIdentity home, std::uint64_t netns_cookie,
-    const SidecarPorts& ports, const std::vector<ListeningSocket>& sockets);
+    const ListenerPorts& ports, const std::vector<ListeningSocket>& sockets);
 
 // Whether a connection to the inbound port would find one of these sockets in the map; true also
 // when nobody listens there, because then there is nothing to be known.
 Result<bool> any_listener_known(const BpfMap& map, std::uint64_t netns_cookie,
-                                const SidecarPorts& ports,
+                                const ListenerPorts& ports,
                                 const std::vector<ListeningSocket>& sockets);
 
 // Removes the pod's listeners on every port but those of `kept`.
 Result<void> forget_listeners(const BpfMap& map, std::uint64_t netns_cookie,
-                              const SidecarPorts& kept);
+                              const ListenerPorts& kept);
 Result<void> remove_listeners(const BpfMap& map, const std::vector<fsm_listener_key>& keys);
 
 }  // namespace fsm

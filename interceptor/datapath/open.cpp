@@ -86,7 +86,7 @@ Result<void> retake_listeners(const DatapathOptions& options, const MapSet& maps
             FSM_ASSIGN(const auto sockets, listening_sockets_in(netns));
             auto taken =
                 take_over_listeners(maps.at("fsm_listeners"), options.proc, netns.identity(),
-                                    cookie, sidecar_ports(entry), sockets);
+                                    cookie, listener_ports(entry), sockets);
             // tc needs no listeners.
             if (!taken && (entry.flags & FSM_POD_INBOUND_TC) == 0) {
                 return std::move(taken.error());
@@ -192,7 +192,7 @@ void add_program_capabilities(KernelProbe& probe, const LoadedObject& loaded) {
 }
 
 Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, const PinTree& tree,
-                                             InstanceLock lock) {
+                                             DatapathLock lock) {
     std::string cgroup = options.cgroup;
     if (cgroup.empty()) {
         FSM_ASSIGN(cgroup, find_or_mount_cgroup2(options.run_directory));
@@ -220,7 +220,7 @@ Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, con
 
 Result<std::unique_ptr<Datapath>> Datapath::open(const DatapathOptions& options) {
     FSM_TRY(check_name(options.name));
-    FSM_ASSIGN(InstanceLock lock, InstanceLock::acquire(options.run_directory, options.name));
+    FSM_ASSIGN(DatapathLock lock, DatapathLock::acquire(options.run_directory, options.name));
     FSM_TRY(ensure_bpffs(options.bpffs, options.run_directory));
     const PinTree tree(options.bpffs, options.name);
     FSM_ASSIGN(const std::vector<std::string> pins_before, list_directory(tree.root()));

@@ -107,7 +107,7 @@ Result<bool> unpin(const std::string& path) {
     return Error::from_errno("remove " + path);
 }
 
-Result<InstanceLock> InstanceLock::acquire(const std::string& run_directory,
+Result<DatapathLock> DatapathLock::acquire(const std::string& run_directory,
                                            const std::string& name) {
     FSM_TRY(make_directories(run_directory, kRunMode));
     const std::string path = run_directory + "/" + name + ".lock";
@@ -123,10 +123,10 @@ Result<InstanceLock> InstanceLock::acquire(const std::string& run_directory,
         }
         return Error::from_errno("lock " + path);
     }
-    return InstanceLock(std::move(fd), path);
+    return DatapathLock(std::move(fd), path);
 }
 
-Result<void> InstanceLock::remove() {
+Result<void> DatapathLock::remove() {
     if (unlink(path_.c_str()) != 0 && errno != ENOENT) {
         return Error::from_errno("remove " + path_);
     }

@@ -57,14 +57,14 @@ Result<bool> unpin(const std::string& path);
 
 // One process at a time may change an instance. Held while the object lives; the kernel lets go of
 // it when the process dies.
-class InstanceLock {
+class DatapathLock {
   public:
-    static Result<InstanceLock> acquire(const std::string& run_directory, const std::string& name);
+    static Result<DatapathLock> acquire(const std::string& run_directory, const std::string& name);
     // To be called last by uninstall: the lock file goes too.
     Result<void> remove();
 
   private:
-    InstanceLock(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+    DatapathLock(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
     Fd fd_;
     std::string path_;

@@ -157,7 +157,7 @@ Result<void> remove_if_empty(const std::string& directory) {
 }  // namespace
 
 Result<void> Datapath::uninstall(const DatapathOptions& options) {
-    FSM_ASSIGN(InstanceLock lock, InstanceLock::acquire(options.run_directory, options.name));
+    FSM_ASSIGN(DatapathLock lock, DatapathLock::acquire(options.run_directory, options.name));
     const PinTree tree(options.bpffs, options.name);
     Failures failures;
     failures.note(stop_redirecting(tree));

@@ -126,10 +126,10 @@ TEST_F(Enrolment, ByTcTakesItsOwnQdiscAwayUnlessOthersUseIt) {
     must(datapath->withdraw(pod.cookie(), &pod.netns()));
     EXPECT_EQ(clsact(), "");
     must(datapath->enrol(pod.netns(), enrolment));
-    pod.shell("tc filter add dev eth0 egress prio 7 protocol all matchall action pass");
+    pod.shell("tc filter add dev eth0 egress prio 7 protocol all u32 match u32 0 0");
     must(datapath->withdraw(pod.cookie(), &pod.netns()));
     EXPECT_NE(clsact(), "");
-    EXPECT_THAT(pod.shell("tc filter show dev eth0 egress"), testing::HasSubstr("matchall"));
+    EXPECT_THAT(pod.shell("tc filter show dev eth0 egress"), testing::HasSubstr("u32"));
 }
 
 TEST_F(Enrolment, IsCheckedAgainstTheKernel) {

@@ -145,7 +145,7 @@ TEST_F(TakeOver, SteersConnectionsToATakenListener) {
     const Fd inbound = pod.listen({"0.0.0.0", kInbound});
     PodEnrolment enrolment = pod.enrolment();
     enrolment.addresses.push_back(must(IpAddress::parse("10.99.0.2")));
-    enrolment.interfaces.emplace_back("link");
+    enrolment.interfaces.emplace_back("between");
     EXPECT_EQ(client.connect("10.99.0.2", 8080), ECONNREFUSED);
     for (const auto mechanism :
          {InboundMechanism::sk_lookup, InboundMechanism::tc, InboundMechanism::sk_lookup}) {

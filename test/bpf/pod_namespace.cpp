@@ -144,9 +144,9 @@ int PodNamespace::connect(const std::string& address, std::uint16_t port) const 
 void connect_namespaces(const PodNamespace& a, const PodNamespace& b) {
     const std::string other =
         "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(b.netns().fd().get());
-    a.shell("ip link add link type veth peer name link netns " + other +
-            "; ip addr add 10.99.0.1/24 dev link; ip link set link up");
-    b.shell("ip addr add 10.99.0.2/24 dev link; ip link set link up");
+    a.shell("ip link add between type veth peer name between netns " + other +
+            "; ip addr add 10.99.0.1/24 dev between; ip link set between up");
+    b.shell("ip addr add 10.99.0.2/24 dev between; ip link set between up");
 }
 
 }  // namespace fsm::test

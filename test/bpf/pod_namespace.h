@@ -51,7 +51,7 @@ class PodNamespace {
     std::uint64_t cookie_;
 };
 
-// A veth pair between the two, 10.99.0.1/24 (in `a`) and 10.99.0.2/24 (in `b`), called "link".
+// A veth pair between the two, 10.99.0.1/24 (in `a`) and 10.99.0.2/24 (in `b`), called "between".
 void connect_namespaces(const PodNamespace& a, const PodNamespace& b);
 
 }  // namespace fsm::test
