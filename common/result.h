@@ -95,4 +95,4 @@ class [[nodiscard]] Result<void> {
     if (!FSM_CONCAT(fsm_assign_, __LINE__)) {                                     \
         return std::move(FSM_CONCAT(fsm_assign_, __LINE__).error());              \
     }                                                                             \
-    target = std::move(*FSM_CONCAT(fsm_assign_, __LINE__))
+    target = std::move(*FSM_CONCAT(fsm_assign_, __LINE__))  // NOLINT: target may be a declaration
