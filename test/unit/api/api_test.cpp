@@ -1,0 +1,171 @@
+#include <thread>
+#include <vector>
+
+#include "test/unit/api/api_fixture.h"
+
+namespace fsm::testing {
+
+namespace {
+
+class Api : public ApiTest {};
+
+TEST_F(Api, APodFromAddToDel) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    const auto added = ask("POST", "/v1/cni/create-pod", body_for(netns.path()));
+    EXPECT_EQ(added.status, 200);
+    EXPECT_EQ(added.body, "ok");
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_EQ(ask("POST", "/v1/cni/check-pod", body_for(netns.path())).status, 200);
+
+    const auto pods = ask("GET", "/v1/pods").json();
+    ASSERT_EQ(pods["pods"].size(), 1U);
+    EXPECT_EQ(pods["pods"][0]["pod"], "default/web");
+    EXPECT_EQ(pods["pods"][0]["state"], "in-mesh");
+    EXPECT_EQ(pods["pods"][0]["network"], "net");
+    EXPECT_EQ(pods["pods"][0]["addresses"][0], "10.77.0.5");
+
+    EXPECT_EQ(ask("POST", "/v1/cni/delete-pod", body_for("")).status, 200);
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+    EXPECT_EQ(ask("POST", "/v1/cni/delete-pod", body_for("")).status, 200);
+}
+
+TEST_F(Api, ErrorsAreCniErrors) {
+    const TestNetns netns;
+    source.fail("cannot tell");
+    const auto later = ask("POST", "/v1/cni/create-pod", body_for(netns.path()));
+    EXPECT_EQ(later.status, 503);
+    EXPECT_EQ(later.json()["code"], 11);
+    EXPECT_FALSE(later.json()["msg"].get<std::string>().empty());
+    EXPECT_NE(later.json()["details"].get<std::string>().find("cannot tell"), std::string::npos);
+    source.fail("");
+    source.put(mesh_pod("web"));
+    datapath.enrol_failure = "no";
+    const auto failed = ask("POST", "/v1/cni/create-pod", body_for(netns.path()));
+    EXPECT_EQ(failed.status, 500);
+    EXPECT_EQ(failed.json()["code"], 100);
+    const auto wrong = ask("POST", "/v1/cni/create-pod", body_for("/etc/passwd"));
+    EXPECT_EQ(wrong.status, 400);
+    EXPECT_EQ(wrong.json()["code"], 4);
+}
+
+TEST_F(Api, GarbageBodiesSayWhere) {
+    const std::pair<std::string, std::string> table[] = {
+        {"", "column 1"},
+        {"{\"ContainerID\":", "column 16"},
+        {"[]", "not a JSON object"},
+        {R"({"ContainerID":1})", "ContainerID is not a string"},
+        {R"({"StdinData":"%%%%"})", "StdinData"},
+        {std::string(300000, '['), ""},
+        {"\xff\xfe", "column 1"},
+    };
+    for (const auto& [body, mentions] : table) {
+        const auto answer = ask("POST", "/v1/cni/create-pod", body);
+        EXPECT_EQ(answer.status, 400) << body.substr(0, 40);
+        EXPECT_EQ(answer.json()["code"], 6) << body.substr(0, 40);
+        EXPECT_NE(answer.body.find(mentions), std::string::npos) << answer.body;
+    }
+}
+
+TEST_F(Api, WrongMethodsAndRoutes) {
+    const auto wrong = ask("GET", "/v1/cni/create-pod");
+    EXPECT_EQ(wrong.status, 405);
+    EXPECT_NE(wrong.header.find("Allow: POST"), std::string::npos);
+    EXPECT_EQ(ask("POST", "/v1/pods", "x").status, 405);
+    EXPECT_EQ(ask("DELETE", "/v1/cni/gc").status, 405);
+    EXPECT_EQ(ask("GET", "/v1/nothing").status, 404);
+    EXPECT_EQ(ask("GET", "/").status, 404);
+    EXPECT_EQ(ask("GET", "/v1/cni/../pods").status, 404);
+    EXPECT_EQ(ask("POST", "/v1/nothing", "{}").json()["msg"], "there is no such route");
+}
+
+TEST_F(Api, GarbageCollection) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    ASSERT_EQ(ask("POST", "/v1/cni/create-pod", body_for(netns.path())).status, 200);
+    // {"name":"net"}: no list, nothing happens.
+    EXPECT_EQ(ask("POST", "/v1/cni/gc", R"({"Path":"","StdinData":"eyJuYW1lIjoibmV0In0="})").status,
+              200);
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    // {"name":"net","cni.dev/valid-attachments":[]}
+    EXPECT_EQ(ask("POST", "/v1/cni/gc",
+                  R"({"StdinData":"eyJuYW1lIjoibmV0IiwiY25pLmRldi92YWxpZC1hdHRhY2htZW50cyI6W119"})")
+                  .status,
+              200);
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+}
+
+TEST_F(Api, StatusForTheRuntime) {
+    EXPECT_EQ(ask("GET", "/v1/cni/status").status, 200);
+    EXPECT_EQ(ask("GET", "/readyz").status, 200);
+    EXPECT_EQ(ask("GET", "/healthz").status, 200);
+    reconcile_age = std::chrono::minutes(5);
+    EXPECT_EQ(ask("GET", "/healthz").status, 503);
+    std::filesystem::remove_all(directory.path() + "/attachments");
+    const auto status = ask("GET", "/v1/cni/status");
+    EXPECT_EQ(status.status, 503);
+    EXPECT_EQ(status.json()["code"], 50);
+}
+
+TEST_F(Api, ReadOnlyViews) {
+    const auto status = ask("GET", "/v1/status").json();
+    EXPECT_EQ(status["profile"], "fsm");
+    EXPECT_EQ(status["automaticAcceleration"]["scope"], "sidecar");
+    EXPECT_EQ(status["capabilities"][0]["name"], "sk_lookup");
+    EXPECT_EQ(ask("GET", "/v1/programs").json()["programs"][0]["attached"], true);
+    EXPECT_EQ(ask("GET", "/v1/maps").json()["maps"][0]["entries"], 1);
+    EXPECT_EQ(ask("GET", "/v1/counters").json()["counters"]["connect_outbound"], 42);
+    EXPECT_EQ(ask("HEAD", "/v1/status").status, 200);
+    datapath.unreadable = true;
+    EXPECT_EQ(ask("GET", "/v1/maps").status, 500);
+}
+
+TEST_F(Api, Metrics) {
+    ask("POST", "/v1/cni/delete-pod", body_for(""));
+    const auto text = ask("GET", "/metrics").body;
+    for (const char* line :
+         {"fsm_connect_outbound_total 42", "fsm_map_entries{map=\"fsm_pods\"} 1",
+          "fsm_attachments{state=\"in-mesh\"} 0",
+          "fsm_cni_requests_total{result=\"ok\",verb=\"del\"} 1", "fsm_build_info{",
+          "fsm_scrape_errors 0"}) {
+        EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
+    }
+    datapath.unreadable = true;
+    EXPECT_NE(ask("GET", "/metrics").body.find("fsm_scrape_errors 1"), std::string::npos);
+}
+
+TEST_F(Api, AHundredAddsAtOnce) {
+    constexpr std::size_t kPods = 100;
+    std::vector<std::unique_ptr<TestNetns>> namespaces;
+    for (std::size_t i = 0; i < kPods; ++i) {
+        namespaces.push_back(std::make_unique<TestNetns>(
+            std::vector<std::string>{"addr add 10.77.1." + std::to_string(i + 1) + "/16 dev eth0"}));
+        source.put(mesh_pod("web" + std::to_string(i)));
+    }
+    std::vector<double> took(kPods);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < kPods; ++i) {
+        threads.emplace_back([&, i] {
+            const std::string number = std::to_string(i);
+            const auto begin = std::chrono::steady_clock::now();
+            EXPECT_EQ(ask("POST", "/v1/cni/create-pod",
+                          body_for(namespaces[i]->path(), "web" + number, "c" + number))
+                          .status,
+                      200);
+            took[i] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
+                                                                begin)
+                          .count();
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    std::sort(took.begin(), took.end());
+    std::printf("100 ADDs over the socket at once: median %.1f ms, p99 %.1f ms\n", took[kPods / 2],
+                took[98]);
+    EXPECT_EQ(datapath.size(), kPods);
+}
+
+}  // namespace
+
+}  // namespace fsm::testing

@@ -1,0 +1,244 @@
+// One test per row of docs/failure-policy.md that can be reached without the kernel's data path. The
+// names are quoted there.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/file.h"
+#include "test/unit/sync/enroller_fixture.h"
+
+namespace fsm::testing {
+
+namespace {
+
+class FailurePolicy : public EnrollerTest {};
+
+TEST_F(FailurePolicy, SourceCannotTell) {
+    const TestNetns netns;
+    source.fail("the manifest web.yaml cannot be read");
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), try_again_later,
+                     "web.yaml");
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, options.pod_lookup_timeout);
+    EXPECT_EQ(datapath.size(), 0U);
+    EXPECT_FALSE(file_exists(attachment_file()));
+    EXPECT_TRUE(enroller->attachments().empty());
+}
+
+TEST_F(FailurePolicy, UnknownPodPasses) {
+    const TestNetns netns;
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+    EXPECT_EQ(only_attachment().membership, Membership::unknown);
+    EXPECT_NE(only_attachment().reason.find("has no such pod"), std::string::npos);
+}
+
+TEST_F(FailurePolicy, UnknownPodIsRefused) {
+    options.unknown_pods = UnknownPods::refuse;
+    start();
+    const TestNetns netns;
+    EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), try_again_later,
+                     "unknownPods");
+    EXPECT_TRUE(enroller->attachments().empty());
+}
+
+TEST_F(FailurePolicy, ContainerThatIsNoPod) {
+    const TestNetns netns;
+    auto request = request_for("web", netns.path());
+    request.args = "IgnoreUnknown=1";
+    EXPECT_OK(enroller->create(request));
+    EXPECT_EQ(only_attachment().membership, Membership::unknown);
+    EXPECT_OK(enroller->remove(request));
+    options.unknown_pods = UnknownPods::refuse;
+    start();
+    EXPECT_CNI_ERROR(enroller->create(request), invalid_environment, "K8S_POD_NAME");
+}
+
+TEST_F(FailurePolicy, EnrolmentFails) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    datapath.enrol_failure = "attach sk_lookup: Operation not permitted";
+    EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), enrolment_failed,
+                     "attach sk_lookup: Operation not permitted");
+    EXPECT_FALSE(file_exists(attachment_file()));
+    EXPECT_TRUE(enroller->attachments().empty());
+    datapath.enrol_failure.clear();
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+}
+
+TEST_F(FailurePolicy, RepeatedAddFails) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    datapath.enrol_failure = "no memory";
+    EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), enrolment_failed,
+                     "no memory");
+    EXPECT_TRUE(datapath.enrolled(netns.cookie())) << "what was there before stays";
+    EXPECT_TRUE(file_exists(attachment_file()));
+    EXPECT_EQ(only_attachment().membership, Membership::in_mesh);
+}
+
+TEST_F(FailurePolicy, AttachmentCannotBeWritten) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    // A directory where the file belongs: root ignores permissions.
+    std::filesystem::create_directory(attachment_file());
+    EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), state_not_written,
+                     "c1-eth0");
+    EXPECT_EQ(datapath.enrol_calls(), 0);
+    EXPECT_TRUE(enroller->attachments().empty());
+}
+
+TEST_F(FailurePolicy, MeshedPodWithoutAddress) {
+    const TestNetns netns(std::vector<std::string>{});
+    source.put(mesh_pod("web"));
+    EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), enrolment_failed,
+                     "no address");
+    source.put(plain_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+}
+
+TEST_F(FailurePolicy, AddressOutsideTheMeshCannotBeForgotten) {
+    const TestNetns netns;
+    source.put(plain_pod("web"));
+    datapath.forget_failure = "map update: Invalid argument";
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    ASSERT_EQ(enroller->problems().size(), 1U);
+    EXPECT_NE(enroller->problems()[0].find("Invalid argument"), std::string::npos);
+}
+
+TEST_F(FailurePolicy, BadAnnotation) {
+    const TestNetns netns;
+    auto pod = mesh_pod("web");
+    pod.annotations["flomesh.io/outbound-port-exclusion-list"] = "x, 5432";
+    source.put(pod);
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    EXPECT_EQ(datapath.enrolment(netns.cookie()).policy.outbound.excluded_ports.count(5432), 1U);
+    ASSERT_FALSE(only_attachment().problems.empty());
+    EXPECT_NE(only_attachment().problems[0].find("outbound-port-exclusion-list"),
+              std::string::npos);
+}
+
+TEST_F(FailurePolicy, ChangedSettingsCannotBeApplied) {
+    const TestNetns netns;
+    auto pod = mesh_pod("web");
+    source.put(pod);
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    datapath.enrol_failure = "policy map is full";
+    pod.annotations["flomesh.io/outbound-port-exclusion-list"] = "5432";
+    source.put(pod);
+    enroller->reconcile_pod(pod.name);
+    EXPECT_TRUE(datapath.enrolled(netns.cookie())) << "the old rules stay";
+    EXPECT_CNI_ERROR(enroller->status(), limited_connectivity, "default/web: policy map is full");
+    EXPECT_CNI_ERROR(enroller->check(request_for("web", netns.path())), not_enrolled,
+                     "policy map is full");
+    datapath.enrol_failure.clear();
+    enroller->reconcile(ReconcileDepth::settings);
+    EXPECT_EQ(datapath.enrolment(netns.cookie()).policy.outbound.excluded_ports.count(5432), 1U);
+    EXPECT_OK(enroller->status());
+}
+
+TEST_F(FailurePolicy, RunningPodVanishesFromTheSource) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    source.erase({"default", "web"});
+    enroller->reconcile(ReconcileDepth::everything);
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_NE(only_attachment().reason.find("stays intercepted"), std::string::npos);
+    start();
+    EXPECT_TRUE(datapath.enrolled(netns.cookie())) << "after a restart too";
+    EXPECT_EQ(only_attachment().membership, Membership::in_mesh);
+}
+
+TEST_F(FailurePolicy, SourceCannotTellAboutARunningPod) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    source.fail("the connection is lost");
+    enroller->reconcile(ReconcileDepth::everything);
+    start();
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+}
+
+TEST_F(FailurePolicy, WithdrawalFails) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    datapath.withdraw_failure = "detach tc: Device busy";
+    EXPECT_CNI_ERROR(enroller->remove(request_for("web", "")), withdrawal_failed, "Device busy");
+    EXPECT_TRUE(file_exists(attachment_file())) << "it is tried again";
+    datapath.withdraw_failure.clear();
+    EXPECT_OK(enroller->remove(request_for("web", "")));
+}
+
+TEST_F(FailurePolicy, GarbageCollectionGoesOnAfterAFailure) {
+    const TestNetns first;
+    const TestNetns second;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", first.path(), "c1")));
+    EXPECT_OK(enroller->create(request_for("web", second.path(), "c2")));
+    datapath.withdraw_failure = "map delete: Bad address";
+    const auto outcome =
+        enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[]})");
+    EXPECT_CNI_ERROR(outcome, collection_incomplete, "c1-eth0");
+    EXPECT_CNI_ERROR(outcome, collection_incomplete, "c2-eth0");
+    datapath.withdraw_failure.clear();
+    EXPECT_OK(enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[]})"));
+    EXPECT_TRUE(enroller->attachments().empty());
+}
+
+TEST_F(FailurePolicy, CorruptAttachmentFile) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    std::ofstream(attachment_file()) << "{\"containerID\":";
+    start();
+    EXPECT_TRUE(file_exists(attachment_file() + ".corrupt"));
+    EXPECT_FALSE(file_exists(attachment_file()));
+    EXPECT_TRUE(datapath.enrolled(netns.cookie())) << "never around the sidecar";
+    const auto problems = enroller->problems();
+    ASSERT_EQ(problems.size(), 2U);
+    EXPECT_NE(problems[0].find("c1-eth0.json"), std::string::npos);
+    EXPECT_NE(problems[1].find(std::to_string(netns.cookie())), std::string::npos);
+    EXPECT_OK(enroller->remove(request_for("web", netns.path())));
+    EXPECT_FALSE(datapath.enrolled(netns.cookie())) << "DEL cleans all the same";
+}
+
+TEST_F(FailurePolicy, GarbageAmongDeletionNotes) {
+    const std::string deleted = directory.path() + "/deleted/";
+    std::ofstream(deleted + "a.json") << "not json";
+    std::ofstream(deleted + "b.json") << R"({"ContainerID":"../x","IfName":"eth0","Netns":""})";
+    std::ofstream(deleted + "c") << std::string(100000, 'x');
+    std::filesystem::create_directories(deleted + "d/e");
+    std::filesystem::create_symlink("/etc/passwd", deleted + "f.json");
+    enroller->consume_deletion_notes();
+    EXPECT_TRUE(std::filesystem::is_empty(deleted));
+    EXPECT_EQ(enroller->problems().size(), 5U);
+    EXPECT_TRUE(file_exists("/etc/passwd"));
+}
+
+TEST_F(FailurePolicy, DeletionNoteThatCannotBeCarriedOut) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    const std::string note = directory.path() + "/deleted/c1-eth0.json";
+    std::ofstream(note) << R"({"ContainerID":"c1","IfName":"eth0","Netns":""})";
+    datapath.withdraw_failure = "busy";
+    enroller->consume_deletion_notes();
+    EXPECT_TRUE(file_exists(note)) << "it is tried again";
+    datapath.withdraw_failure.clear();
+    enroller->consume_deletion_notes();
+    EXPECT_FALSE(file_exists(note));
+    EXPECT_EQ(datapath.size(), 0U);
+}
+
+TEST_F(FailurePolicy, StateDirectoryCannotBeWritten) {
+    std::filesystem::remove_all(directory.path() + "/attachments");
+    EXPECT_CNI_ERROR(enroller->status(), unavailable, "attachments");
+}
+
+}  // namespace
+
+}  // namespace fsm::testing
