@@ -59,6 +59,7 @@ Result<void> await_ready(const Fd& fd) {
 
 std::vector<char*> as_argv(std::vector<std::string>& strings) {
     std::vector<char*> pointers;
+    pointers.reserve(strings.size() + 1);
     for (std::string& text : strings) {
         pointers.push_back(text.data());
     }
