@@ -17,7 +17,6 @@ class Relay:
 
     def __init__(self, pod, directory, *options, uid=FSM_UID, outbound=15001, inbound=15003):
         self.place = pod.root.as_user(uid)
-        self.ports = (outbound, inbound)
         self._directory = pathlib.Path(directory) / f"relay-{pod.netns.name}-{uid}"
         self._directory.mkdir(exist_ok=True)
         os.chmod(self._directory, 0o777)
@@ -43,7 +42,10 @@ class Relay:
         return int(self._pid.read_text())
 
     def worker_pids(self):
-        children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        try:
+            children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        except FileNotFoundError:
+            return []
         return [int(number) for number in children.split()]
 
     def reload(self):
@@ -52,19 +54,12 @@ class Relay:
         eventually(lambda: self.pid != before)
 
     def stop(self):
-        """Ends it at once; open connections are cut."""
-        if self._pid.exists():
-            try:
-                os.kill(self.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self._process.kill()
+        """Ends it at once; open connections are cut. Its listeners are gone when this returns."""
+        pids = {self._process.pid, self.pid, *self.worker_pids()}
+        for pid in pids:
+            _kill(pid)
         self._process.wait(10)
-        eventually(lambda: not self._is_listening())
-
-    def _is_listening(self):
-        listing = self.place.as_user(0).run("ss", "-Hltn").stdout
-        return any(f":{port} " in listing for port in self.ports)
+        eventually(lambda: not any(_is_alive(pid) for pid in pids))
 
     def reports(self, listener=None):
         if not self._report.exists():
@@ -74,6 +69,22 @@ class Relay:
 
     def log(self):
         return (self._directory / "log").read_text()
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _is_alive(pid):
+    """A zombie has closed its sockets already."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 class HaProxy:

@@ -32,7 +32,7 @@ def test_a_hundred_pods_at_once_and_five_hundred_in_memory(make_mesh):
     print(f"{PODS} pods: {resident} kB resident")
     states = interceptor.pods()
     assert len(states) == PODS
-    assert {state["state"] for state in states} == {"in mesh"}
+    assert {state["state"] for state in states} == {"in-mesh"}
     p99 = sorted(measurement.whole.p99 for measurement in measured)
     assert p99[len(p99) // 2] < GENEROUS * GOAL_P99_MS
     assert resident < 2 * GOAL_RESIDENT_KB
@@ -59,7 +59,7 @@ def test_add_while_the_interceptor_is_away_fails_closed(make_mesh):
         pod.enrol()
     mesh.interceptor.start()
     pod.enrol()
-    assert pod.state()["state"] == "in mesh"
+    assert pod.state()["state"] == "in-mesh"
 
 
 def test_add_is_repeatable_and_check_finds_what_is_missing(mesh):

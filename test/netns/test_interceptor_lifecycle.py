@@ -80,7 +80,7 @@ def test_stopped_and_started_again_under_load(running, inbound):
         interceptor.start()
     expect_interception(client, server)
     expect_one_program_of_each(server, inbound)
-    assert client.state()["state"] == server.state()["state"] == "in mesh"
+    assert client.state()["state"] == server.state()["state"] == "in-mesh"
 
 
 def test_killed_three_times_in_a_row(running, inbound):
@@ -127,7 +127,7 @@ def test_upgraded_to_another_layout_of_the_maps_under_load(running, inbound):
     assert maps_after["fsm_pods"] != maps_before["fsm_pods"], "the maps were adopted nevertheless"
     expect_interception(client, server)
     expect_one_program_of_each(server, inbound)
-    assert client.state()["state"] == server.state()["state"] == "in mesh"
+    assert client.state()["state"] == server.state()["state"] == "in-mesh"
 
 
 def test_pods_and_annotations_of_its_absence_are_made_up_for(make_mesh, inbound):
