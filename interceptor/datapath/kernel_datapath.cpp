@@ -144,7 +144,7 @@ Result<EnrolledPod> KernelDatapath::enrol(const Netns& netns, const PodEnrolment
     UndoLog undo;
     auto enrolled = enrol_by_steps(netns, enrolment, undo);
     if (!enrolled) {
-        return undo.roll_back(std::move(enrolled.error()));
+        return undo.roll_back(enrolled.error());
     }
     return enrolled;
 }

@@ -15,7 +15,7 @@ class UndoLog {
     void add(std::function<Result<void>()> undo) { steps_.push_back(std::move(undo)); }
 
     // Runs the steps, the latest first, and returns `cause`, with what could not be undone.
-    Error roll_back(Error cause) {
+    Error roll_back(const Error& cause) {
         std::string message = cause.message();
         for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
             const auto undone = (*step)();
