@@ -53,14 +53,10 @@ void add_flags(CLI::App& app, Flags& flags) {
 void add_kubernetes_flags(CLI::App& app, KubernetesFlags& flags) {
     const std::string group = "Kubernetes (accepted, without effect with podSource.directory)";
     const std::vector<std::pair<const char*, std::string*>> options = {
-        {"--mesh-name", &flags.mesh_name},
-        {"--fsm-namespace", &flags.fsm_namespace},
-        {"--kubeconfig", &flags.kubeconfig},
-        {"--fsm-config-name", &flags.fsm_config_name},
-        {"--fsm-version", &flags.fsm_version},
-        {"--trust-domain", &flags.trust_domain},
-        {"--cni-bin-dir", &flags.cni_bin_dir},
-        {"--cni-config-dir", &flags.cni_config_dir},
+        {"--mesh-name", &flags.mesh_name},     {"--fsm-namespace", &flags.fsm_namespace},
+        {"--kubeconfig", &flags.kubeconfig},   {"--fsm-config-name", &flags.fsm_config_name},
+        {"--fsm-version", &flags.fsm_version}, {"--trust-domain", &flags.trust_domain},
+        {"--cni-bin-dir", &flags.cni_bin_dir}, {"--cni-config-dir", &flags.cni_config_dir},
     };
     for (const auto& [name, target] : options) {
         app.add_option(name, *target)->group(group);
@@ -129,8 +125,9 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
         app.add_subcommand(name, help)->callback([&line, command] { line.command = command; });
     };
     add_command("run", "serve (default)", Command::run);
-    add_command("uninstall", "remove everything that an interceptor left: the data path, its pins, "
-                             "the state directory, the socket. Stop the interceptor first",
+    add_command("uninstall",
+                "remove everything that an interceptor left: the data path, its pins, "
+                "the state directory, the socket. Stop the interceptor first",
                 Command::uninstall);
     add_command("check-config", "read the configuration and the profile, and say what is wrong",
                 Command::check_config);

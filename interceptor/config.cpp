@@ -72,8 +72,8 @@ void read_path(YamlMap& map, const std::string& key, std::string& target) {
     }
 }
 
-void read_size(YamlMap& map, const std::string& key, std::uint32_t& target,
-               std::uint64_t low = 1, std::uint64_t high = kMaxMapEntries) {
+void read_size(YamlMap& map, const std::string& key, std::uint32_t& target, std::uint64_t low = 1,
+               std::uint64_t high = kMaxMapEntries) {
     if (const auto number = map.number(key, low, high)) {
         target = static_cast<std::uint32_t>(*number);
     }
@@ -122,7 +122,8 @@ void read_paths(YamlMap& map, Config& config) {
     const std::string& name = config.datapath.name;
     if (name.empty() || name.size() > kLongestPinName || name.front() == '.' ||
         name.find('/') != std::string::npos) {
-        map.fail("bpfName", "must be the name of one directory below bpffs, it is \"" + name + "\"");
+        map.fail("bpfName",
+                 "must be the name of one directory below bpffs, it is \"" + name + "\"");
     }
 }
 
@@ -202,10 +203,9 @@ void Config::set_proc(const std::string& directory) {
 
 Result<std::string> parse_log_level(const std::string& text) {
     static const std::map<std::string, std::string> kLevels = {
-        {"trace", "trace"}, {"debug", "debug"},       {"info", "info"},
-        {"warn", "warning"}, {"warning", "warning"},  {"error", "error"},
-        {"fatal", "critical"}, {"panic", "critical"}, {"off", "off"},
-        {"disabled", "off"},
+        {"trace", "trace"},     {"debug", "debug"},  {"info", "info"},      {"warn", "warning"},
+        {"warning", "warning"}, {"error", "error"},  {"fatal", "critical"}, {"panic", "critical"},
+        {"off", "off"},         {"disabled", "off"},
     };
     const auto found = kLevels.find(text);
     if (found == kLevels.end()) {

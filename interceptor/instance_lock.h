@@ -1,5 +1,5 @@
-// InstanceLock: one interceptor per state directory. Held until it is destroyed or the process ends,
-// however it ends.
+// InstanceLock: one interceptor per state directory. Held until it is destroyed or the process
+// ends, however it ends.
 #pragma once
 
 #include <string>

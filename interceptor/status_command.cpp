@@ -45,7 +45,8 @@ Result<std::string> ask(const std::string& socket) {
 std::string describe(const nlohmann::json& status) {
     const auto text = [](const nlohmann::json& value) { return value.get<std::string>(); };
     std::string out;
-    out += "version       " + text(status.at("version")) + " (pid " + status.at("pid").dump() + ")\n";
+    out +=
+        "version       " + text(status.at("version")) + " (pid " + status.at("pid").dump() + ")\n";
     out += "profile       " + text(status.at("profile")) + "\n";
     out += "pods from     " + text(status.at("podSource")) + "\n";
     out += "inbound       " + text(status.at("inbound")) + "\n";

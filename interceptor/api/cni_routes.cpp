@@ -38,8 +38,10 @@ CniOutcome read_string(const json& document, const char* key, std::string& targe
 
 CniOutcome read_fields(const json& document, CniRequest& request) {
     const std::pair<const char*, std::string*> fields[] = {
-        {"ContainerID", &request.key.container_id}, {"IfName", &request.key.ifname},
-        {"Netns", &request.netns},                  {"Args", &request.args},
+        {"ContainerID", &request.key.container_id},
+        {"IfName", &request.key.ifname},
+        {"Netns", &request.netns},
+        {"Args", &request.args},
         {"StdinData", &request.stdin_data},
     };
     for (const auto& [key, target] : fields) {

@@ -89,8 +89,7 @@ HttpResponse error_response(int status, int cni_code, const std::string& message
 }
 
 std::string raw_response(const HttpResponse& response) {
-    return "HTTP/1.1 " + std::to_string(response.status) + " " +
-           phrase_of(response.status) +
+    return "HTTP/1.1 " + std::to_string(response.status) + " " + phrase_of(response.status) +
            "\r\nConnection: close\r\nContent-Type: " + response.content_type +
            "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n\r\n" +
            response.body;
@@ -165,7 +164,8 @@ void HttpRouter::post(const std::string& path, HttpHandler handler) {
 std::string HttpRouter::respond(std::string request) const {
     auto response = engine_->respond(std::move(request));
     if (response.empty()) {
-        response = raw_response(error_response(400, kUndecodable, "this is not an HTTP request", ""));
+        response =
+            raw_response(error_response(400, kUndecodable, "this is not an HTTP request", ""));
     }
     return response;
 }

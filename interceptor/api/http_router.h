@@ -1,5 +1,5 @@
-// HttpRouter: from the bytes of one HTTP request to the bytes of its response. Parsing and writing of
-// HTTP is cpp-httplib's; this header keeps it out of the rest.
+// HttpRouter: from the bytes of one HTTP request to the bytes of its response. Parsing and writing
+// of HTTP is cpp-httplib's; this header keeps it out of the rest.
 #pragma once
 
 #include <functional>

@@ -53,8 +53,7 @@ void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(UnixListener listener,
-                                                      const HttpRouter& router,
-                                                      HttpLimits limits) {
+                                                      const HttpRouter& router, HttpLimits limits) {
     Fd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake) {
         return Error::from_errno("make an eventfd");
@@ -168,10 +167,10 @@ void HttpServer::drop_late_clients() {
             continue;
         }
         if (!client->draining && !client->request.empty()) {
-            send_within(client->fd,
-                        raw_response(error_response(408, kTryAgainLater,
-                                                    "the request took too long", "")),
-                        std::chrono::milliseconds(0));
+            send_within(
+                client->fd,
+                raw_response(error_response(408, kTryAgainLater, "the request took too long", "")),
+                std::chrono::milliseconds(0));
         }
         client = clients_.erase(client);
     }

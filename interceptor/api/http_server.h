@@ -1,8 +1,8 @@
 // HttpServer: accepts connections on a Unix socket, one request each.
 //
-// One thread waits for all clients that have not sent their whole request yet; only complete requests
-// reach the worker threads. So clients that connect and say nothing, or a byte a second, cost a
-// descriptor for a bounded time and no thread.
+// One thread waits for all clients that have not sent their whole request yet; only complete
+// requests reach the worker threads. So clients that connect and say nothing, or a byte a second,
+// cost a descriptor for a bounded time and no thread.
 #pragma once
 
 #include <atomic>
@@ -67,7 +67,7 @@ class HttpServer {
     const HttpLimits limits_;
     Fd wake_;
     std::atomic<bool> stopping_ = false;
-    std::list<Client> clients_;  // of the thread alone; oldest first
+    std::list<Client> clients_;                             // of the thread alone; oldest first
     std::chrono::steady_clock::time_point accept_again_{};  // out of descriptors until then
     WorkerPool workers_;
     std::thread thread_;  // last: it uses the others

@@ -57,12 +57,11 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
         failures += state.failure.empty() ? 0 : 1;
         problems += static_cast<double>(state.problems.size());
     }
-    auto attachments = gauge("fsm_attachments", "Attachments of this node by their pod's state", {});
-    for (const auto state :
-         {Membership::unknown, Membership::not_in_mesh, Membership::in_mesh}) {
-        attachments.metric.push_back(
-            gauge_value(members[static_cast<std::size_t>(state)],
-                        {{"state", std::string(to_string(state))}}));
+    auto attachments =
+        gauge("fsm_attachments", "Attachments of this node by their pod's state", {});
+    for (const auto state : {Membership::unknown, Membership::not_in_mesh, Membership::in_mesh}) {
+        attachments.metric.push_back(gauge_value(members[static_cast<std::size_t>(state)],
+                                                 {{"state", std::string(to_string(state))}}));
     }
     families.push_back(std::move(attachments));
     families.push_back(gauge("fsm_attachment_failures",
@@ -73,22 +72,22 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
 }
 
 void add_node(const Views& views, Families& families) {
-    families.push_back(gauge("fsm_build_info", "Version and profile of the interceptor",
-                             {gauge_value(1, {{"version", kVersion}, {"profile", views.profile}})}));
     families.push_back(
-        gauge("fsm_automatic_acceleration", "What acceleration: auto means on this kernel",
-              {gauge_value(1, {{"scope", std::string(to_string(
-                                             views.datapath.automatic_acceleration()))},
-                               {"reason", views.datapath.automatic_acceleration_reason()}})}));
+        gauge("fsm_build_info", "Version and profile of the interceptor",
+              {gauge_value(1, {{"version", kVersion}, {"profile", views.profile}})}));
+    families.push_back(gauge(
+        "fsm_automatic_acceleration", "What acceleration: auto means on this kernel",
+        {gauge_value(1, {{"scope", std::string(to_string(views.datapath.automatic_acceleration()))},
+                         {"reason", views.datapath.automatic_acceleration_reason()}})}));
     auto capabilities = gauge("fsm_kernel_capability", "1: this kernel can do it", {});
     for (const auto& capability : views.datapath.capabilities()) {
         capabilities.metric.push_back(
             gauge_value(capability.works ? 1 : 0, {{"name", capability.name}}));
     }
     families.push_back(std::move(capabilities));
-    families.push_back(gauge("fsm_problems", "Problems of the interceptor and its pod source",
-                             {gauge_value(static_cast<double>(views.enroller.problems().size()),
-                                          {})}));
+    families.push_back(
+        gauge("fsm_problems", "Problems of the interceptor and its pod source",
+              {gauge_value(static_cast<double>(views.enroller.problems().size()), {})}));
 }
 
 }  // namespace

@@ -48,9 +48,9 @@ RequestBuffer::State RequestBuffer::refuse(int status, std::string reason) {
 RequestBuffer::State RequestBuffer::read_header() {
     const auto end = bytes_.find(kHeaderEnd);
     if (end == std::string::npos || end > kMaxHeader) {
-        return bytes_.size() > kMaxHeader
-                   ? refuse(431, "the header is larger than " + std::to_string(kMaxHeader) + " bytes")
-                   : State::incomplete;
+        return bytes_.size() > kMaxHeader ? refuse(431, "the header is larger than " +
+                                                            std::to_string(kMaxHeader) + " bytes")
+                                          : State::incomplete;
     }
     std::optional<std::size_t> body;
     std::string_view lines(bytes_.data(), end);

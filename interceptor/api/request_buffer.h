@@ -1,6 +1,6 @@
-// RequestBuffer: collects the bytes of one HTTP request until it is complete, so that no thread ever
-// waits for a slow client. It knows just enough of HTTP/1.1 to tell where a request ends; what the
-// request says is read by the router.
+// RequestBuffer: collects the bytes of one HTTP request until it is complete, so that no thread
+// ever waits for a slow client. It knows just enough of HTTP/1.1 to tell where a request ends; what
+// the request says is read by the router.
 #pragma once
 
 #include <cstddef>

@@ -9,20 +9,18 @@ namespace fsm {
 namespace {
 
 // Seconds. The time limits that matter: 20 ms for ADD under load, 5 s for a pod to become known.
-const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.0025, 0.005, 0.01, 0.02, 0.05,
-                                                          0.1,   0.25,   0.5,   1,    2.5,  5,
-                                                          10};
+const prometheus::Histogram::BucketBoundaries kBuckets = {
+    0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
 }  // namespace
 
 class RequestMeter::Families {
   public:
     prometheus::Registry registry;
-    prometheus::Family<prometheus::Counter>& requests =
-        prometheus::BuildCounter()
-            .Name("fsm_cni_requests_total")
-            .Help("CNI requests by verb and result")
-            .Register(registry);
+    prometheus::Family<prometheus::Counter>& requests = prometheus::BuildCounter()
+                                                            .Name("fsm_cni_requests_total")
+                                                            .Help("CNI requests by verb and result")
+                                                            .Register(registry);
     prometheus::Family<prometheus::Histogram>& durations =
         prometheus::BuildHistogram()
             .Name("fsm_cni_request_duration_seconds")

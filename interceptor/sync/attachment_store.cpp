@@ -83,7 +83,8 @@ std::string set_aside(const fs::path& path, const std::string& why) {
         return problem + Error::from_errno(", nor renamed to " + kept).message();
     }
     return problem + "; it was renamed to " + kept +
-           ". Its pod keeps what the kernel holds, but is not checked: restart the pod, then delete "
+           ". Its pod keeps what the kernel holds, but is not checked: restart the pod, then "
+           "delete "
            "the file";
 }
 

@@ -52,9 +52,8 @@ std::vector<AttachmentState> AttachmentTable::all() const {
 bool AttachmentTable::has_other(const AttachmentKey& key,
                                 const std::function<bool(const AttachmentState&)>& fits) const {
     const std::lock_guard guard(mutex_);
-    return std::any_of(states_.begin(), states_.end(), [&](const auto& entry) {
-        return entry.first != key && fits(entry.second);
-    });
+    return std::any_of(states_.begin(), states_.end(),
+                       [&](const auto& entry) { return entry.first != key && fits(entry.second); });
 }
 
 std::string AttachmentTable::first_interface(std::uint64_t netns_cookie) const {

@@ -31,9 +31,7 @@ struct CniError {
     std::string details;  // why, and what to do
 
     CniError(CniErrorCode error_code, std::string error_message, std::string error_details)
-        : code(error_code),
-          message(std::move(error_message)),
-          details(std::move(error_details)) {}
+        : code(error_code), message(std::move(error_message)), details(std::move(error_details)) {}
 };
 
 // What a CNI operation came to: nullopt is success. Must be looked at, like Result.

@@ -120,8 +120,9 @@ CniOutcome validate_key(const AttachmentKey& key) {
     if (id.empty() || !is_alphanumeric(id.front()) ||
         !std::all_of(id.begin(), id.end(), is_container_id_character)) {
         return environment_error("CNI_CONTAINERID",
-                                 shown(id) + " must begin with a letter or digit, and go on with "
-                                             "letters, digits, '_', '.' or '-'");
+                                 shown(id) +
+                                     " must begin with a letter or digit, and go on with "
+                                     "letters, digits, '_', '.' or '-'");
     }
     if (id.size() > kMaxContainerId) {
         return environment_error("CNI_CONTAINERID",
@@ -130,9 +131,9 @@ CniOutcome validate_key(const AttachmentKey& key) {
     const std::string& ifname = key.ifname;
     if (ifname.empty() || ifname.size() > kMaxInterfaceName || ifname == "." || ifname == ".." ||
         !std::all_of(ifname.begin(), ifname.end(), is_interface_character)) {
-        return environment_error("CNI_IFNAME",
-                                 shown(ifname) + " must have 1 to 15 characters without '/', ':' "
-                                                 "and white space");
+        return environment_error("CNI_IFNAME", shown(ifname) +
+                                                   " must have 1 to 15 characters without '/', ':' "
+                                                   "and white space");
     }
     return {};
 }

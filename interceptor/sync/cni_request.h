@@ -50,7 +50,7 @@ CniArgs parse_cni_args(std::string_view args);
 
 // What the interceptor reads out of the network configuration on the plugin's standard input.
 struct NetworkConfig {
-    std::string network;                   // "name"; empty when absent
+    std::string network;                      // "name"; empty when absent
     std::vector<IpAddress> result_addresses;  // prevResult.ips[].address
     // "cni.dev/valid-attachments"; nullopt when absent or null, which is not the same as empty.
     std::optional<std::vector<AttachmentKey>> valid_attachments;

@@ -75,8 +75,7 @@ Result<Netns> Enroller::open_pod_netns(const std::string& path) const {
 }
 
 bool Enroller::is_alive(const Attachment& attachment) const {
-    return attachment.boot_id == boot_id_ &&
-           identity_at(attachment.netns_path) == attachment.netns;
+    return attachment.boot_id == boot_id_ && identity_at(attachment.netns_path) == attachment.netns;
 }
 
 std::optional<Netns> Enroller::open_if_same(const Attachment& attachment) const {
@@ -90,7 +89,8 @@ std::optional<Netns> Enroller::open_if_same(const Attachment& attachment) const 
     return std::move(*netns);
 }
 
-// ---- create --------------------------------------------------------------------------------------
+// ---- create
+// --------------------------------------------------------------------------------------
 
 CniOutcome Enroller::create(const CniRequest& request) {
     if (auto valid = validate_key(request.key); !valid) {
@@ -128,8 +128,7 @@ CniOutcome Enroller::look_up(const Candidate& candidate, FoundPod& found) const 
     if (!reference.name.empty()) {
         auto answer = lookup_.wait_for(reference, options_.pod_lookup_timeout);
         if (!answer) {
-            return CniError(CniErrorCode::try_again_later,
-                            "pod " + name + " is not known yet",
+            return CniError(CniErrorCode::try_again_later, "pod " + name + " is not known yet",
                             "asked " + source_.description() + " for " +
                                 std::to_string(options_.pod_lookup_timeout.count()) +
                                 " ms: " + answer.error().message() +
@@ -160,10 +159,9 @@ CniOutcome Enroller::settle(AttachmentState& state, const FoundPod& found,
                            ? "the container runtime names no pod"
                            : source_.description() + " has no such pod";
     }
-    const auto done =
-        found ? keeper_.apply(state, decide(profile_, *found, options_.defaults), candidate.netns,
-                              candidate.view)
-              : keeper_.leave_outside(state, candidate.netns, candidate.view);
+    const auto done = found ? keeper_.apply(state, decide(profile_, *found, options_.defaults),
+                                            candidate.netns, candidate.view)
+                            : keeper_.leave_outside(state, candidate.netns, candidate.view);
     const std::string name = state.attachment.pod.to_string();
     if (state.membership == Membership::in_mesh) {
         if (!done) {
@@ -244,15 +242,15 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
     // On disk first: a crash after this is cleaned up by the next start, a crash between enrolling
     // and writing would leave an enrolment that nobody knows.
     if (auto saved = store_.save(state.attachment); !saved) {
-        return undo(state, candidate.netns, previous,
-                    CniError(CniErrorCode::state_not_written,
-                             "cannot remember the attachment " + key.to_string(),
-                             saved.error().message()));
+        return undo(
+            state, candidate.netns, previous,
+            CniError(CniErrorCode::state_not_written,
+                     "cannot remember the attachment " + key.to_string(), saved.error().message()));
     }
     table_.put(state);
     if (auto settled = settle(state, found, candidate); !settled) {
-        spdlog::error("pod={} {}: {}", state.attachment.pod.to_string(),
-                      settled.error().message, settled.error().details);
+        spdlog::error("pod={} {}: {}", state.attachment.pod.to_string(), settled.error().message,
+                      settled.error().details);
         return undo(state, candidate.netns, previous, settled);
     }
     log_new_problems(state, {});
@@ -260,7 +258,8 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
     return {};
 }
 
-// ---- remove --------------------------------------------------------------------------------------
+// ---- remove
+// --------------------------------------------------------------------------------------
 
 Result<void> Enroller::forget(const AttachmentState& state, const Netns* netns) {
     FSM_TRY(keeper_.detach(state, netns));
@@ -349,8 +348,8 @@ void Enroller::consume_deletion_notes() {
     const auto problems = notes_.consume([&](const CniRequest& request) {
         const auto removed = remove(request);
         if (!removed) {
-            problems_.add("deletion note of " + request.key.to_string() + " is kept: " +
-                          removed.error().message + ": " + removed.error().details);
+            problems_.add("deletion note of " + request.key.to_string() +
+                          " is kept: " + removed.error().message + ": " + removed.error().details);
         }
         return static_cast<bool>(removed);
     });
@@ -359,7 +358,8 @@ void Enroller::consume_deletion_notes() {
     }
 }
 
-// ---- check and status ----------------------------------------------------------------------------
+// ---- check and status
+// ----------------------------------------------------------------------------
 
 CniOutcome Enroller::check(const CniRequest& request) {
     if (auto valid = validate_key(request.key); !valid) {

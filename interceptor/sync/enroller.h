@@ -5,9 +5,9 @@
 // enters the mesh later is found. Which failure stops a pod and which does not:
 // docs/failure-policy.md.
 //
-// Threads: every function may be called from any thread. Operations on one container are serialised;
-// those on different containers run at the same time. No network namespace is held open between
-// calls.
+// Threads: every function may be called from any thread. Operations on one container are
+// serialised; those on different containers run at the same time. No network namespace is held open
+// between calls.
 #pragma once
 
 #include <atomic>
@@ -47,8 +47,8 @@ struct EnrollerOptions {
     NodeDefaults defaults;
 };
 
-// How thorough a pass over the attachments is: `settings` looks whether namespaces live and what the
-// pod source says; `everything` also enters the namespaces and verifies the data path.
+// How thorough a pass over the attachments is: `settings` looks whether namespaces live and what
+// the pod source says; `everything` also enters the namespaces and verifies the data path.
 enum class ReconcileDepth : std::uint8_t { settings, everything };
 
 class Enroller {
@@ -64,7 +64,8 @@ class Enroller {
     CniOutcome create(const CniRequest& request);
     CniOutcome remove(const CniRequest& request);
     CniOutcome check(const CniRequest& request);
-    // Removes the attachments of the configuration's network that its list of valid ones leaves out.
+    // Removes the attachments of the configuration's network that its list of valid ones leaves
+    // out.
     CniOutcome collect_garbage(std::string_view network_config);
     // Whether ADD can be served (50), and whether pods lack the interception they should have (51).
     CniOutcome status() const;

@@ -34,7 +34,8 @@ const EnrolledPod* find_cookie(const std::vector<EnrolledPod>& held, std::uint64
 
 }  // namespace
 
-// ---- start ---------------------------------------------------------------------------------------
+// ---- start
+// ---------------------------------------------------------------------------------------
 
 Result<void> Enroller::restore() {
     FSM_ASSIGN(auto loaded, store_.load());
@@ -82,7 +83,8 @@ void Enroller::adopt(Attachment attachment, const std::vector<EnrolledPod>& held
     table_.put(state);
 }
 
-// ---- passes --------------------------------------------------------------------------------------
+// ---- passes
+// --------------------------------------------------------------------------------------
 
 void Enroller::reconcile(ReconcileDepth depth) {
     for (const auto& key : table_.keys()) {
@@ -100,7 +102,8 @@ void Enroller::reconcile_pod(const PodName& name) {
     for (const auto& state : table_.all()) {
         const PodName& attached = state.attachment.pod;
         // A runtime's name for a pod that was not known can differ from the pod's own.
-        if (attached == name || (state.membership == Membership::unknown && !attached.name.empty())) {
+        if (attached == name ||
+            (state.membership == Membership::unknown && !attached.name.empty())) {
             reconcile_one(state.attachment.key, ReconcileDepth::settings);
         }
     }
@@ -155,7 +158,8 @@ void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& d
     const auto problems_before = state.problems;
     const auto failure_before = state.failure;
     const auto membership_before = state.membership;
-    if (state.attachment.pod != pod.name || (state.attachment.pod_uid.empty() && !pod.uid.empty())) {
+    if (state.attachment.pod != pod.name ||
+        (state.attachment.pod_uid.empty() && !pod.uid.empty())) {
         state.attachment.pod = pod.name;
         state.attachment.pod_uid = pod.uid;
         if (auto saved = store_.save(state.attachment); !saved) {
@@ -167,10 +171,9 @@ void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& d
     if (!netns) {
         return;  // lost this very moment: the next pass withdraws it
     }
-    const auto view =
-        look_into(*netns, table_.first_interface(state.attachment.netns_cookie));
-    const auto done = view ? keeper_.apply(state, decision, *netns, *view)
-                           : Result<void>(view.error());
+    const auto view = look_into(*netns, table_.first_interface(state.attachment.netns_cookie));
+    const auto done =
+        view ? keeper_.apply(state, decision, *netns, *view) : Result<void>(view.error());
     if (!done) {
         state.failure = done.error().message();
         if (state.failure != failure_before) {

@@ -17,12 +17,12 @@ std::string addresses_of(const EnrolledPod& enrolled) {
 }
 
 void log_enrolled(const AttachmentState& state) {
-    spdlog::info("pod={} container={} interface={} enrolled: netns_cookie={} addresses={} inbound={} "
-                 "acceleration={}",
-                 state.attachment.pod.to_string(), state.attachment.key.container_id,
-                 state.attachment.key.ifname, state.enrolled->netns_cookie,
-                 addresses_of(*state.enrolled), to_string(state.enrolled->inbound),
-                 to_string(state.enrolled->acceleration));
+    spdlog::info(
+        "pod={} container={} interface={} enrolled: netns_cookie={} addresses={} inbound={} "
+        "acceleration={}",
+        state.attachment.pod.to_string(), state.attachment.key.container_id,
+        state.attachment.key.ifname, state.enrolled->netns_cookie, addresses_of(*state.enrolled),
+        to_string(state.enrolled->inbound), to_string(state.enrolled->acceleration));
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // EnrolmentKeeper: carries a decision about one pod into the data path, and back out of it.
 //
-// Two attachments can share a network namespace (two interfaces of a container), while the data path
-// knows namespaces: a namespace is enrolled with its first attachment and withdrawn with its last.
+// Two attachments can share a network namespace (two interfaces of a container), while the data
+// path knows namespaces: a namespace is enrolled with its first attachment and withdrawn with its
+// last.
 #pragma once
 
 #include <optional>

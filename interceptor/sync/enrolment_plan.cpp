@@ -73,7 +73,8 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
                                      const NetnsView& view, const std::string& proc) {
     if (view.addresses.empty()) {
         return Error(
-            "the network namespace has no address beside loopback and link-local ones; fsm-cni must "
+            "the network namespace has no address beside loopback and link-local ones; fsm-cni "
+            "must "
             "stand behind the plugin that gives the pod its addresses");
     }
     EnrolmentPlan plan;

@@ -1,5 +1,5 @@
-// KeyedMutex: one lock per key, made on demand and gone with its last user, so that slow work on one
-// container never waits for slow work on another.
+// KeyedMutex: one lock per key, made on demand and gone with its last user, so that slow work on
+// one container never waits for slow work on another.
 #pragma once
 
 #include <map>

@@ -128,8 +128,8 @@ Result<NetnsView> look_from_this_thread() {
     const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
     for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
         note_interface(*entry, view);
-        if (entry->ifa_addr != nullptr && (entry->ifa_addr->sa_family == AF_INET ||
-                                           entry->ifa_addr->sa_family == AF_INET6)) {
+        if (entry->ifa_addr != nullptr &&
+            (entry->ifa_addr->sa_family == AF_INET || entry->ifa_addr->sa_family == AF_INET6)) {
             note_address(*entry, view);
         }
     }

@@ -23,8 +23,9 @@ Result<FoundPod> PodLookup::find_by_name_alone(const std::string& name) const {
             continue;
         }
         if (found) {
-            return Error("the runtime names the pod " + name + " without a namespace, and there is " +
-                         found->name.to_string() + " as well as " + pod.name.to_string());
+            return Error("the runtime names the pod " + name +
+                         " without a namespace, and there is " + found->name.to_string() +
+                         " as well as " + pod.name.to_string());
         }
         found = pod;
     }

@@ -1,5 +1,5 @@
-// ProblemLog: the last incidents that belong to no living pod (a corrupt file, a garbled note), kept
-// for the status. Each is logged when it is added.
+// ProblemLog: the last incidents that belong to no living pod (a corrupt file, a garbled note),
+// kept for the status. Each is logged when it is added.
 #pragma once
 
 #include <deque>

@@ -1,4 +1,5 @@
-// Reconciler: the thread that calls the Enroller's passes, every few seconds and when a pod changes.
+// Reconciler: the thread that calls the Enroller's passes, every few seconds and when a pod
+// changes.
 #pragma once
 
 #include <atomic>

@@ -89,12 +89,10 @@ class ApiTest : public EnrollerTest {
     static std::string body_for(const std::string& netns, const std::string& pod = "web",
                                 const std::string& container = "c1") {
         // base64 of {"name":"net"}
-        return nlohmann::json{{"ContainerID", container},
-                              {"Netns", netns},
-                              {"IfName", "eth0"},
-                              {"Args", "K8S_POD_NAMESPACE=default;K8S_POD_NAME=" + pod},
-                              {"Path", "/opt/cni/bin"},
-                              {"StdinData", "eyJuYW1lIjoibmV0In0="}}
+        return nlohmann::json{
+            {"ContainerID", container}, {"Netns", netns},
+            {"IfName", "eth0"},         {"Args", "K8S_POD_NAMESPACE=default;K8S_POD_NAME=" + pod},
+            {"Path", "/opt/cni/bin"},   {"StdinData", "eyJuYW1lIjoibmV0In0="}}
             .dump();
     }
 

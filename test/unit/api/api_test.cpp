@@ -123,11 +123,10 @@ TEST_F(Api, ReadOnlyViews) {
 TEST_F(Api, Metrics) {
     ask("POST", "/v1/cni/delete-pod", body_for(""));
     const auto text = ask("GET", "/metrics").body;
-    for (const char* line :
-         {"fsm_connect_outbound_total 42", "fsm_map_entries{map=\"fsm_pods\"} 1",
-          "fsm_attachments{state=\"in-mesh\"} 0",
-          "fsm_cni_requests_total{result=\"ok\",verb=\"del\"} 1", "fsm_build_info{",
-          "fsm_scrape_errors 0"}) {
+    for (const char* line : {"fsm_connect_outbound_total 42", "fsm_map_entries{map=\"fsm_pods\"} 1",
+                             "fsm_attachments{state=\"in-mesh\"} 0",
+                             "fsm_cni_requests_total{result=\"ok\",verb=\"del\"} 1",
+                             "fsm_build_info{", "fsm_scrape_errors 0"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
     }
     datapath.unreadable = true;
@@ -138,8 +137,8 @@ TEST_F(Api, AHundredAddsAtOnce) {
     constexpr std::size_t kPods = 100;
     std::vector<std::unique_ptr<TestNetns>> namespaces;
     for (std::size_t i = 0; i < kPods; ++i) {
-        namespaces.push_back(std::make_unique<TestNetns>(
-            std::vector<std::string>{"addr add 10.77.1." + std::to_string(i + 1) + "/16 dev eth0"}));
+        namespaces.push_back(std::make_unique<TestNetns>(std::vector<std::string>{
+            "addr add 10.77.1." + std::to_string(i + 1) + "/16 dev eth0"}));
         source.put(mesh_pod("web" + std::to_string(i)));
     }
     std::vector<double> took(kPods);
@@ -152,9 +151,9 @@ TEST_F(Api, AHundredAddsAtOnce) {
                           body_for(namespaces[i]->path(), "web" + number, "c" + number))
                           .status,
                       200);
-            took[i] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
-                                                                begin)
-                          .count();
+            took[i] =
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+                    .count();
         });
     }
     for (auto& thread : threads) {

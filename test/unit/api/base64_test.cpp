@@ -16,7 +16,8 @@ TEST(Base64, Decodes) {
 }
 
 TEST(Base64, Refuses) {
-    for (const char* text : {"Z", "Zg=", "Zg", "Z===", "====", "Zm 9", "Zm9v\n", "Zg==Zg==", "-_-_"}) {
+    for (const char* text :
+         {"Z", "Zg=", "Zg", "Z===", "====", "Zm 9", "Zm9v\n", "Zg==Zg==", "-_-_"}) {
         EXPECT_FALSE(decode_base64(text)) << text;
     }
 }

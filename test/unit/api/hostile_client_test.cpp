@@ -57,11 +57,10 @@ TEST_F(HostileClient, AByteAtATimeIsDropped) {
 }
 
 TEST_F(HostileClient, WhatIsNotHttp) {
-    for (const std::string request :
+    for (const std::string& request :
          {std::string("\r\n\r\n"), std::string("garbage\r\n\r\n"), std::string("GET\r\n\r\n"),
           std::string("GET / HTTP/9.9\r\n\r\n"), std::string("\0\0\0\0\r\n\r\n", 8),
-          std::string("BREW /v1/pods HTTP/1.1\r\n\r\n"),
-          std::string("GET /%%% HTTP/1.1\r\n\r\n"),
+          std::string("BREW /v1/pods HTTP/1.1\r\n\r\n"), std::string("GET /%%% HTTP/1.1\r\n\r\n"),
           std::string("\x16\x03\x01\x02\r\n\r\n")}) {
         const int status = send_raw(request).status;
         EXPECT_TRUE(status == 400 || status == 404) << status << " for " << request;
@@ -79,7 +78,8 @@ TEST_F(HostileClient, SizesAreBounded) {
         send_raw("POST /v1/cni/gc HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1")
             .status,
         400);
-    EXPECT_EQ(send_raw("POST /v1/cni/gc HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").status, 411);
+    EXPECT_EQ(send_raw("POST /v1/cni/gc HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").status,
+              411);
     EXPECT_EQ(send_raw("POST /v1/cni/gc HTTP/1.1\r\nContent-Encoding: gzip\r\n"
                        "Content-Length: 1\r\n\r\nx")
                   .status,

@@ -12,8 +12,8 @@ namespace fsm::testing {
 namespace {
 
 Attachment example() {
-    return {{"c1", "eth0"}, "net", "/run/netns/x", {4, 4026532000}, 77,
-            "boot",         {"default", "web"},    "uid-1"};
+    return {{"c1", "eth0"},     "net",  "/run/netns/x", {4, 4026532000}, 77, "boot",
+            {"default", "web"}, "uid-1"};
 }
 
 TEST(AttachmentStore, KeepsEveryField) {
@@ -52,7 +52,8 @@ TEST(AttachmentStore, SetsAsideWhatItCannotUse) {
     put("large.json", std::string(100000, ' '));
     put(".c1-eth0.json.Ab12Cd", "half");  // a write that was interrupted
     std::ifstream good(directory.path() + "/c1-eth0.json");
-    put("c2-eth0.json", std::string(std::istreambuf_iterator<char>(good), {}));  // another's content
+    put("c2-eth0.json",
+        std::string(std::istreambuf_iterator<char>(good), {}));  // another's content
     const auto loaded = store->load();
     ASSERT_TRUE(loaded);
     EXPECT_EQ(loaded->attachments.size(), 1U);

@@ -20,8 +20,8 @@ TEST_F(Concurrency, AHundredPodsAtOnce) {
     constexpr std::size_t kPods = 100;
     std::vector<std::unique_ptr<TestNetns>> namespaces;
     for (std::size_t i = 0; i < kPods; ++i) {
-        namespaces.push_back(std::make_unique<TestNetns>(
-            std::vector<std::string>{"addr add 10.77.1." + std::to_string(i + 1) + "/16 dev eth0"}));
+        namespaces.push_back(std::make_unique<TestNetns>(std::vector<std::string>{
+            "addr add 10.77.1." + std::to_string(i + 1) + "/16 dev eth0"}));
         source.put(mesh_pod("web" + std::to_string(i)));
     }
     datapath.enrol_time = std::chrono::milliseconds(1);
@@ -31,8 +31,7 @@ TEST_F(Concurrency, AHundredPodsAtOnce) {
     for (std::size_t i = 0; i < kPods; ++i) {
         threads.emplace_back([&, i] {
             const std::string number = std::to_string(i);
-            const auto request =
-                request_for("web" + number, namespaces[i]->path(), "c" + number);
+            const auto request = request_for("web" + number, namespaces[i]->path(), "c" + number);
             while (!go) {
                 std::this_thread::yield();
             }

@@ -1,7 +1,7 @@
 #include "interceptor/sync/deletion_notes.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <filesystem>

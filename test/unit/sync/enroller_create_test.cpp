@@ -194,7 +194,8 @@ TEST_F(Create, RefusesWhatIsNotWellFormed) {
         table.push_back({name, bad, code, mentions});
     };
     constexpr auto kEnvironment = CniErrorCode::invalid_environment;
-    add("no container id", kEnvironment, "CNI_CONTAINERID", [](auto& r) { r.key.container_id = ""; });
+    add("no container id", kEnvironment, "CNI_CONTAINERID",
+        [](auto& r) { r.key.container_id = ""; });
     add("path in container id", kEnvironment, "CNI_CONTAINERID",
         [](auto& r) { r.key.container_id = "a/../../x"; });
     add("hidden container id", kEnvironment, "CNI_CONTAINERID",
@@ -215,7 +216,8 @@ TEST_F(Create, RefusesWhatIsNotWellFormed) {
     add("netns is a user namespace", kEnvironment, "not a network namespace",
         [](auto& r) { r.netns = "/proc/self/ns/user"; });
     add("netns is a directory", kEnvironment, "CNI_NETNS", [](auto& r) { r.netns = "/tmp"; });
-    add("no such netns", kEnvironment, "No such file", [](auto& r) { r.netns = "/run/netns/gone"; });
+    add("no such netns", kEnvironment, "No such file",
+        [](auto& r) { r.netns = "/run/netns/gone"; });
     add("the node's own netns", kEnvironment, "the node's own",
         [](auto& r) { r.netns = "/proc/self/ns/net"; });
     add("args without =", kEnvironment, "KEY=VALUE", [](auto& r) { r.args = "K8S_POD_NAME"; });

@@ -94,10 +94,10 @@ inline bool file_exists(const std::string& path) {
     return access(path.c_str(), F_OK) == 0;
 }
 
-#define EXPECT_OK(outcome)                                     \
-    do {                                                       \
-        const auto outcome_ = (outcome);                       \
-        EXPECT_TRUE(outcome_) << why(outcome_);                \
+#define EXPECT_OK(outcome)                      \
+    do {                                        \
+        const auto outcome_ = (outcome);        \
+        EXPECT_TRUE(outcome_) << why(outcome_); \
     } while (false)
 
 #define EXPECT_CNI_ERROR(outcome, expected_code, text)                                  \

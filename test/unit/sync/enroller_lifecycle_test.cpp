@@ -245,8 +245,8 @@ TEST_F(Lifecycle, DeletionNotesAreConsumedAtStart) {
     source.put(mesh_pod("web"));
     create("web", netns);
     enroller.reset();
-    write_note("c1-eth0.json", R"({"ContainerID":"c1","IfName":"eth0","Netns":")" + netns.path() +
-                                   R"("})");
+    write_note("c1-eth0.json",
+               R"({"ContainerID":"c1","IfName":"eth0","Netns":")" + netns.path() + R"("})");
     start();
     EXPECT_EQ(datapath.size(), 0U);
     EXPECT_FALSE(file_exists(attachment_file()));

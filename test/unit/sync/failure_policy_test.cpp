@@ -1,5 +1,5 @@
-// One test per row of docs/failure-policy.md that can be reached without the kernel's data path. The
-// names are quoted there.
+// One test per row of docs/failure-policy.md that can be reached without the kernel's data path.
+// The names are quoted there.
 #include <unistd.h>
 
 #include <filesystem>

@@ -23,7 +23,8 @@ TEST(NetnsView, LeavesOutLoopbackAndLinkLocal) {
     ASSERT_EQ(view.addresses.size(), 2U);
     EXPECT_EQ(view.addresses[0].address.to_string(), "10.77.0.5");
     EXPECT_EQ(view.addresses[0].network.to_string(), "10.77.0.0/24");
-    EXPECT_EQ(view.addresses[1].address.to_string(), "10.99.0.1") << "an address of lo is the pod's";
+    EXPECT_EQ(view.addresses[1].address.to_string(), "10.99.0.1")
+        << "an address of lo is the pod's";
     EXPECT_EQ(view.interfaces, std::vector<std::string>{"eth0"});
 }
 

@@ -39,7 +39,8 @@ void bind_new_netns(const std::string& path) {
 
 }  // namespace
 
-TestNetns::TestNetns(const std::vector<std::string>& commands) : path_(make_directory() + "/netns") {
+TestNetns::TestNetns(const std::vector<std::string>& commands)
+    : path_(make_directory() + "/netns") {
     bind_new_netns(path_);
     run("link add eth0 type bridge");
     run("link set eth0 up");
