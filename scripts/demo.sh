@@ -92,6 +92,7 @@ start_interceptor() {
 socket: $work/run/fsm-cni.sock
 stateDirectory: $work/run/state
 bpffs: $work/bpf
+bpfName: fsm-demo
 profile: fsm
 podSource:
   directory: $work/pods

@@ -120,7 +120,7 @@ class Interception:
         self._modes = modes
         node = Node()
         stack.callback(node.delete)
-        self._interceptor = Interceptor(node, inbound=inbound, logLevel="info")
+        self._interceptor = Interceptor(node, inbound=inbound, bpfName=node.name, logLevel="info")
         stack.callback(self._interceptor.remove)
         self._interceptor.start()
         self.pairs = [self._pair(mode, node, stack) for mode in modes]

@@ -64,7 +64,7 @@ class Answer:
 class PodmanNode:
     def __init__(self, inbound):
         with contextlib.ExitStack() as stack:
-            self.interceptor = Interceptor(Host(), inbound=inbound)
+            self.interceptor = Interceptor(Host(), inbound=inbound, bpfName="fsm-e2e")
             stack.callback(self.interceptor.remove)
             self.interceptor.start()
             self._set_up_podman(stack)
