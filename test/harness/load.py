@@ -34,10 +34,15 @@ def start_load(client, server, seconds, requests_per_connection=0, connections=8
                         stdin=subprocess.DEVNULL, text=True)
 
 
+def finished(load):
+    """Waits for the end of a load; what it counted."""
+    output, _ = load.process.communicate(timeout=90)
+    return json.loads(output)
+
+
 def expect_flawless(load, requests=100):
     """Waits for the end of a load; not one request may have failed."""
-    output, _ = load.process.communicate(timeout=90)
-    result = json.loads(output)
+    result = finished(load)
     assert result["errors"] == result["connect_errors"] == 0, result
     assert result["requests"] >= requests, result
     return result

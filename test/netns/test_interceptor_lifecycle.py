@@ -9,15 +9,16 @@ import pytest
 
 from harness import programs
 from harness.application import ask
-from harness.load import expect_flawless, start_load
+from harness.load import expect_flawless, finished, start_load
 from harness.wait import eventually
 
 LOAD_SECONDS = 6
 
 
 @contextlib.contextmanager
-def load_on(client, server):
-    """Requests on connections that stay open and on new ones, none of which may fail."""
+def load_on(client, server, expect_fresh=expect_flawless):
+    """Requests on connections that stay open and on new ones, none of which may fail unless
+    `expect_fresh` says so of the latter."""
     lasting = start_load(client, server, LOAD_SECONDS)
     fresh = start_load(client, server, LOAD_SECONDS, requests_per_connection=3, serve=False)
     time.sleep(0.3)
@@ -25,15 +26,19 @@ def load_on(client, server):
     yield
     assert time.monotonic() - began < LOAD_SECONDS - 0.5, "the load ended before the event did"
     expect_flawless(lasting, requests=1000)
-    expect_flawless(fresh, requests=500)
+    expect_fresh(fresh, requests=500)
 
 
 def expect_interception(client, server):
     """SO_ORIGINAL_DST is what both relays go by."""
+    def reports():
+        return sum(line["original_dst"].endswith(":8080")
+                   for line in server.relay.reports("inbound"))
+
     for family in ("v4", "v6"):
-        before = len(server.relay.reports("inbound"))
+        before = reports()
         assert client.call(ask, server.pod.address(family), 8080)["application"] == "server"
-        assert len(server.relay.reports("inbound")) == before + 1
+        assert reports() == before + 1
 
 
 @pytest.fixture
@@ -48,13 +53,14 @@ def program_ids(interceptor):
     return {program["name"]: program["id"] for program in interceptor.get("programs")["programs"]}
 
 
-def tags(interceptor):
-    """The hash of each program's instructions, as the kernel shows it."""
+def lengths(interceptor):
+    """Bytes of each program as the kernel runs it: tracing that is off is not part of it. (The
+    kernel's tag is the same for both: it does not cover the read-only data.)"""
     result = {}
     for name, number in program_ids(interceptor).items():
         shown = subprocess.run(["bpftool", "-j", "prog", "show", "id", str(number)], check=True,
                                capture_output=True, text=True).stdout
-        result[name] = json.loads(shown)["tag"]
+        result[name] = json.loads(shown)["bytes_xlated"]
     return result
 
 
@@ -102,22 +108,30 @@ def test_killed_three_times_in_a_row(running, inbound):
 
 def test_upgraded_to_different_programs_under_load(running, inbound):
     interceptor, client, server = running
-    before = tags(interceptor)
+    before = lengths(interceptor)
     with load_on(client, server):
         interceptor.restart(kernelTracing=True)
-    after = tags(interceptor)
+    after = lengths(interceptor)
     assert before.keys() == after.keys()
-    assert sum(before[name] != after[name] for name in before) >= len(before) / 2
+    assert any(before[name] != after[name] for name in before), before
     expect_interception(client, server)
     expect_one_program_of_each(server, inbound)
     assert all(program["attached"] for program in interceptor.get("programs")["programs"])
 
 
+def expect_few_cut(load, requests):
+    """At most one for each connection that was being made."""
+    result = finished(load)
+    assert result["errors"] <= 8 and result["connect_errors"] == 0, result
+    assert result["requests"] >= requests, result
+
+
 def test_upgraded_to_another_layout_of_the_maps_under_load(running, inbound):
-    """The pinned maps are of a layout that this interceptor does not know."""
+    """The pinned maps are of a layout that this interceptor does not know. Connections that are open
+    go on; one whose handshake is under way while the programs change is cut."""
     interceptor, client, server = running
     maps_before = {each["name"]: each["id"] for each in interceptor.get("maps")["maps"]}
-    with load_on(client, server):
+    with load_on(client, server, expect_few_cut):
         interceptor.stop()
         [(_, settings)] = interceptor.dump_map("fsm_settings")
         other = int.from_bytes(settings[:4], "little") + 1
