@@ -187,9 +187,11 @@ rules_of() {
     printf '%s' "${count:-0}"
 }
 
+# Only what can be ours: other programs of the machine come and go meanwhile.
 report_leftovers() {
     local left
-    left=$(new_since "$before")
+    left=$(new_since "$before" |
+        grep -E '^BPF (program|map).* fsm_|fsm-demo|libpod|/netns-|in a container|^CNI|rule ') || true
     if [[ -n $left ]]; then
         printf '%s\n' "$left" >&2
         printf '%s: the above is new on this machine since the demo began\n' "$program" >&2
