@@ -191,7 +191,7 @@ rules_of() {
 report_leftovers() {
     local left
     left=$(new_since "$before" |
-        grep -E '^BPF (program|map).* fsm_|fsm-demo|libpod|/netns-|in a container|^CNI|rule ') || true
+        grep -E '^BPF (program|map).* fsm_|fsm-demo|libpod|/run/netns/netns-|in a container|^CNI|rule ') || true
     if [[ -n $left ]]; then
         printf '%s\n' "$left" >&2
         printf '%s: the above is new on this machine since the demo began\n' "$program" >&2
