@@ -73,6 +73,7 @@ def test_inbound_connects_that_fail_leave_nothing_behind(make_mesh, inbound):
                           "--count", 20_000, "--concurrency", 64)
 
     assert (result["refused"], result["success"], result["other"]) == (20_000, 0, 0), result
+    age_closed_flows(mesh)
     settled(mesh, before)
 
 
@@ -82,6 +83,8 @@ def test_connections_leave_nothing_behind(make_mesh, inbound, scope):
     count = SUCCEEDING // 2
     mesh = make_mesh(inbound, acceleration=scope)
     client, server = mesh.pair()
+    # Or ports in TIME_WAIT are the limit, under iptables as well.
+    client.pod.sysctl("net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=16384 65535")
     start_server(server)
     run_stream(client, "connects", "--address", server.pod.ip4, "--port", SERVER_PORT, "--count",
                10, "--size", 100)
