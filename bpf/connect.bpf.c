@@ -10,6 +10,7 @@
 
 #define LOCALHOST4 bpf_htonl(0x7f000001)
 #define REFUSE 0xffffffffU
+#define LOOPBACK_IFINDEX 1
 
 enum verdict {
     LEAVE,
@@ -23,6 +24,7 @@ struct attempt {
     struct fsm_endpoint destination;
     struct fsm_address source; /* what the socket is bound to; unspecified when it is not */
     __u16 source_port;         /* host order */
+    __u32 device;              /* ifindex that the socket is bound to; 0: none */
 };
 
 /* The sidecar's way to its own application. */
@@ -56,12 +58,17 @@ static __always_inline enum verdict decide_for_sidecar(const struct fsm_pod* pod
     return family_intercepted(pod, attempt->netns_cookie, to, FSM_SEEN_IN6) ? TO_INBOUND : LEAVE;
 }
 
+/* IPv4 does not connect from a loopback address to anywhere else, and says so; IPv6 does. */
+static __always_inline int refused_by_kernel(const struct attempt* attempt) {
+    return is_v4(&attempt->source) && is_loopback(&attempt->source);
+}
+
 static __always_inline enum verdict decide_for_application(const struct fsm_pod* pod,
                                                            const struct attempt* attempt) {
     const struct fsm_address* to = &attempt->destination.address;
     const __u16 port = bpf_ntohs(attempt->destination.port_be);
     if (!(pod->flags & FSM_POD_OUTBOUND) || is_loopback(to) || is_group(to) ||
-        is_loopback(&attempt->source) || address_of_pod(attempt->netns_cookie, to)) {
+        refused_by_kernel(attempt) || address_of_pod(attempt->netns_cookie, to)) {
         return LEAVE;
     }
     if (!family_intercepted(pod, attempt->netns_cookie, to, FSM_SEEN_OUT6)) {
@@ -72,8 +79,8 @@ static __always_inline enum verdict decide_for_application(const struct fsm_pod*
 
 static __always_inline enum verdict decide(const struct fsm_pod* pod, struct tcp_sock* tcp,
                                            const struct attempt* attempt) {
-    /* 0.0.0.0 and :: mean loopback. */
-    if (is_unspecified(&attempt->destination.address)) {
+    /* 0.0.0.0 and :: mean loopback. A socket bound to lo reaches nothing beyond it. */
+    if (is_unspecified(&attempt->destination.address) || attempt->device == LOOPBACK_IFINDEX) {
         return LEAVE;
     }
     return owned_by_sidecar(pod, tcp) ? decide_for_sidecar(pod, attempt)
@@ -151,7 +158,12 @@ static __always_inline struct fsm_conn* remember(struct bpf_sock* sk, const stru
     conn->original = attempt->destination;
     conn->place = verdict == TO_OUTBOUND ? FSM_PLACE_OUTBOUND : FSM_PLACE_SELF_CALL;
     conn->handshake_published = 0;
-    own_address(pod, &attempt->destination.address, &conn->shown.address);
+    if (is_loopback(&attempt->source)) {
+        /* The application's own choice: nothing to hide. */
+        set_v6(&conn->shown.address, 0, 0, 0, 0);
+    } else {
+        own_address(pod, &attempt->destination.address, &conn->shown.address);
+    }
     count(verdict == TO_OUTBOUND ? FSM_COUNTER_CONNECT_OUTBOUND : FSM_COUNTER_CONNECT_SELF);
     return conn;
 }
@@ -215,6 +227,7 @@ int fsm_connect4(struct bpf_sock_addr* ctx) {
     attempt.destination.port_be = (__u16)ctx_read(ctx->user_port);
     set_v4(&attempt.source, ctx_read(sk->src_ip4));
     attempt.source_port = (__u16)ctx_read(sk->src_port);
+    attempt.device = ctx_read(sk->bound_dev_if);
 
     __u16 port = 0;
     const __u32 address = intercept4(ctx, sk, &attempt, AF_INET, &port);
@@ -287,6 +300,7 @@ int fsm_connect6(struct bpf_sock_addr* ctx) {
     set_v6(&attempt.source, ctx_read(sk->src_ip6[0]), ctx_read(sk->src_ip6[1]),
            ctx_read(sk->src_ip6[2]), ctx_read(sk->src_ip6[3]));
     attempt.source_port = (__u16)ctx_read(sk->src_port);
+    attempt.device = ctx_read(sk->bound_dev_if);
 
     return is_v4(&attempt.destination.address) ? connect6_mapped(ctx, sk, &attempt)
                                                : connect6_native(ctx, sk, &attempt);

@@ -154,8 +154,9 @@ struct fsm_handshake {
     __u64 server_cookie;
     __u64 server_sock; /* 0 until claimed */
     struct fsm_endpoint original;
-    __u8 place;      /* enum fsm_place of the client's end */
-    __u8 accelerate; /* the client's end is in fsm_sockets */
+    struct fsm_address shown; /* the client's source address, when it cannot be seen */
+    __u8 place;               /* enum fsm_place of the client's end */
+    __u8 accelerate;          /* the client's end is in fsm_sockets */
     __u8 pad[2];
 };
 

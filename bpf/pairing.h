@@ -26,6 +26,7 @@ static __always_inline int adopt_original(struct fsm_conn* conn, const struct fs
         return 0;
     }
     conn->original = found->original;
+    conn->shown.address = found->shown;
     return 1;
 }
 

@@ -44,8 +44,9 @@ static __always_inline int self_shown(const struct fsm_conn* conn, const struct 
                                       const struct fsm_endpoint* now, struct fsm_endpoint* shown) {
     switch (conn->place) {
         case FSM_PLACE_OUTBOUND:
-            /* The connect failed or was undone: the source address, ours, goes with it. */
-            if (conn->bound_by_us && sk->state == BPF_TCP_CLOSE) {
+            /* The connect failed or was undone (the kernel forgets the destination then): the
+             * source address, ours, goes with it. */
+            if (conn->bound_by_us && !ctx_read(sk->dst_port)) {
                 if (sk->family == AF_INET) {
                     set_v4(&shown->address, 0);
                 }

@@ -121,6 +121,7 @@ static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* 
         .client_cookie = cookie,
         .client_sock = (__u64)end->tcp,
         .original = conn->original,
+        .shown = conn->shown.address,
         .place = conn->place,
     };
     if (accelerate && may_enter_socket_map(end->tcp) &&
@@ -246,8 +247,6 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
     conn->place = FSM_PLACE_PLAIN_SERVER;
     conn->handshake.client_isn = ops->rcv_nxt - 1 - (__u32)ops->bytes_received;
     conn->handshake.server_isn = ops->snd_nxt - 1;
-    /* What the sidecar is shown when its application had bound a port of its own. */
-    own_address(end->pod, &end->local.address, &conn->shown.address);
 
     struct fsm_handshake* found = find_handshake(&conn->handshake);
     if (!found || !adopt_original(conn, found, end->netns_cookie)) {

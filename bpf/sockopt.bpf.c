@@ -13,13 +13,10 @@
 /* Above this, the kernel hands us no whole buffer: let its own answer through. */
 #define SMALLEST_PAGE 4096
 
-/* conntrack knows a connection only once it exists; with TCP Fast Open a socket can be accepted
- * before its handshake ends. */
-static __always_inline int is_connected(const struct bpf_sock* sk) {
-    return sk->state == BPF_TCP_ESTABLISHED || sk->state == BPF_TCP_SYN_RECV ||
-           sk->state == BPF_TCP_FIN_WAIT1 || sk->state == BPF_TCP_FIN_WAIT2 ||
-           sk->state == BPF_TCP_CLOSE_WAIT || sk->state == BPF_TCP_LAST_ACK ||
-           sk->state == BPF_TCP_CLOSING;
+/* conntrack knows a connection from its first packet, and after its end; the kernel forgets the
+ * destination when a connect fails or is undone. */
+static __always_inline int has_connected(struct bpf_sock* sk) {
+    return ctx_read(sk->dst_port) != 0;
 }
 
 static __always_inline void remote_of(struct bpf_sock* sk, struct fsm_endpoint* endpoint) {
@@ -123,7 +120,7 @@ int fsm_getsockopt(struct bpf_sockopt* ctx) {
         return 1;
     }
     struct fsm_endpoint original = {};
-    if (!sk || sk->protocol != IPPROTO_TCP || !is_connected(sk) ||
+    if (!sk || sk->protocol != IPPROTO_TCP || !has_connected(sk) ||
         !original_of(ctx, sk, &original)) {
         return 1;
     }

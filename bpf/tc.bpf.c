@@ -188,7 +188,7 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
     count(FSM_COUNTER_INBOUND_REWRITTEN);
     trace("tc: port %u goes to port %u", bpf_ntohs(original_be), bpf_ntohs(inbound_be));
     replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest), original_be, inbound_be);
-    return TC_ACT_OK;
+    return TC_ACT_UNSPEC;
 }
 
 /* The flow is gone, but its socket may live: it knows the port that it was meant for. */
@@ -221,22 +221,22 @@ static __always_inline int ingress_later(struct __sk_buff* skb, const struct seg
         replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest),
                      segment->destination.port_be, inbound_be);
     }
-    return TC_ACT_OK;
+    return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int fsm_ingress(struct __sk_buff* skb) {
     struct segment segment = {};
     if (!read_segment(skb, &segment)) {
-        return TC_ACT_OK;
+        return TC_ACT_UNSPEC;
     }
     __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.destination.address);
     if (!netns_cookie) {
-        return TC_ACT_OK;
+        return TC_ACT_UNSPEC;
     }
     struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
     if (!pod || !(pod->flags & FSM_POD_INBOUND_TC)) {
-        return TC_ACT_OK;
+        return TC_ACT_UNSPEC;
     }
     const __u16 inbound_be = bpf_htons(inbound_port(pod, &segment.destination.address));
     struct fsm_flow_key key;
@@ -246,7 +246,7 @@ int fsm_ingress(struct __sk_buff* skb) {
     }
     if (!inbound_intercepted(pod, *netns_cookie, &segment.destination.address,
                              bpf_ntohs(segment.destination.port_be), &segment.source.address)) {
-        return TC_ACT_OK;
+        return TC_ACT_UNSPEC;
     }
     return ingress_syn(skb, &segment, &key, inbound_be);
 }
@@ -278,22 +278,22 @@ SEC("tc")
 int fsm_egress(struct __sk_buff* skb) {
     struct segment segment = {};
     if (!read_segment(skb, &segment)) {
-        return TC_ACT_OK;
+        return TC_ACT_UNSPEC;
     }
     __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.source.address);
     if (!netns_cookie) {
-        return TC_ACT_OK;
+        return TC_ACT_UNSPEC;
     }
     struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
     if (!pod || segment.source.port_be != bpf_htons(inbound_port(pod, &segment.source.address))) {
-        return TC_ACT_OK;
+        return TC_ACT_UNSPEC;
     }
     const __u16 original_be = original_port(skb, &segment);
     if (original_be) {
         replace_port(skb, &segment, __builtin_offsetof(struct tcphdr, source),
                      segment.source.port_be, original_be);
     }
-    return TC_ACT_OK;
+    return TC_ACT_UNSPEC;
 }
 
 char fsm_license[] SEC("license") __weak = "GPL";

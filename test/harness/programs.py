@@ -10,6 +10,7 @@ INTERCEPTOR = BUILD / "interceptor/fsm-interceptor"
 PLUGIN = BUILD / "cni-plugin/fsm-cni"
 RELAY = BUILD / "test/bin/relay"
 STREAM = BUILD / "test/bin/stream"
+PROBE = BUILD / "test/bin/probe"
 IPTABLES_MESH = REPOSITORY / "test/harness/iptables_mesh.sh"
 
 
@@ -17,7 +18,7 @@ def require():
     """Fails, rather than skips, when something is missing."""
     if os.geteuid() != 0:
         raise RuntimeError("these tests need root: they make network namespaces and load programs")
-    missing = [str(path) for path in (INTERCEPTOR, PLUGIN, RELAY, STREAM)
+    missing = [str(path) for path in (INTERCEPTOR, PLUGIN, RELAY, STREAM, PROBE)
                if not os.access(path, os.X_OK)]
     if missing:
         raise RuntimeError(f"not built (FSM_BUILD_DIR says {BUILD}): {', '.join(missing)}")

@@ -4,6 +4,8 @@ import os
 import pathlib
 import subprocess
 
+from harness.mesh import ACCELERATION_ANNOTATION, INBOUND_ANNOTATION
+from harness.node import Netns
 from pods import SetupError, run
 
 IPTABLES_MESH = pathlib.Path(__file__).resolve().parent.parent / "harness" / "iptables_mesh.sh"
@@ -58,3 +60,33 @@ class External:
     def withdraw(self, pod):
         if self._withdraw:
             self._run(self._withdraw, pod)
+
+
+class Interceptor:
+    """Ours: the interceptor, asked by the plugin as a container runtime asks it."""
+
+    def __init__(self, interceptor, inbound, acceleration):
+        self._interceptor = interceptor
+        self._annotations = {INBOUND_ANNOTATION: inbound, ACCELERATION_ANNOTATION: acceleration}
+
+    def enrol(self, pod):
+        self._interceptor.write_manifest(pod, annotations=self._annotations)
+        self._interceptor.cni.add(_Attached(pod))
+
+    def withdraw(self, pod):
+        self._interceptor.cni.delete(_Attached(pod))
+        self._interceptor.remove_manifest(pod)
+
+
+class _Attached:
+    """A pod as the plugin's caller describes it."""
+
+    def __init__(self, pod):
+        self.name = pod.name
+        self.netns = Netns(pod.name)
+        self._addresses = [f"{pod.ipv4}/24", f"{pod.ipv6}/64"]
+
+    def previous_result(self):
+        return {"cniVersion": "1.0.0",
+                "interfaces": [{"name": "eth0", "sandbox": self.netns.path}],
+                "ips": [{"address": address, "interface": 0} for address in self._addresses]}

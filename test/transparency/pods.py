@@ -31,15 +31,14 @@ class Pod:
         self.ipv6 = f"{network.prefix6}::{number}"
         self.netns = pathlib.Path("/run/netns") / name
         self._network = network
-        self._number = number
+        self._host_end = f"{network.name}v{number}"
         self._processes = []
 
     def create(self):
-        host_end = f"{self._network.name}v{self._number}"
         run("ip", "netns", "add", self.name)
-        run("ip", "link", "add", host_end, "type", "veth",
+        run("ip", "link", "add", self._host_end, "type", "veth",
             "peer", "name", "eth0", "netns", self.name)
-        run("ip", "link", "set", host_end, "master", self._network.bridge, "up")
+        run("ip", "link", "set", self._host_end, "master", self._network.bridge, "up")
         for link in ("lo", "eth0"):
             run("ip", "-n", self.name, "link", "set", link, "up")
         run("ip", "-n", self.name, "address", "add", f"{self.ipv4}/24",
@@ -80,6 +79,8 @@ class Pod:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        # The kernel takes a namespace apart some time after its end: its interface must not wait.
+        subprocess.run(["ip", "link", "del", self._host_end], capture_output=True, check=False)
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
 
     def await_listener(self, port):

@@ -11,12 +11,14 @@ import argparse
 import pathlib
 import sys
 
-import compare
-import observe
-from mechanisms import External, Iptables, NoMechanism
-from pods import SetupError
-
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+# pylint: disable=wrong-import-position
+import compare  # noqa: E402
+import observe  # noqa: E402
+from mechanisms import External, Iptables, NoMechanism  # noqa: E402
+from pods import SetupError  # noqa: E402
 
 
 def add_observe_options(parser):
