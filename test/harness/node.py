@@ -96,9 +96,8 @@ class Node:
 
     def delete(self):
         self.control_group.remove()
-        for pod in self._pods:
-            pod.delete()
-        self.netns.delete()
+        living = [pod.netns.name for pod in self._pods if pod.netns.exists]
+        _ip_batch(None, *(f"netns delete {name}" for name in [*living, self.netns.name]))
 
 
 class Pod:
