@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};
 constexpr std::chrono::milliseconds kDrainTime{1000};
+constexpr std::chrono::milliseconds kStopCheck{100};
 constexpr int kUndecodable = static_cast<int>(CniErrorCode::undecodable);
 constexpr int kTryAgainLater = static_cast<int>(CniErrorCode::try_again_later);
 constexpr int kNotPermitted = static_cast<int>(CniErrorCode::invalid_environment);
@@ -30,8 +31,10 @@ int milliseconds_until(Clock::time_point when) {
     return static_cast<int>(std::clamp<long long>(left, 0, 60000));
 }
 
-// Sends on a descriptor that does not block, for at most the given time.
-void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds limit) {
+// Sends on a descriptor that does not block, for at most the given time, and not once the server
+// stops.
+void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds limit,
+                 const std::atomic<bool>& stopping) {
     const auto deadline = Clock::now() + limit;
     while (!bytes.empty()) {
         const ssize_t sent = send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -39,14 +42,15 @@ void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds
             bytes.remove_prefix(static_cast<std::size_t>(sent));
             continue;
         }
-        if (errno == EINTR) {
-            continue;
+        if (errno != EINTR && errno != EAGAIN) {
+            return;  // the client is gone
         }
-        pollfd writable{fd.get(), POLLOUT, 0};
-        if (errno != EAGAIN || poll(&writable, 1, milliseconds_until(deadline)) <= 0) {
+        if (Clock::now() >= deadline || stopping) {
             spdlog::debug("a client did not take its response");
             return;
         }
+        pollfd writable{fd.get(), POLLOUT, 0};
+        poll(&writable, 1, milliseconds_until(std::min(deadline, Clock::now() + kStopCheck)));
     }
 }
 
@@ -116,7 +120,7 @@ void HttpServer::admit(Fd connection) {
 void HttpServer::refuse(Client& client, int status, int cni_code, const std::string& message,
                         const std::string& details) {
     const std::string response = raw_response(error_response(status, cni_code, message, details));
-    send_within(client.fd, response, std::chrono::milliseconds(0));
+    send_within(client.fd, response, std::chrono::milliseconds(0), stopping_);
     shutdown(client.fd.get(), SHUT_WR);
     client.draining = true;
     client.deadline = std::min(client.deadline, Clock::now() + kDrainTime);
@@ -125,7 +129,8 @@ void HttpServer::refuse(Client& client, int status, int cni_code, const std::str
 void HttpServer::hand_over(Client& client) {
     auto connection = std::make_shared<Fd>(std::move(client.fd));
     workers_.run([this, connection, request = client.request.take()]() mutable {
-        send_within(*connection, router_.respond(std::move(request)), limits_.response_time);
+        send_within(*connection, router_.respond(std::move(request)), limits_.response_time,
+                    stopping_);
     });
 }
 
@@ -170,7 +175,7 @@ void HttpServer::drop_late_clients() {
             send_within(
                 client->fd,
                 raw_response(error_response(408, kTryAgainLater, "the request took too long", "")),
-                std::chrono::milliseconds(0));
+                std::chrono::milliseconds(0), stopping_);
         }
         client = clients_.erase(client);
     }

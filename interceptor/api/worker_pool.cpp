@@ -49,8 +49,9 @@ bool WorkerPool::next(std::function<void()>& job) {
     --idle_;
     if (stopping_ || jobs_.empty()) {
         --threads_;
-        // On the thread's very end, or the destructor could return while we still hold the lock.
-        std::notify_all_at_thread_exit(all_gone_, std::move(lock));
+        // With the lock held: the destructor goes on when it is free, and nothing of the pool is
+        // touched after that.
+        all_gone_.notify_all();
         return false;
     }
     job = std::move(jobs_.front());
