@@ -41,7 +41,16 @@ void bind_new_netns(const std::string& path) {
 
 TestNetns::TestNetns(const std::vector<std::string>& commands)
     : path_(make_directory() + "/netns") {
-    bind_new_netns(path_);
+    try {
+        bind_new_netns(path_);
+        set_up(commands);
+    } catch (...) {
+        remove();
+        throw;
+    }
+}
+
+void TestNetns::set_up(const std::vector<std::string>& commands) {
     run("link add eth0 type bridge");
     run("link set eth0 up");
     run("link set lo up");
@@ -69,9 +78,13 @@ void TestNetns::lose() {
     unlink(path_.c_str());
 }
 
-TestNetns::~TestNetns() {
+void TestNetns::remove() {
     lose();
     rmdir(path_.substr(0, path_.rfind('/')).c_str());
+}
+
+TestNetns::~TestNetns() {
+    remove();
 }
 
 TestDirectory::TestDirectory() : path_(make_directory()) {}

@@ -26,6 +26,9 @@ class TestNetns {
     void lose();
 
   private:
+    void set_up(const std::vector<std::string>& commands);
+    void remove();
+
     std::string path_;
     std::uint64_t cookie_ = 0;
 };
