@@ -251,8 +251,8 @@ int fsm_ingress(struct __sk_buff* skb) {
     return ingress_syn(skb, &segment, &key, inbound_be);
 }
 
-/* The port that the client knows; 0: the segment is none of ours. */
-static __always_inline __u16 original_port(struct __sk_buff* skb, const struct segment* segment) {
+/* The port that the client knows, which may be 0; -1: the segment is none of ours. */
+static __always_inline int original_port(struct __sk_buff* skb, const struct segment* segment) {
     struct bpf_sock* sk = skb->sk;
     if (sk) {
         sk = bpf_sk_fullsock(sk);
@@ -271,7 +271,7 @@ static __always_inline __u16 original_port(struct __sk_buff* skb, const struct s
         .inbound_port_be = segment->source.port_be,
     };
     struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
-    return flow ? flow->original_port_be : 0;
+    return flow ? flow->original_port_be : -1;
 }
 
 SEC("tc")
@@ -288,10 +288,10 @@ int fsm_egress(struct __sk_buff* skb) {
     if (!pod || segment.source.port_be != bpf_htons(inbound_port(pod, &segment.source.address))) {
         return TC_ACT_UNSPEC;
     }
-    const __u16 original_be = original_port(skb, &segment);
-    if (original_be) {
+    const int original_be = original_port(skb, &segment);
+    if (original_be >= 0) {
         replace_port(skb, &segment, __builtin_offsetof(struct tcphdr, source),
-                     segment.source.port_be, original_be);
+                     segment.source.port_be, (__u16)original_be);
     }
     return TC_ACT_UNSPEC;
 }

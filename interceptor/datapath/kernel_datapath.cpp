@@ -133,7 +133,7 @@ bool KernelDatapath::has_tc() const {
 }
 
 TcPrograms KernelDatapath::tc_programs() const {
-    return {program("fsm_ingress"), program("fsm_egress"), tc_handle(parts_.options.name)};
+    return {program("fsm_ingress"), program("fsm_egress"), tc_handle(parts_.options.bpffs, parts_.options.name)};
 }
 
 // ---- enrol -------------------------------------------------------------------------------------

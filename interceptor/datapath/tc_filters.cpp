@@ -210,10 +210,10 @@ bool interface_exists(int interface) {
 
 }  // namespace
 
-std::uint32_t tc_handle(const std::string& instance) {
+std::uint32_t tc_handle(const std::string& bpffs, const std::string& name) {
     // FNV-1a
     std::uint32_t hash = 2166136261U;
-    for (const char character : instance) {
+    for (const char character : bpffs + "/" + name) {
         hash = (hash ^ static_cast<unsigned char>(character)) * 16777619U;
     }
     return (hash & kHandleMask) | 1U;

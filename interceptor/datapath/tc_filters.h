@@ -1,7 +1,8 @@
 // The tc programs on one interface: BPF filters on its clsact qdisc.
 //
 // Everything here works on the network namespace of the calling thread. Filters and qdiscs of
-// others are left alone: ours have one priority, and a handle that comes from the instance's name.
+// others are left alone: ours have one priority, and a handle that comes from where the instance's
+// pins are.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ struct TcInterface {
     QdiscOwner qdisc = QdiscOwner::others;
 };
 
-std::uint32_t tc_handle(const std::string& instance);
+// Two instances on one kernel have different handles when their pins are in different places.
+std::uint32_t tc_handle(const std::string& bpffs, const std::string& name);
 
 // Interfaces by name; an unknown one is an error.
 Result<std::vector<int>> interface_indexes(const std::vector<std::string>& names);

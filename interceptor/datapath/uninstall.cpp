@@ -134,7 +134,7 @@ Result<void> remove_filters_here(const PinnedFilters& remembered, std::uint32_t 
 
 void remove_filters(const DatapathOptions& options, const std::map<ino_t, PinnedFilters>& pinned,
                     Failures& failures) {
-    const std::uint32_t handle = tc_handle(options.name);
+    const std::uint32_t handle = tc_handle(options.bpffs, options.name);
     failures.note(for_each_netns(options.proc, [&](const Netns& netns) {
         const auto found = pinned.find(netns.identity().inode);
         const PinnedFilters remembered = found == pinned.end() ? PinnedFilters() : found->second;

@@ -30,6 +30,8 @@ class Expected:
     mechanism: str
     scope: str
     reason: str
+    observed: str = "*"  # a pattern, too: what the process saw
+    sometimes: bool = False  # depends on timing: not stale when it does not occur
 
     def applies_to(self, mechanism, scope):
         return (fnmatch.fnmatchcase(mechanism, self.mechanism)
@@ -37,7 +39,8 @@ class Expected:
 
     def covers(self, difference):
         return (fnmatch.fnmatchcase(difference.case, self.case)
-                and fnmatch.fnmatchcase(difference.fact, self.fact))
+                and fnmatch.fnmatchcase(difference.fact, self.fact)
+                and fnmatch.fnmatchcase(difference.observed, self.observed))
 
 
 def load_expected(path):
@@ -45,12 +48,11 @@ def load_expected(path):
     expected = []
     for number, entry in enumerate(entries, start=1):
         missing = {"case", "mechanism", "scope", "reason"} - entry.keys()
-        unknown = entry.keys() - {"case", "fact", "mechanism", "scope", "reason"}
+        unknown = entry.keys() - {field.name for field in dataclasses.fields(Expected)}
         if missing or unknown:
             raise ValueError(f"{path}, entry {number}: missing {sorted(missing)}, "
                              f"unknown {sorted(unknown)}")
-        expected.append(Expected(entry["case"], entry.get("fact", "*"), entry["mechanism"],
-                                 entry["scope"], entry["reason"]))
+        expected.append(Expected(**{"fact": "*", **entry}))
     return expected
 
 
@@ -104,6 +106,6 @@ def judge(baseline, observed, expected, mechanism, scope):
         used.update(covering)
         (listed if covering else unlisted).append(difference)
     cases = {case for case, _, _ in baseline}
-    stale = [entry for entry in applying if entry not in used
+    stale = [entry for entry in applying if entry not in used and not entry.sometimes
              and any(fnmatch.fnmatchcase(case, entry.case) for case in cases)]
     return Verdict(len(baseline), unlisted, listed, stale)

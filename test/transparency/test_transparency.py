@@ -17,13 +17,13 @@ def complaints(verdict):
                       *(f"no longer there: {each}" for each in verdict.stale)])
 
 
-def judge(baseline, observed, mechanism, scope):
+def judge(baseline, observed, expected, mechanism, scope):
     return compare.judge(compare.load_observation(baseline), compare.load_observation(observed),
-                         EXPECTED, mechanism, scope)
+                         expected, mechanism, scope)
 
 
 def test_iptables_is_like_iptables(baseline, observations):
-    verdict = judge(baseline, observe_into(observations / "again", Iptables("fsm"), "tpi"),
+    verdict = judge(baseline, observe_into(observations / "again", Iptables("fsm"), "tpi"), [],
                     "iptables", "none")
     assert verdict.good, complaints(verdict)
 
@@ -33,6 +33,6 @@ def test_iptables_is_like_iptables(baseline, observations):
 def test_we_are_like_iptables(baseline, interceptor, observations, inbound, scope):
     observed = observe_into(observations / f"{inbound}-{scope}",
                             Interceptor(interceptor, inbound, scope), "tpo")
-    verdict = judge(baseline, observed, inbound, scope)
+    verdict = judge(baseline, observed, EXPECTED, inbound, scope)
     print(f"{inbound}, {scope}: {verdict.facts} facts, {len(verdict.listed)} expected differences")
     assert verdict.good, complaints(verdict)
