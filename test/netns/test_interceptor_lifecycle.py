@@ -124,9 +124,10 @@ def test_upgraded_to_different_programs_under_load(running, inbound):
 
 
 def expect_few_cut(load, requests):
-    """At most one for each connection that was being made."""
+    """Those that were being made in the few milliseconds of the change."""
     result = finished(load)
-    assert result["errors"] <= 8 and result["connect_errors"] == 0, result
+    assert result["errors"] <= result["connections"] // 200, result
+    assert result["connect_errors"] == 0, result
     assert result["requests"] >= requests, result
 
 
