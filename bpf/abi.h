@@ -182,9 +182,10 @@ struct fsm_flow_key {
 struct fsm_flow {
     __u16 original_port_be;
     __u16 pad[3];
-    /* CLOCK_MONOTONIC nanoseconds at which the pod's socket was gone; 0 while it lives. After
-     * FSM_FLOW_LINGER_NS nothing of the connection can be in flight (TIME_WAIT is 60 s). */
-    __u64 closed_at_ns;
+    /* CLOCK_MONOTONIC nanoseconds of the SYN, or of the socket's end; 0 while a socket lives. An
+     * entry that is idle for FSM_FLOW_LINGER_NS is swept: nothing of the connection can be in
+     * flight then (TIME_WAIT is 60 s), and no SYN is answered that late. */
+    __u64 idle_since_ns;
 };
 
 #define FSM_FLOW_LINGER_NS 65000000000ULL
@@ -197,6 +198,8 @@ struct fsm_settings {
     /* Bytes that the reader of an accelerated connection may have unread before the writer goes
      * by TCP. */
     __u32 unread_limit;
+    /* Messages of fewer bytes go by TCP while the reader has something unread. */
+    __u32 coalesce_below;
 };
 
 /* ---- counters: PERCPU_ARRAY of __u64, indexed by enum fsm_counter -------------------------------
@@ -221,6 +224,7 @@ struct fsm_settings {
     X(MESSAGE_BYTES, "message_redirected_bytes", "Bytes of those messages")                      \
     X(MESSAGE_NO_PEER, "message_no_peer", "Messages by TCP: no peer on this node")               \
     X(MESSAGE_BEHIND_TCP, "message_behind_tcp", "Messages by TCP: earlier TCP data unread")      \
+    X(MESSAGE_COALESCED, "message_coalesced", "Messages by TCP: small, and the reader is busy")  \
     X(MESSAGE_OVER_LIMIT, "message_over_limit", "Messages by TCP: reader over the unread limit") \
     X(ORIGINAL_DST, "original_dst_answered", "SO_ORIGINAL_DST answered")                         \
     X(LISTENER_SEEN, "listener_seen", "Sidecar listeners entered")                               \
@@ -246,6 +250,6 @@ FSM_ABI_ASSERT(sizeof(struct fsm_listener_key) == 16, "fsm_listener_key has no h
 FSM_ABI_ASSERT(sizeof(struct fsm_end_key) == 16, "fsm_end_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_flow_key) == 40, "fsm_flow_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_flow) == 16, "fsm_flow has no hidden padding");
-FSM_ABI_ASSERT(sizeof(struct fsm_settings) == 8, "fsm_settings has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_settings) == 12, "fsm_settings has no hidden padding");
 
 #endif

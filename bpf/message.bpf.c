@@ -55,12 +55,6 @@ static __always_inline int read_reader(__u64 address, struct reader* reader) {
     return 1;
 }
 
-static __always_inline __u32 unread_limit(void) {
-    const __u32 zero = 0;
-    const struct fsm_settings* settings = bpf_map_lookup_elem(&fsm_settings, &zero);
-    return settings ? settings->unread_limit : 0;
-}
-
 SEC("sk_msg")
 int fsm_msg(struct sk_msg_md* msg) {
     struct bpf_sock* sk = msg->sk;
@@ -87,11 +81,18 @@ int fsm_msg(struct sk_msg_md* msg) {
         count(FSM_COUNTER_MESSAGE_BEHIND_TCP);
         return SK_PASS;
     }
-    if (reader.unread >= unread_limit()) {
+    const __u32 zero = 0;
+    const struct fsm_settings* settings = bpf_map_lookup_elem(&fsm_settings, &zero);
+    if (!settings || reader.unread >= settings->unread_limit) {
         count(FSM_COUNTER_MESSAGE_OVER_LIMIT);
         return SK_PASS;
     }
     const __u32 size = msg->size;
+    /* A stream of small messages: TCP puts them together, redirection wakes the reader for each. */
+    if (reader.unread && size < settings->coalesce_below) {
+        count(FSM_COUNTER_MESSAGE_COALESCED);
+        return SK_PASS;
+    }
     if (bpf_msg_redirect_hash(msg, &fsm_sockets, &pace->peer, BPF_F_INGRESS) != SK_PASS) {
         count(FSM_COUNTER_MESSAGE_NO_PEER);
         return SK_PASS;

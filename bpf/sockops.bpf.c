@@ -183,6 +183,7 @@ static __always_inline void place_inbound_by_tc(struct bpf_sock_ops* ops, const 
     if (!flow) {
         return;
     }
+    flow->idle_since_ns = 0;
     conn->place = FSM_PLACE_AT_INBOUND;
     conn->original.address = end->local.address;
     conn->original.port_be = flow->original_port_be;
@@ -280,7 +281,7 @@ static __always_inline void close_flow(struct end* end, __u32 old_state) {
     }
     struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
     if (flow) {
-        flow->closed_at_ns = bpf_ktime_get_ns();
+        flow->idle_since_ns = bpf_ktime_get_ns();
     }
 }
 

@@ -162,8 +162,10 @@ static __always_inline void key_of(const struct segment* segment, __u16 inbound_
     key->inbound_port_be = inbound_be;
 }
 
-static __always_inline int store_flow(const struct fsm_flow_key* key, __u16 original_be) {
-    const struct fsm_flow flow = {.original_port_be = original_be};
+/* Without a socket, yet or any more, an entry lingers and is swept. */
+static __always_inline int store_flow(const struct fsm_flow_key* key, __u16 original_be,
+                                      __u64 idle_since_ns) {
+    const struct fsm_flow flow = {.original_port_be = original_be, .idle_since_ns = idle_since_ns};
     if (bpf_map_update_elem(&fsm_flows, key, &flow, BPF_ANY)) {
         count(FSM_COUNTER_FLOW_LOST);
         return 0;
@@ -182,7 +184,7 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
         count(FSM_COUNTER_INBOUND_TUPLE_TAKEN);
         return TC_ACT_SHOT;
     }
-    if (!store_flow(key, original_be)) {
+    if (!store_flow(key, original_be, bpf_ktime_get_ns())) {
         return TC_ACT_SHOT;
     }
     count(FSM_COUNTER_INBOUND_REWRITTEN);
@@ -207,7 +209,7 @@ static __always_inline int recover_flow(struct __sk_buff* skb, const struct segm
     }
     bpf_sk_release(sk);
     if (found) {
-        store_flow(key, segment->destination.port_be);
+        store_flow(key, segment->destination.port_be, 0);
         count(FSM_COUNTER_FLOW_RECOVERED);
     }
     return found;

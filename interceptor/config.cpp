@@ -171,6 +171,7 @@ void read_limits(YamlMap& map, DatapathOptions& options) {
     read_size(map, "maxPolicyEntries", options.max_policy_entries);
     read_size(map, "maxConnections", options.max_connections);
     read_size(map, "unreadLimit", options.unread_limit_bytes, kLeastUnread, kMostUnread);
+    read_size(map, "coalesceBelow", options.coalesce_below_bytes, 0, kMostUnread);
     options.kernel_tracing = map.boolean("kernelTracing", options.kernel_tracing);
 }
 

@@ -27,6 +27,7 @@ Result<void> write_settings(const BpfMap& settings, const DatapathOptions& optio
     struct fsm_settings value {};
     value.layout = FSM_ABI_LAYOUT;
     value.unread_limit = options.unread_limit_bytes;
+    value.coalesce_below = options.coalesce_below_bytes;
     return settings.put(std::uint32_t{0}, value);
 }
 

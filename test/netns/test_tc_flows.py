@@ -32,7 +32,7 @@ def flows_of(mesh, pod):
             if key[:16] == own]
 
 
-def closed_at(flow):
+def idle_since(flow):
     return int.from_bytes(flow[8:16], "little")
 
 
@@ -158,7 +158,7 @@ def test_flow_ends_with_its_connection(mesh):
     """The end that closes first stays in TIME_WAIT, and its flow with it, marked."""
     pod, client = server(mesh, 8080), outside_client(mesh)
     client.call(ask, pod.pod.ip4, 8080)
-    eventually(lambda: all(closed_at(flow) for _, flow in flows_of(mesh, pod)))
+    eventually(lambda: all(idle_since(flow) for _, flow in flows_of(mesh, pod)))
 
 
 def test_port_of_a_connection_in_time_wait_is_used_again(mesh):
@@ -195,7 +195,7 @@ def test_port_of_a_connection_in_time_wait_is_used_again(mesh):
     assert client.call(come_back) == ["8080", "8080", "8081"]
     assert time.monotonic() - began < 8, "a SYN was lost on a socket in TIME_WAIT"
     assert task.result()
-    marked = [flow for _, flow in flows_of(mesh, pod) if closed_at(flow)]
+    marked = [flow for _, flow in flows_of(mesh, pod) if idle_since(flow)]
     assert marked, "no flow is marked as closed though its socket is in TIME_WAIT"
 
 
@@ -228,7 +228,7 @@ def test_reset_of_a_connection_is_seen_on_the_other_side(mesh):
     assert told.recv(1) == b"+"
     client.call(send_and_reset)
     assert task.result() == errno.ECONNRESET
-    eventually(lambda: not [flow for _, flow in flows_of(mesh, pod) if not closed_at(flow)])
+    eventually(lambda: not [flow for _, flow in flows_of(mesh, pod) if not idle_since(flow)])
 
 
 def test_closed_flows_are_swept_after_their_time(mesh):
