@@ -13,12 +13,13 @@ source "$(dirname "$0")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/leaks.sh"
 
-readonly suites=(lint unit bpf netns cni transparency e2e demo)
+readonly suites=(lint unit bpf cni interceptor netns transparency e2e demo)
 declare -rA about=(
     [lint]="shellcheck, clang-format and clang-tidy over the sources"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
     [bpf]="the BPF programs, loaded into this kernel"
     [netns]="interceptor and data path with pods that are network namespaces"
+    [interceptor]="the daemon from outside: socket, configuration, commands, uninstall"
     [cni]="the plugin: verbs, versions, errors, many pods at once"
     [transparency]="what four processes observe, under iptables and under us, line by line"
     [e2e]="pods started by podman through the real CNI chain"
@@ -148,6 +149,10 @@ suite_unit() { ctest_suite unit debug "$(nproc)"; }
 suite_bpf() { ctest_suite bpf release 1; }
 suite_netns() { pytest_suite netns; }
 suite_cni() { pytest_suite cni "--fsm-cni=$repository/build/release/cni-plugin/fsm-cni"; }
+suite_interceptor() {
+    pytest_suite interceptor \
+        "--fsm-interceptor=$repository/build/release/interceptor/fsm-interceptor"
+}
 suite_transparency() { pytest_suite transparency; }
 suite_e2e() { pytest_suite e2e; }
 

@@ -540,7 +540,7 @@ Result<void> KernelDatapath::sweep_flows() {
     for (const struct fsm_flow_key& key : keys) {
         FSM_ASSIGN(const auto flow,
                    (map("fsm_flows").lookup<struct fsm_flow_key, struct fsm_flow>(key)));
-        if (flow && flow->closed_at_ns != 0 && flow->closed_at_ns + FSM_FLOW_LINGER_NS < now) {
+        if (flow && flow->idle_since_ns != 0 && flow->idle_since_ns + FSM_FLOW_LINGER_NS < now) {
             FSM_TRY(map("fsm_flows").remove(key));
         }
     }
