@@ -108,7 +108,7 @@ TEST_F(Adoption, MigratesAnotherLayout) {
     leave_behind(enrolment());
     const std::uint32_t pods = pinned_id("fsm_pods");
     const BpfMap settings = instance.pinned("fsm_settings");
-    must(settings.put(std::uint32_t{0}, fsm_settings{FSM_ABI_LAYOUT + 1000, 1}));
+    must(settings.put(std::uint32_t{0}, fsm_settings{FSM_ABI_LAYOUT + 1000, 1, 0}));
     const auto datapath = instance.open();
     EXPECT_NE(map_ids(*datapath)["fsm_pods"], pods);
     EXPECT_EQ(pinned_id("fsm_pods"), map_ids(*datapath)["fsm_pods"]);
