@@ -110,7 +110,8 @@ Result<Cidr> Cidr::parse(std::string_view text) {
         std::from_chars(digits.data(), digits.data() + digits.size(), length);
     if (digits.empty() || failure != std::errc() || end != digits.data() + digits.size() ||
         length > limit) {
-        return Error("\"" + std::string(text) + "\": the prefix length must be a number from 0 to " +
+        return Error("\"" + std::string(text) +
+                         "\": the prefix length must be a number from 0 to " +
                          std::to_string(limit),
                      EINVAL);
     }

@@ -24,9 +24,9 @@ class IpAddress {
     static Result<IpAddress> parse(std::string_view text);
 
     bool is_v4() const;
-    bool is_loopback() const;    // 127.0.0.0/8 or ::1
-    bool is_link_local() const;  // 169.254.0.0/16 or fe80::/10
-    bool is_unspecified() const; // 0.0.0.0 or ::
+    bool is_loopback() const;                // 127.0.0.0/8 or ::1
+    bool is_link_local() const;              // 169.254.0.0/16 or fe80::/10
+    bool is_unspecified() const;             // 0.0.0.0 or ::
     std::uint32_t v4_network_order() const;  // only when is_v4()
     const Bytes& bytes() const { return bytes_; }
     std::string to_string() const;

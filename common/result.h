@@ -42,7 +42,7 @@ class [[nodiscard]] Error {
 template <typename T>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : value_(std::move(value)) {}  // NOLINT: a value is a result
+    Result(T value) : value_(std::move(value)) {}      // NOLINT: a value is a result
     Result(Error error) : error_(std::move(error)) {}  // NOLINT: an error is a result
 
     explicit operator bool() const { return value_.has_value(); }
@@ -77,12 +77,12 @@ class [[nodiscard]] Result<void> {
 
 // FSM_TRY(expr): leaves the function with the error of a failed Result<void> (or any Result whose
 // value is not needed).
-#define FSM_TRY(expr)                                       \
-    do {                                                    \
-        auto fsm_try_result = (expr);                       \
-        if (!fsm_try_result) {                              \
-            return std::move(fsm_try_result.error());       \
-        }                                                   \
+#define FSM_TRY(expr)                                 \
+    do {                                              \
+        auto fsm_try_result = (expr);                 \
+        if (!fsm_try_result) {                        \
+            return std::move(fsm_try_result.error()); \
+        }                                             \
     } while (false)
 
 #define FSM_CONCAT_(a, b) a##b
@@ -90,9 +90,9 @@ class [[nodiscard]] Result<void> {
 
 // FSM_ASSIGN(auto fd, open_it()): declares or assigns the value, or leaves the function with the
 // error.
-#define FSM_ASSIGN(target, expr)                                                  \
-    auto FSM_CONCAT(fsm_assign_, __LINE__) = (expr);                              \
-    if (!FSM_CONCAT(fsm_assign_, __LINE__)) {                                     \
-        return std::move(FSM_CONCAT(fsm_assign_, __LINE__).error());              \
-    }                                                                             \
+#define FSM_ASSIGN(target, expr)                                     \
+    auto FSM_CONCAT(fsm_assign_, __LINE__) = (expr);                 \
+    if (!FSM_CONCAT(fsm_assign_, __LINE__)) {                        \
+        return std::move(FSM_CONCAT(fsm_assign_, __LINE__).error()); \
+    }                                                                \
     target = std::move(*FSM_CONCAT(fsm_assign_, __LINE__))  // NOLINT: target may be a declaration

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs with which user space finds out what the running kernel does, by trying it on sockets and
- * namespaces of its own. Nothing here ever meets a pod's traffic.
+/* Programs with which user space finds out what the running kernel does, by trying it on sockets
+ * and namespaces of its own. Nothing here ever meets a pod's traffic.
  *
- * probe_msg redirects, on request, what one chosen sender writes into one chosen receiver, and tells
- * what it can read of the receiver's kernel object: the same reads on which the data path bases its
- * order and flow-control rule.
+ * probe_msg redirects, on request, what one chosen sender writes into one chosen receiver, and
+ * tells what it can read of the receiver's kernel object: the same reads on which the data path
+ * bases its order and flow-control rule.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 
 #define PROBE_RECEIVER 1
 
@@ -39,7 +39,7 @@ struct tcp_sock {
 } __attribute__((preserve_access_index));
 
 struct sk_msg {
-    struct sock *sk_redir;
+    struct sock* sk_redir;
 } __attribute__((preserve_access_index));
 
 struct {
@@ -61,13 +61,12 @@ volatile __u32 receiver_unread;
 volatile __u32 failed_reads;
 volatile __u32 messages;
 
-static __always_inline void look_at(struct sock *peer)
-{
+static __always_inline void look_at(struct sock* peer) {
     __u64 cookie = 0;
     __u32 copied_seq = 0, unread = 0;
 
     if (bpf_core_read(&cookie, sizeof(cookie), &peer->__sk_common.skc_cookie.counter) ||
-        bpf_core_read(&copied_seq, sizeof(copied_seq), &((struct tcp_sock *)peer)->copied_seq) ||
+        bpf_core_read(&copied_seq, sizeof(copied_seq), &((struct tcp_sock*)peer)->copied_seq) ||
         bpf_core_read(&unread, sizeof(unread), &peer->sk_backlog.rmem_alloc.counter)) {
         failed_reads++;
         return;
@@ -78,10 +77,9 @@ static __always_inline void look_at(struct sock *peer)
 }
 
 SEC("sk_msg")
-int probe_msg(struct sk_msg_md *msg)
-{
+int probe_msg(struct sk_msg_md* msg) {
     __u32 key = PROBE_RECEIVER;
-    struct sock *peer = (struct sock *)receiver;
+    struct sock* peer = (struct sock*)receiver;
     int verdict;
 
     if (msg->local_port != sender_port)
@@ -93,7 +91,7 @@ int probe_msg(struct sk_msg_md *msg)
         return SK_PASS;
     verdict = bpf_msg_redirect_hash(msg, &probe_sockets, &key, BPF_F_INGRESS);
     if (!peer && verdict == SK_PASS) {
-        if (bpf_core_read(&peer, sizeof(peer), &((struct sk_msg *)msg)->sk_redir) || !peer) {
+        if (bpf_core_read(&peer, sizeof(peer), &((struct sk_msg*)msg)->sk_redir) || !peer) {
             failed_reads++;
             return verdict;
         }
@@ -104,14 +102,12 @@ int probe_msg(struct sk_msg_md *msg)
 }
 
 SEC("sk_lookup")
-int probe_lookup(struct bpf_sk_lookup *ctx)
-{
+int probe_lookup(struct bpf_sk_lookup* ctx) {
     return SK_PASS;
 }
 
 SEC("tc")
-int probe_tc(struct __sk_buff *skb)
-{
+int probe_tc(struct __sk_buff* skb) {
     return TC_ACT_UNSPEC;
 }
 

@@ -146,7 +146,8 @@ Result<void> update_pod_programs(const DatapathOptions& options, const PinTree& 
     if (!has_tc_pods || ingress == loaded.programs.end() || egress == loaded.programs.end()) {
         return {};
     }
-    const TcPrograms programs{ingress->second.get(), egress->second.get(), tc_handle(options.bpffs, options.name)};
+    const TcPrograms programs{ingress->second.get(), egress->second.get(),
+                              tc_handle(options.bpffs, options.name)};
     return for_each_living_pod(
         options, loaded.maps,
         [&](const Netns& netns, std::uint64_t cookie, const struct fsm_pod&) -> Result<void> {
