@@ -111,12 +111,19 @@ reported_tests() {
     [[ ${counted[1]} -eq 0 ]] || show_failure "$suite" "$log"
 }
 
-# built PRESET: builds once; a build that fails is one failed test of each suite that needs it.
+# built PRESET: builds once what the suites run; a build that fails is one failed test of each suite that
+# needs it.
+declare -rA targets_of=(
+    [release]="fsm-interceptor fsm-cni relay stream probe fsm_bpf_test"
+    [debug]="fsm_common_test fsm_pod_test fsm_sync_test fsm_api_test fsm_cni_test"
+)
 declare -A build_state=()
 built() {
     if [[ -z ${build_state[$1]:-} ]]; then
         build_state[$1]=failed
-        ! build "$1" || build_state[$1]=ready
+        local targets
+        read -r -a targets <<<"${targets_of[$1]}"
+        ! build "$1" "${targets[@]}" || build_state[$1]=ready
     fi
     [[ ${build_state[$1]} == ready ]] && return
     failed=$((failed + 1))
