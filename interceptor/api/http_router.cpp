@@ -70,7 +70,7 @@ const char* phrase_of(int status) {
 
 void copy(const HttpResponse& from, httplib::Response& to) {
     to.status = from.status;
-    to.set_content(from.body, from.content_type.c_str());
+    to.set_content(from.body, from.content_type);
 }
 
 httplib::Server::Handler wrap(HttpHandler handler) {
@@ -103,7 +103,7 @@ class HttpRouter::Engine final : public httplib::Server {
             explain(request, response);
         });
         set_exception_handler([](const httplib::Request& request, httplib::Response& response,
-                                 std::exception_ptr) {
+                                 const std::exception_ptr&) {
             copy(error_response(500, kInternal, "internal error", "while serving " + request.path),
                  response);
         });

@@ -47,7 +47,7 @@ RequestBuffer::State RequestBuffer::refuse(int status, std::string reason) {
 
 RequestBuffer::State RequestBuffer::read_header() {
     const auto end = bytes_.find(kHeaderEnd);
-    if (end == std::string::npos || end > kMaxHeader) {
+    if (end > kMaxHeader) {  // npos is larger, too
         return bytes_.size() > kMaxHeader ? refuse(431, "the header is larger than " +
                                                             std::to_string(kMaxHeader) + " bytes")
                                           : State::incomplete;
