@@ -7,14 +7,38 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <optional>
-#include <thread>
 
 namespace fsm {
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
+
+namespace {
+
+// Takes the calling thread back to the namespace that it came from.
+class Return {
+  public:
+    explicit Return(const Fd& home) : home_(home) {}
+    Return(const Return&) = delete;
+    Return& operator=(const Return&) = delete;
+    ~Return() {
+        if (setns(home_.get(), CLONE_NEWNET) != 0) {
+            // Whatever this thread did next would happen to a pod instead of the node. The kernel
+            // refuses this only without memory, or when `work` dropped the thread's privileges.
+            std::perror("fsm: return from a network namespace");
+            std::abort();
+        }
+    }
+
+  private:
+    const Fd& home_;
+};
+
+}  // namespace
 
 Result<Netns> Netns::open(const std::string& path) {
     // O_NONBLOCK: a FIFO given as a path must not hang us.
@@ -37,17 +61,15 @@ Result<Netns> Netns::current() {
 }
 
 Result<void> Netns::run(const std::function<void()>& work) const {
-    std::optional<Error> failure;
-    std::thread([&] {
-        if (setns(fd_.get(), CLONE_NEWNET) != 0) {
-            failure = Error::from_errno("enter network namespace");
-            return;
-        }
-        work();
-    }).join();
-    if (failure) {
-        return std::move(*failure);
+    const Fd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!home) {
+        return Error::from_errno("open the thread's own network namespace");
     }
+    if (setns(fd_.get(), CLONE_NEWNET) != 0) {
+        return Error::from_errno("enter network namespace");
+    }
+    const Return on_every_way_out(home);
+    work();
     return {};
 }
 

@@ -32,9 +32,10 @@ class Netns {
     const Fd& fd() const { return fd_; }
     NetnsIdentity identity() const { return identity_; }
 
-    // Runs `work` on a thread of its own that has entered the namespace, and waits for it. The
-    // caller's thread never changes its namespace. An error of entering is returned; `work` hands
-    // its own results out through what it captures.
+    // Takes the calling thread into the namespace, runs `work`, and takes it back, also when `work`
+    // throws. Other threads stay where they are. Calls may be nested. An error of entering is
+    // returned; `work` hands its own results out through what it captures. A thread that cannot
+    // come back ends the process.
     Result<void> run(const std::function<void()>& work) const;
 
     // The kernel's number for the namespace (SO_NETNS_COOKIE, Linux 5.14): never reused while the

@@ -96,27 +96,41 @@ Result<std::unique_ptr<KernelDatapath>> KernelDatapath::create(Parts parts) {
 // What an earlier process has left: also policies that it had written for a pod that it did not
 // come to switch.
 Result<void> KernelDatapath::learn_pods() {
+    std::set<std::uint32_t> living;
     FSM_ASSIGN(const auto cookies, map("fsm_pods").keys<std::uint64_t>());
     for (const std::uint64_t cookie : cookies) {
         FSM_ASSIGN(const auto entry,
                    (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(cookie)));
         if (entry) {
-            addresses_[cookie];
-            living_ids_.insert(entry->pod_id);
-            next_pod_id_ = std::max(next_pod_id_, entry->pod_id + 1);
+            pods_[cookie].pod_id = entry->pod_id;
+            living.insert(entry->pod_id);
+            ids_.adopt(entry->pod_id);
         }
     }
     FSM_ASSIGN(const auto addresses, map("fsm_pod_ips").keys<struct fsm_address>());
     for (const struct fsm_address& address : addresses) {
         FSM_ASSIGN(const auto owner,
                    (map("fsm_pod_ips").lookup<struct fsm_address, std::uint64_t>(address)));
-        if (owner && addresses_.contains(*owner)) {
-            addresses_[*owner].push_back(ip_address(address));
+        if (owner && pods_.contains(*owner)) {
+            pods_[*owner].addresses.push_back(ip_address(address));
         } else if (owner) {
             FSM_TRY(map("fsm_pod_ips").remove(address));
         }
     }
-    return purge_policies(map("fsm_ports"), map("fsm_ranges"), living_ids_);
+    return purge_policies(map("fsm_ports"), map("fsm_ranges"),
+                          [&](std::uint32_t id) { return !living.contains(id); });
+}
+
+bool KernelDatapath::is_recorded(std::uint64_t netns_cookie) const {
+    const std::lock_guard guard(mutex_);
+    return pods_.contains(netns_cookie);
+}
+
+std::optional<KernelDatapath::PodRecord> KernelDatapath::record_of(
+    std::uint64_t netns_cookie) const {
+    const std::lock_guard guard(mutex_);
+    const auto found = pods_.find(netns_cookie);
+    return found == pods_.end() ? std::nullopt : std::optional(found->second);
 }
 
 int KernelDatapath::program(const char* name) const {
@@ -133,14 +147,15 @@ bool KernelDatapath::has_tc() const {
 }
 
 TcPrograms KernelDatapath::tc_programs() const {
-    return {program("fsm_ingress"), program("fsm_egress"), tc_handle(parts_.options.bpffs, parts_.options.name)};
+    return {program("fsm_ingress"), program("fsm_egress"),
+            tc_handle(parts_.options.bpffs, parts_.options.name)};
 }
 
 // ---- enrol -------------------------------------------------------------------------------------
 
 Result<EnrolledPod> KernelDatapath::enrol(const Netns& netns, const PodEnrolment& enrolment) {
-    const std::lock_guard guard(mutex_);
     FSM_TRY(validate(enrolment));
+    const auto lock = pod_locks_.lock(enrolment.netns_cookie);
     UndoLog undo;
     auto enrolled = enrol_by_steps(netns, enrolment, undo);
     if (!enrolled) {
@@ -154,10 +169,9 @@ Result<EnrolledPod> KernelDatapath::enrol(const Netns& netns, const PodEnrolment
 Result<EnrolledPod> KernelDatapath::enrol_by_steps(const Netns& netns,
                                                    const PodEnrolment& enrolment, UndoLog& undo) {
     const std::uint64_t cookie = enrolment.netns_cookie;
-    FSM_ASSIGN(const auto before, (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(cookie)));
     const ListenerPorts ports = listener_ports(enrolment.policy);
     PodDecision decision;
-    decision.pod_id = fresh_pod_id();
+    decision.pod_id = reserve_pod_id(undo);
     decision.acceleration = decide_acceleration(enrolment.policy);
     FSM_TRY(add_policy(policy_entries(decision.pod_id, enrolment.policy), undo));
 
@@ -166,7 +180,7 @@ Result<EnrolledPod> KernelDatapath::enrol_by_steps(const Netns& netns,
                choose_inbound(enrolment, add_listeners(netns, enrolment, listeners, undo)));
     FSM_TRY(attach_inbound(netns, enrolment, decision.inbound, undo));
     FSM_TRY(note_listeners(cookie, ports, listeners));
-    FSM_TRY(add_addresses(enrolment, undo));
+    FSM_ASSIGN(const Cookies displaced, add_addresses(enrolment, undo));
     const struct fsm_pod entry = pod_entry(enrolment, decision);
     FSM_TRY(switch_pod(cookie, entry, undo));
 
@@ -179,18 +193,14 @@ Result<EnrolledPod> KernelDatapath::enrol_by_steps(const Netns& netns,
     }
     FSM_ASSIGN(const std::uint32_t seen, note_listeners(cookie, ports, newer));
 
-    living_ids_.insert(decision.pod_id);
-    if (before) {
-        living_ids_.erase(before->pod_id);
-        has_retired_policies_ = true;
-    }
-    auto cleaned = remove_superseded(netns, enrolment, entry);
-    if (!cleaned) {
-        undo = UndoLog();
-        return std::move(cleaned.error())
-            .within(
-                "the pod is enrolled, but not what it had before "
-                "is gone");
+    const auto former = record(cookie, {decision.pod_id, enrolment.addresses}, displaced);
+    if (former) {
+        auto cleaned = remove_superseded(netns, enrolment, *former, entry);
+        if (!cleaned) {
+            undo = UndoLog();
+            return std::move(cleaned.error())
+                .within("the pod is enrolled, but not what it had before is gone");
+        }
     }
     return describe(cookie, entry, seen);
 }
@@ -205,16 +215,18 @@ Acceleration KernelDatapath::decide_acceleration(const InterceptionPolicy& polic
     return policy.sidecar_reads_safely ? parts_.probe.automatic : Acceleration::off;
 }
 
-std::uint32_t KernelDatapath::fresh_pod_id() {
-    while (next_pod_id_ == 0 || living_ids_.contains(next_pod_id_)) {
-        ++next_pod_id_;
-    }
-    return next_pod_id_++;
+std::uint32_t KernelDatapath::reserve_pod_id(UndoLog& undo) {
+    const std::uint32_t id = ids_.reserve();
+    undo.add([this, id]() -> Result<void> {
+        ids_.release({id});
+        return {};
+    });
+    return id;
 }
 
 Result<void> KernelDatapath::add_policy(const PolicyEntries& entries, UndoLog& undo) {
     auto written = write_policy(map("fsm_ports"), map("fsm_ranges"), entries);
-    if (!written && is_full(written.error()) && has_retired_policies_) {
+    if (!written && is_full(written.error())) {
         FSM_TRY(purge_retired_policies());
         written = write_policy(map("fsm_ports"), map("fsm_ranges"), entries);
     }
@@ -268,7 +280,7 @@ Result<InboundMechanism> KernelDatapath::choose_inbound(const PodEnrolment& enro
 Result<void> KernelDatapath::attach_inbound(const Netns& netns, const PodEnrolment& enrolment,
                                             InboundMechanism inbound, UndoLog& undo) {
     const std::uint64_t cookie = enrolment.netns_cookie;
-    if (!addresses_.contains(cookie)) {
+    if (!is_recorded(cookie)) {
         undo.add([this, cookie] { return remove_tree(parts_.tree.pod(cookie)); });
     }
     FSM_TRY(remember_netns(parts_.tree, cookie, netns.identity().inode));
@@ -324,24 +336,44 @@ Result<void> KernelDatapath::detach_tc_filters(const Netns& netns, std::uint64_t
     return {};
 }
 
-Result<void> KernelDatapath::add_addresses(const PodEnrolment& enrolment, UndoLog& undo) {
+Result<KernelDatapath::Cookies> KernelDatapath::add_addresses(const PodEnrolment& enrolment,
+                                                              UndoLog& undo) {
+    const std::lock_guard guard(mutex_);
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    Cookies displaced;
     for (const IpAddress& address : enrolment.addresses) {
         const struct fsm_address key = map_address(address);
         FSM_ASSIGN(const auto owner,
                    (map("fsm_pod_ips").lookup<struct fsm_address, std::uint64_t>(key)));
-        if (owner == enrolment.netns_cookie) {
+        if (owner == cookie) {
             continue;
         }
-        FSM_TRY(map("fsm_pod_ips").put(key, enrolment.netns_cookie));
-        undo.add([this, key, owner]() -> Result<void> {
-            if (owner) {
-                return map("fsm_pod_ips").put(key, *owner);
-            }
-            FSM_TRY(map("fsm_pod_ips").remove(key));
-            return {};
-        });
+        FSM_TRY(map("fsm_pod_ips").put(key, cookie));
+        undo.add([this, key, cookie, owner] { return give_back_address(key, cookie, owner); });
+        if (owner) {
+            displaced.insert(*owner);
+        }
     }
+    return displaced;
+}
+
+Result<void> KernelDatapath::give_back_address(const struct fsm_address& key, std::uint64_t from,
+                                               std::optional<std::uint64_t> to) {
+    const std::lock_guard guard(mutex_);
+    FSM_ASSIGN(const auto owner,
+               (map("fsm_pod_ips").lookup<struct fsm_address, std::uint64_t>(key)));
+    if (owner != from) {
+        return {};
+    }
+    if (to && pods_.contains(*to)) {
+        return map("fsm_pod_ips").put(key, *to);
+    }
+    FSM_TRY(map("fsm_pod_ips").remove(key));
     return {};
+}
+
+Result<void> KernelDatapath::remove_address(const IpAddress& address, std::uint64_t netns_cookie) {
+    return give_back_address(map_address(address), netns_cookie, std::nullopt);
 }
 
 Result<void> KernelDatapath::switch_pod(std::uint64_t netns_cookie, const struct fsm_pod& entry,
@@ -374,29 +406,40 @@ Result<std::uint32_t> KernelDatapath::note_listeners(std::uint64_t netns_cookie,
     return observed.seen;
 }
 
-// What the pod had under its former policy and has no more: addresses, the other mechanism,
-// listeners on other ports.
-Result<void> KernelDatapath::remove_superseded(const Netns& netns, const PodEnrolment& enrolment,
-                                               const struct fsm_pod& entry) {
-    const std::uint64_t cookie = enrolment.netns_cookie;
-    const bool was_enrolled = addresses_.contains(cookie);
-    const std::vector<IpAddress> former = addresses_[cookie];
-    addresses_[cookie] = enrolment.addresses;
-    for (auto& [owner, addresses] : addresses_) {
-        if (owner != cookie) {
-            std::erase_if(addresses, [&](const IpAddress& address) {
-                return std::find(enrolment.addresses.begin(), enrolment.addresses.end(), address) !=
-                       enrolment.addresses.end();
+std::optional<KernelDatapath::PodRecord> KernelDatapath::record(std::uint64_t netns_cookie,
+                                                                PodRecord pod,
+                                                                const Cookies& displaced) {
+    const std::lock_guard guard(mutex_);
+    for (const std::uint64_t owner : displaced) {
+        const auto other = pods_.find(owner);
+        if (other != pods_.end()) {
+            std::erase_if(other->second.addresses, [&](const IpAddress& address) {
+                return std::find(pod.addresses.begin(), pod.addresses.end(), address) !=
+                       pod.addresses.end();
             });
         }
     }
-    if (!was_enrolled) {
-        return {};
+    std::optional<PodRecord> former;
+    const auto known = pods_.find(netns_cookie);
+    if (known != pods_.end()) {
+        former = std::exchange(known->second, std::move(pod));
+    } else {
+        pods_.emplace(netns_cookie, std::move(pod));
     }
-    for (const IpAddress& address : former) {
+    return former;
+}
+
+// What the pod had under its former policy and has no more: the policy, addresses, the other
+// mechanism, listeners on other ports.
+Result<void> KernelDatapath::remove_superseded(const Netns& netns, const PodEnrolment& enrolment,
+                                               const PodRecord& former,
+                                               const struct fsm_pod& entry) {
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    ids_.retire(former.pod_id);
+    for (const IpAddress& address : former.addresses) {
         if (std::find(enrolment.addresses.begin(), enrolment.addresses.end(), address) ==
             enrolment.addresses.end()) {
-            FSM_TRY(map("fsm_pod_ips").remove(map_address(address)));
+            FSM_TRY(remove_address(address, cookie));
         }
     }
     FSM_TRY(forget_listeners(map("fsm_listeners"), cookie, listener_ports(entry)));
@@ -407,24 +450,19 @@ Result<void> KernelDatapath::remove_superseded(const Netns& netns, const PodEnro
 // ---- withdraw ----------------------------------------------------------------------------------
 
 Result<void> KernelDatapath::withdraw(std::uint64_t netns_cookie, const Netns* netns) {
-    const std::lock_guard guard(mutex_);
+    const auto lock = pod_locks_.lock(netns_cookie);
     return withdraw_locked(netns_cookie, netns);
 }
 
 Result<void> KernelDatapath::withdraw_locked(std::uint64_t netns_cookie, const Netns* netns) {
-    FSM_ASSIGN(const auto entry,
-               (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(netns_cookie)));
     FSM_TRY(map("fsm_pods").remove(netns_cookie));
-    if (entry) {
-        living_ids_.erase(entry->pod_id);
-        has_retired_policies_ = true;
-    }
-    const auto addresses = addresses_.find(netns_cookie);
-    if (addresses != addresses_.end()) {
-        for (const IpAddress& address : addresses->second) {
-            FSM_TRY(map("fsm_pod_ips").remove(map_address(address)));
+    if (const auto record = record_of(netns_cookie)) {
+        ids_.retire(record->pod_id);
+        for (const IpAddress& address : record->addresses) {
+            FSM_TRY(remove_address(address, netns_cookie));
         }
-        addresses_.erase(addresses);
+        const std::lock_guard guard(mutex_);
+        pods_.erase(netns_cookie);
     }
     FSM_TRY(map("fsm_observed").remove(netns_cookie));
     FSM_TRY(detach_lookup(parts_.tree, netns_cookie));
@@ -444,9 +482,9 @@ Result<void> KernelDatapath::forget_address(const IpAddress& address, std::uint6
         return {};
     }
     FSM_TRY(map("fsm_pod_ips").remove(key));
-    const auto addresses = addresses_.find(*owner);
-    if (addresses != addresses_.end()) {
-        std::erase(addresses->second, address);
+    const auto pod = pods_.find(*owner);
+    if (pod != pods_.end()) {
+        std::erase(pod->second.addresses, address);
     }
     return {};
 }
@@ -454,7 +492,7 @@ Result<void> KernelDatapath::forget_address(const IpAddress& address, std::uint6
 // ---- check -------------------------------------------------------------------------------------
 
 Result<void> KernelDatapath::check(const Netns& netns, std::uint64_t netns_cookie) const {
-    const std::lock_guard guard(mutex_);
+    const auto lock = pod_locks_.lock(netns_cookie);
     FSM_ASSIGN(const auto entry,
                (map("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(netns_cookie)));
     if (!entry) {
@@ -518,19 +556,22 @@ Result<void> KernelDatapath::check_listeners(const Netns& netns, std::uint64_t n
 // ---- sweep -------------------------------------------------------------------------------------
 
 Result<void> KernelDatapath::purge_retired_policies() {
+    const std::set<std::uint32_t> retired = ids_.retired();
+    if (retired.empty()) {
+        return {};
+    }
     wait_for_running_programs();
-    FSM_TRY(purge_policies(map("fsm_ports"), map("fsm_ranges"), living_ids_));
-    has_retired_policies_ = false;
+    FSM_TRY(purge_policies(map("fsm_ports"), map("fsm_ranges"),
+                           [&](std::uint32_t id) { return retired.contains(id); }));
+    ids_.release(retired);
     return {};
 }
 
 Result<void> KernelDatapath::sweep() {
-    const std::lock_guard guard(mutex_);
+    const std::lock_guard guard(sweeping_);
     FSM_TRY(sweep_flows());
     FSM_TRY(withdraw_dead_pods());
-    if (has_retired_policies_) {
-        FSM_TRY(purge_retired_policies());
-    }
+    FSM_TRY(purge_retired_policies());
     return drop_empty_retired(parts_.tree);
 }
 
@@ -554,7 +595,7 @@ Result<void> KernelDatapath::withdraw_dead_pods() {
     for (const std::uint64_t cookie : cookies) {
         FSM_ASSIGN(const auto link, BpfLink::open_pinned(parts_.tree.pod_lookup_link(cookie)));
         if (link && link->netns_inode() == 0) {
-            FSM_TRY(withdraw_locked(cookie, nullptr));
+            FSM_TRY(withdraw(cookie, nullptr));
         }
     }
     return {};
@@ -566,9 +607,8 @@ EnrolledPod KernelDatapath::describe(std::uint64_t netns_cookie, const struct fs
                                      std::uint32_t seen) const {
     EnrolledPod pod;
     pod.netns_cookie = netns_cookie;
-    const auto addresses = addresses_.find(netns_cookie);
-    if (addresses != addresses_.end()) {
-        pod.addresses = addresses->second;
+    if (auto record = record_of(netns_cookie)) {
+        pod.addresses = std::move(record->addresses);
     }
     pod.inbound = inbound_of(entry);
     pod.acceleration = acceleration_of(entry);
@@ -577,7 +617,6 @@ EnrolledPod KernelDatapath::describe(std::uint64_t netns_cookie, const struct fs
 }
 
 Result<std::vector<EnrolledPod>> KernelDatapath::pods() const {
-    const std::lock_guard guard(mutex_);
     std::vector<EnrolledPod> pods;
     FSM_ASSIGN(const auto cookies, map("fsm_pods").keys<std::uint64_t>());
     for (const std::uint64_t cookie : cookies) {

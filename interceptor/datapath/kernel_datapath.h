@@ -1,18 +1,25 @@
 // KernelDatapath: the Datapath on libbpf. Made by open.cpp, which has loaded and attached
 // everything; this class changes pods and reads the state.
+//
+// Locks: changes of one pod are serialised by its own lock, so that pods do not wait for each
+// other; mutex_ guards what is remembered of all pods and who has which address, and is never held
+// while a namespace is entered or an RCU grace period is waited for.
 #pragma once
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "common/keyed_mutex.h"
 #include "interceptor/datapath/cgroup_links.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/datapath/kernel_probe.h"
 #include "interceptor/datapath/listeners.h"
 #include "interceptor/datapath/pins.h"
+#include "interceptor/datapath/pod_ids.h"
 #include "interceptor/datapath/pod_pins.h"
 #include "interceptor/datapath/policy.h"
 #include "interceptor/datapath/programs.h"
@@ -52,10 +59,11 @@ class KernelDatapath : public Datapath {
     }
 
   private:
-    struct Decided {
-        PodDecision decision;
-        std::vector<ListeningSocket> listeners;
+    struct PodRecord {
+        std::uint32_t pod_id = 0;
+        std::vector<IpAddress> addresses;
     };
+    using Cookies = std::set<std::uint64_t>;
 
     explicit KernelDatapath(Parts parts) : parts_(std::move(parts)) {}
 
@@ -66,12 +74,19 @@ class KernelDatapath : public Datapath {
     bool has_tc() const;
     TcPrograms tc_programs() const;
 
+    bool is_recorded(std::uint64_t netns_cookie) const;
+    std::optional<PodRecord> record_of(std::uint64_t netns_cookie) const;
+
+    // With the pod's lock held.
     Result<EnrolledPod> enrol_by_steps(const Netns& netns, const PodEnrolment& enrolment,
                                        UndoLog& undo);
+    // Returns what was recorded of the pod before.
+    std::optional<PodRecord> record(std::uint64_t netns_cookie, PodRecord pod,
+                                    const Cookies& displaced);
     Result<void> remove_superseded(const Netns& netns, const PodEnrolment& enrolment,
-                                   const struct fsm_pod& entry);
+                                   const PodRecord& former, const struct fsm_pod& entry);
     Acceleration decide_acceleration(const InterceptionPolicy& policy) const;
-    std::uint32_t fresh_pod_id();
+    std::uint32_t reserve_pod_id(UndoLog& undo);
     Result<void> add_policy(const PolicyEntries& entries, UndoLog& undo);
     Result<void> add_listeners(const Netns& netns, const PodEnrolment& enrolment,
                                const std::vector<ListeningSocket>& sockets, UndoLog& undo);
@@ -82,7 +97,12 @@ class KernelDatapath : public Datapath {
     Result<void> attach_tc_filters(const Netns& netns, const PodEnrolment& enrolment,
                                    UndoLog& undo);
     Result<void> detach_tc_filters(const Netns& netns, std::uint64_t netns_cookie);
-    Result<void> add_addresses(const PodEnrolment& enrolment, UndoLog& undo);
+    // Returns whose addresses they were.
+    Result<Cookies> add_addresses(const PodEnrolment& enrolment, UndoLog& undo);
+    Result<void> give_back_address(const struct fsm_address& key, std::uint64_t from,
+                                   std::optional<std::uint64_t> to);
+    // Unless another pod has it by now.
+    Result<void> remove_address(const IpAddress& address, std::uint64_t netns_cookie);
     Result<void> switch_pod(std::uint64_t netns_cookie, const struct fsm_pod& entry, UndoLog& undo);
     Result<std::uint32_t> note_listeners(std::uint64_t netns_cookie, const ListenerPorts& ports,
                                          const std::vector<ListeningSocket>& sockets);
@@ -99,11 +119,11 @@ class KernelDatapath : public Datapath {
                          std::uint32_t seen) const;
 
     Parts parts_;
+    PodIds ids_;
+    mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; locked before mutex_
+    std::mutex sweeping_;                          // locked before everything else
     mutable std::mutex mutex_;
-    std::map<std::uint64_t, std::vector<IpAddress>> addresses_;  // of enrolled pods
-    std::set<std::uint32_t> living_ids_;                         // pod ids in use
-    bool has_retired_policies_ = false;
-    std::uint32_t next_pod_id_ = 1;
+    std::map<std::uint64_t, PodRecord> pods_;  // that are enrolled, by cookie
 };
 
 ListenerPorts listener_ports(const struct fsm_pod& entry);

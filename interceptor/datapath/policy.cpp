@@ -146,10 +146,10 @@ Result<void> write_listed(const BpfMap& map, const std::vector<Key>& keys) {
 }
 
 template <typename Key>
-Result<void> purge(const BpfMap& map, const std::set<std::uint32_t>& living) {
+Result<void> purge(const BpfMap& map, const std::function<bool(std::uint32_t)>& is_stale) {
     FSM_ASSIGN(const std::vector<Key> keys, map.keys<Key>());
     for (const Key& key : keys) {
-        if (!living.contains(key.pod_id)) {
+        if (is_stale(key.pod_id)) {
             FSM_TRY(map.remove(key));
         }
     }
@@ -214,9 +214,9 @@ Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const Polic
 }
 
 Result<void> purge_policies(const BpfMap& ports, const BpfMap& ranges,
-                            const std::set<std::uint32_t>& living) {
-    FSM_TRY(purge<fsm_port_key>(ports, living));
-    return purge<fsm_range_key>(ranges, living);
+                            const std::function<bool(std::uint32_t pod_id)>& is_stale) {
+    FSM_TRY(purge<fsm_port_key>(ports, is_stale));
+    return purge<fsm_range_key>(ranges, is_stale);
 }
 
 }  // namespace fsm

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <functional>
 #include <vector>
 
 #include "bpf/abi.h"
@@ -35,8 +35,8 @@ IpAddress ip_address(const struct fsm_address& address);
 
 // Writes all entries or, on failure, none.
 Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const PolicyEntries& entries);
-// Deletes the entries of every pod id that is not in `living`.
+// Deletes the entries of every pod id that is stale.
 Result<void> purge_policies(const BpfMap& ports, const BpfMap& ranges,
-                            const std::set<std::uint32_t>& living);
+                            const std::function<bool(std::uint32_t pod_id)>& is_stale);
 
 }  // namespace fsm

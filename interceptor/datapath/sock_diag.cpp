@@ -19,18 +19,18 @@ namespace {
 
 constexpr std::size_t kReplySize = 32768;  // what the kernel fills at a time
 
+// The older of the two requests, because it asks for both families at once: each dump walks the
+// whole hash of listeners of all namespaces, thousands of buckets.
 struct DumpRequest {
     nlmsghdr header;
-    inet_diag_req_v2 body;
+    inet_diag_req body;
 };
 
-Result<void> request_listeners(int netlink, std::uint8_t family) {
+Result<void> request_listeners(int netlink) {
     DumpRequest request{};
     request.header.nlmsg_len = sizeof(request);
-    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request.header.nlmsg_type = TCPDIAG_GETSOCK;
     request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    request.body.sdiag_family = family;
-    request.body.sdiag_protocol = IPPROTO_TCP;
     request.body.idiag_states = 1U << TCP_LISTEN;
     if (send(netlink, &request, sizeof(request), 0) != static_cast<ssize_t>(sizeof(request))) {
         return Error::from_errno("ask the kernel for listening sockets (sock_diag)");
@@ -90,8 +90,8 @@ Result<DumpState> read_reply(const char* data, std::size_t size,
     return DumpState::more;
 }
 
-Result<void> dump_family(int netlink, std::uint8_t family, std::vector<ListeningSocket>& sockets) {
-    FSM_TRY(request_listeners(netlink, family));
+Result<void> dump(int netlink, std::vector<ListeningSocket>& sockets) {
+    FSM_TRY(request_listeners(netlink));
     alignas(nlmsghdr) std::array<char, kReplySize> reply;
     for (;;) {
         const ssize_t size = recv(netlink, reply.data(), reply.size(), 0);
@@ -117,8 +117,7 @@ Result<std::vector<ListeningSocket>> listening_sockets() {
         return Error::from_errno("open a sock_diag socket");
     }
     std::vector<ListeningSocket> sockets;
-    FSM_TRY(dump_family(netlink.get(), AF_INET, sockets));
-    FSM_TRY(dump_family(netlink.get(), AF_INET6, sockets));
+    FSM_TRY(dump(netlink.get(), sockets));
     return sockets;
 }
 

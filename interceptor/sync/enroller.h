@@ -30,7 +30,7 @@
 #include "interceptor/sync/enrolment_keeper.h"
 #include "interceptor/sync/enrolment_plan.h"
 #include "interceptor/sync/host_paths.h"
-#include "interceptor/sync/keyed_mutex.h"
+#include "common/keyed_mutex.h"
 #include "interceptor/sync/pod_lookup.h"
 #include "interceptor/sync/problem_log.h"
 

@@ -13,7 +13,7 @@
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/sync/attachment_table.h"
-#include "interceptor/sync/keyed_mutex.h"
+#include "common/keyed_mutex.h"
 #include "interceptor/sync/netns_view.h"
 
 namespace fsm {

@@ -28,7 +28,7 @@ struct NetnsView {
     std::set<IpAddress> broadcasts;
 };
 
-// Enters the namespace once, on a thread of its own.
+// Enters the namespace once, with the calling thread.
 Result<NetnsView> look_into(const Netns& netns, const std::string& first_interface);
 
 }  // namespace fsm

@@ -1,9 +1,15 @@
 // Enrolling, changing and withdrawing pods: what the maps hold before, meanwhile and after.
+#include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <map>
+#include <memory>
+#include <thread>
+#include <vector>
 
 #include "bpf/abi.h"
 #include "test/bpf/instance.h"
@@ -62,6 +68,59 @@ TEST_F(Enrolment, ReplacesThePolicyAndForgetsTheOldOne) {
     EXPECT_EQ(entries(*datapath)["fsm_pod_ips"], 1U);
     ASSERT_EQ(must(datapath->pods()).size(), 1U);
     EXPECT_EQ(must(datapath->pods())[0].addresses[0].to_string(), "10.98.1.3");
+}
+
+// The old policy stands under a number that only the deleted entry led to.
+TEST_F(Enrolment, ForgetsThePolicyOfAPodWhoseEntrySomebodyDeleted) {
+    must(datapath->enrol(pod.netns(), with_lists()));
+    const auto cookie = pod.cookie();
+    const auto fd = bpf_obj_get((instance.root() + "/maps/fsm_pods").c_str());
+    ASSERT_GE(fd, 0);
+    ASSERT_EQ(bpf_map_delete_elem(fd, &cookie), 0);
+    close(fd);
+    must(datapath->enrol(pod.netns(), with_lists()));
+    must(datapath->sweep());
+    EXPECT_EQ(entries(*datapath)["fsm_ports"], 2U);
+    EXPECT_EQ(entries(*datapath)["fsm_ranges"], 2U);
+}
+
+TEST_F(Enrolment, ManyAtOnceDoNotDisturbEachOther) {
+    constexpr int kPods = 8;
+    constexpr int kRounds = 20;
+    std::vector<std::unique_ptr<PodNamespace>> pods;
+    for (int number = 0; number < kPods; ++number) {
+        pods.push_back(std::make_unique<PodNamespace>("10.98.3." + std::to_string(number + 1)));
+    }
+    std::atomic<int> failures = 0;
+    std::vector<std::thread> threads;
+    for (const auto& one : pods) {
+        threads.emplace_back([&, netns = one.get()] {
+            PodEnrolment enrolment = netns->enrolment();
+            enrolment.policy.outbound.excluded_ports = {22, 25};
+            for (int round = 0; round < kRounds; ++round) {
+                failures += datapath->enrol(netns->netns(), enrolment) ? 0 : 1;
+                failures += datapath->withdraw(netns->cookie(), &netns->netns()) ? 0 : 1;
+                failures += datapath->enrol(netns->netns(), enrolment) ? 0 : 1;
+            }
+        });
+    }
+    for (int round = 0; round < kRounds; ++round) {
+        must(datapath->sweep());
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(failures, 0);
+    must(datapath->sweep());
+    EXPECT_EQ(entries(*datapath)["fsm_pods"], std::uint64_t{kPods});
+    EXPECT_EQ(entries(*datapath)["fsm_ports"], 2U * kPods);
+    EXPECT_EQ(entries(*datapath)["fsm_pod_ips"], std::uint64_t{kPods});
+    for (const auto& one : pods) {
+        must(datapath->check(one->netns(), one->cookie()));
+        must(datapath->withdraw(one->cookie(), &one->netns()));
+    }
+    must(datapath->sweep());
+    EXPECT_EQ(entries(*datapath), empty);
 }
 
 TEST_F(Enrolment, LeavesNothingWhenItFails) {
