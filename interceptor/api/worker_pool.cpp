@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 #include <system_error>
 #include <thread>
@@ -12,15 +13,30 @@ namespace fsm {
 namespace {
 
 constexpr std::chrono::seconds kIdleTime{10};
+// Much longer than a request takes that does not wait.
+constexpr std::chrono::milliseconds kPatience{5};
+
+std::size_t processors() {
+    return std::max(1U, std::thread::hardware_concurrency());  // 0: not known
+}
 
 }  // namespace
 
+WorkerPool::WorkerPool(std::size_t max_threads)
+    : max_threads_(max_threads),
+      few_threads_(std::min<std::size_t>(max_threads, 2 * processors())),
+      relief_([this] { relieve(); }) {}
+
 WorkerPool::~WorkerPool() {
-    std::unique_lock lock(mutex_);
-    stopping_ = true;
-    jobs_.clear();
-    wake_.notify_all();
-    all_gone_.wait(lock, [&] { return threads_ == 0; });
+    {
+        std::unique_lock lock(mutex_);
+        stopping_ = true;
+        jobs_.clear();
+        wake_.notify_all();
+        jobs_wait_.notify_all();
+        all_gone_.wait(lock, [&] { return threads_ == 0; });
+    }
+    relief_.join();
 }
 
 void WorkerPool::run(std::function<void()> job) {
@@ -29,16 +45,43 @@ void WorkerPool::run(std::function<void()> job) {
         return;
     }
     jobs_.push_back(std::move(job));
-    if (idle_ >= jobs_.size() || threads_ >= max_threads_) {
+    if (idle_ >= jobs_.size()) {
         wake_.notify_one();
-        return;
+    } else if (threads_ < few_threads_) {
+        start_thread();
+    } else {
+        jobs_wait_.notify_one();
     }
+}
+
+void WorkerPool::start_thread() {
     try {
         std::thread([this] { work(); }).detach();  // the destructor waits for threads_ to be 0
         ++threads_;
     } catch (const std::system_error&) {
         // No more threads on this machine: the ones that there are take the job in their turn.
         wake_.notify_one();
+        jobs_wait_.notify_one();
+    }
+}
+
+void WorkerPool::relieve() {
+    pthread_setname_np(pthread_self(), "fsm-api-relief");
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+        jobs_wait_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+        const std::uint64_t taken_before = taken_;
+        // Neither more jobs nor an early wake-up shorten the moment.
+        const auto until = std::chrono::steady_clock::now() + kPatience;
+        jobs_wait_.wait_until(lock, until, [&] { return stopping_; });
+        if (stopping_ || taken_ != taken_before) {
+            continue;
+        }
+        const std::size_t more =
+            std::min({std::max<std::size_t>(threads_, 1), jobs_.size(), max_threads_ - threads_});
+        for (std::size_t started = 0; started < more; ++started) {
+            start_thread();
+        }
     }
 }
 
@@ -56,6 +99,7 @@ bool WorkerPool::next(std::function<void()>& job) {
     }
     job = std::move(jobs_.front());
     jobs_.pop_front();
+    ++taken_;
     return true;
 }
 
