@@ -38,12 +38,44 @@ Result<void> write_all(const Fd& fd, std::string_view content, const std::string
     return {};
 }
 
+Result<void> sync_file(const Fd& fd, const std::string& path) {
+    if (fsync(fd.get()) != 0) {
+        return Error::from_errno("sync " + path);
+    }
+    return {};
+}
+
 Result<void> sync_directory(const std::string& path) {
     const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory || fsync(directory.get()) != 0) {
         return Error::from_errno("sync directory " + path);
     }
     return {};
+}
+
+// `settle` is called with the whole temporary file, before it takes the place of the old one.
+template <typename Settle>
+Result<void> replace_file(const std::string& path, std::string_view content, mode_t mode,
+                          const Settle& settle) {
+    std::string temporary = parent_of(path) + "/." + name_of(path) + ".XXXXXX";
+    const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
+    if (!fd) {
+        return Error::from_errno("create a temporary file beside " + path);
+    }
+    auto written = write_all(fd, content, temporary);
+    if (written && fchmod(fd.get(), mode) != 0) {
+        written = Error::from_errno("set the mode of " + temporary);
+    }
+    if (written) {
+        written = settle(fd, temporary);
+    }
+    if (written && rename(temporary.c_str(), path.c_str()) != 0) {
+        written = Error::from_errno("rename " + temporary + " to " + path);
+    }
+    if (!written) {
+        unlink(temporary.c_str());
+    }
+    return written;
 }
 
 }  // namespace
@@ -74,37 +106,30 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
     }
 }
 
-Result<void> write_file_atomically(const std::string& path, std::string_view content,
-                                   mode_t mode) {
-    const std::string directory = parent_of(path);
-    std::string temporary = directory + "/." + name_of(path) + ".XXXXXX";
-    const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
-    if (!fd) {
-        return Error::from_errno("create a temporary file beside " + path);
-    }
-    auto written = write_all(fd, content, temporary);
-    if (written && (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0)) {
-        written = Error::from_errno("write " + temporary);
-    }
-    if (written && rename(temporary.c_str(), path.c_str()) != 0) {
-        written = Error::from_errno("rename " + temporary + " to " + path);
-    }
-    if (!written) {
-        unlink(temporary.c_str());
-        return written;
-    }
-    return sync_directory(directory);
+Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode) {
+    FSM_TRY(replace_file(path, content, mode, sync_file));
+    return sync_directory(parent_of(path));
 }
 
+Result<void> write_file_atomically_unsynced(const std::string& path, std::string_view content,
+                                            mode_t mode) {
+    return replace_file(path, content, mode,
+                        [](const Fd&, const std::string&) { return Result<void>(); });
+}
+
+// The deepest directory is tried first: mostly it, or the one above it, is there already.
 Result<void> make_directories(const std::string& path, mode_t mode) {
-    for (std::size_t end = path.find('/', 1); true; end = path.find('/', end + 1)) {
-        const std::string prefix = path.substr(0, end);
-        if (mkdir(prefix.c_str(), mode) != 0 && errno != EEXIST) {
-            return Error::from_errno("make directory " + prefix);
+    if (mkdir(path.c_str(), mode) == 0) {
+        return {};
+    }
+    if (errno == ENOENT && parent_of(path) != path) {
+        FSM_TRY(make_directories(parent_of(path), mode));
+        if (mkdir(path.c_str(), mode) == 0) {
+            return {};
         }
-        if (end == std::string::npos) {
-            break;
-        }
+    }
+    if (errno != EEXIST) {
+        return Error::from_errno("make directory " + path);
     }
     struct stat info {};
     if (stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {

@@ -19,6 +19,11 @@ Result<std::string> read_file(const std::string& path, std::size_t limit);
 // dot, random end), so that directory readers pass over it.
 Result<void> write_file_atomically(const std::string& path, std::string_view content, mode_t mode);
 
+// The same for readers, whenever this process ends, but without waiting for the disk: after a crash
+// of the machine the file may have either content, or none. For what means nothing after a boot.
+Result<void> write_file_atomically_unsynced(const std::string& path, std::string_view content,
+                                            mode_t mode);
+
 // mkdir -p. Directories that this makes get `mode`.
 Result<void> make_directories(const std::string& path, mode_t mode);
 

@@ -1,5 +1,5 @@
-// Reading YAML that other people wrote: bounded, and with errors that name file, line and key.
-// Internal to this folder.
+// Reading YAML that other people wrote: bounded, and with errors that name file, line and key. For
+// what lies in this folder, and for the interceptor's own configuration.
 //
 // A YamlReader keeps the first thing that is wrong; after it, every accessor answers with a default
 // and the caller looks at error() once, at the end. Nothing here throws: exceptions of yaml-cpp

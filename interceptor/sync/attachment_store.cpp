@@ -1,16 +1,12 @@
 #include "interceptor/sync/attachment_store.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <system_error>
 
-#include "common/fd.h"
 #include "common/file.h"
 
 namespace fsm {
@@ -21,31 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kFileLimit = 65536;
 constexpr mode_t kDirectoryMode = 0700;
+constexpr mode_t kFileMode = 0600;
 constexpr const char* kEnding = ".json";
-
-// Readers see the old content or the new one, whenever this process ends. Not synced to the disk,
-// unlike write_file_atomically(): after a crash of the machine an attachment means nothing, and
-// waiting for the disk was most of the time that ADD took.
-Result<void> replace_file(const std::string& directory, const std::string& name,
-                          const std::string& content) {
-    const std::string path = directory + "/" + name;
-    std::string temporary = directory + "/." + name + ".XXXXXX";
-    const Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
-    if (!fd) {
-        return Error::from_errno("create a temporary file for " + path);
-    }
-    std::optional<Error> failure;
-    if (write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size())) {
-        failure = Error::from_errno("write " + temporary);
-    } else if (rename(temporary.c_str(), path.c_str()) != 0) {
-        failure = Error::from_errno("rename " + temporary + " to " + path);
-    }
-    if (failure) {
-        unlink(temporary.c_str());
-        return std::move(*failure);
-    }
-    return {};
-}
 
 std::string to_json(const Attachment& attachment) {
     const nlohmann::json document = {
@@ -152,7 +125,9 @@ Result<AttachmentStore::Loaded> AttachmentStore::load() const {
 }
 
 Result<void> AttachmentStore::save(const Attachment& attachment) const {
-    return replace_file(directory_, attachment.key.to_string() + kEnding, to_json(attachment));
+    // Unsynced: after a crash of the machine an attachment means nothing, and waiting for the disk
+    // was most of the time that ADD took.
+    return write_file_atomically_unsynced(path_of(attachment.key), to_json(attachment), kFileMode);
 }
 
 Result<void> AttachmentStore::remove(const AttachmentKey& key) const {
@@ -165,7 +140,7 @@ Result<void> AttachmentStore::remove(const AttachmentKey& key) const {
 
 Result<void> AttachmentStore::check_writable() const {
     const std::string probe = directory_ + "/.probe";
-    FSM_TRY(replace_file(directory_, ".probe", ""));
+    FSM_TRY(write_file_atomically_unsynced(probe, "", kFileMode));
     if (unlink(probe.c_str()) != 0) {
         return Error::from_errno("remove " + probe);
     }

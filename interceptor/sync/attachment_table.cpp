@@ -39,6 +39,20 @@ std::vector<AttachmentKey> AttachmentTable::keys() const {
     return keys;
 }
 
+std::vector<AttachmentKey> AttachmentTable::keys_that_may_be(const PodName& pod) const {
+    const std::lock_guard guard(mutex_);
+    std::vector<AttachmentKey> keys;
+    for (const auto& [key, state] : states_) {
+        const PodName& attached = state.attachment.pod;
+        // A runtime's name for a pod that was not known can differ from the pod's own.
+        if (attached == pod ||
+            (state.membership == Membership::unknown && !attached.name.empty())) {
+            keys.push_back(key);
+        }
+    }
+    return keys;
+}
+
 std::vector<AttachmentState> AttachmentTable::all() const {
     const std::lock_guard guard(mutex_);
     std::vector<AttachmentState> states;

@@ -52,6 +52,8 @@ class AttachmentTable {
     void plan_again(std::uint64_t netns_cookie);
 
     std::vector<AttachmentKey> keys() const;
+    // Those of the pod, and those whose pod was not known.
+    std::vector<AttachmentKey> keys_that_may_be(const PodName& pod) const;
     std::vector<AttachmentState> all() const;
     // Another attachment than `key` that fits.
     bool has_other(const AttachmentKey& key,

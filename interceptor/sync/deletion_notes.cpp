@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -50,6 +51,11 @@ bool is_being_written(const fs::path& path) {
            std::time(nullptr) - info.st_mtime < kAbandonedAfterSeconds;
 }
 
+bool is_there(const fs::path& path) {
+    struct stat info {};
+    return lstat(path.c_str(), &info) == 0;
+}
+
 // Appends a sentence when the entry cannot be removed.
 void remove_entry(const fs::path& path, std::vector<std::string>& problems) {
     std::error_code failure;
@@ -66,7 +72,8 @@ Result<DeletionNotes> DeletionNotes::open(const std::string& directory) {
     return DeletionNotes(directory);
 }
 
-std::vector<std::string> DeletionNotes::consume(const Withdraw& withdraw) const {
+std::vector<std::string> DeletionNotes::consume(KeyedMutex<std::string>& container_locks,
+                                                const Withdraw& withdraw) const {
     std::vector<std::string> problems;
     std::error_code failure;
     std::vector<fs::path> paths;
@@ -82,11 +89,17 @@ std::vector<std::string> DeletionNotes::consume(const Withdraw& withdraw) const 
             continue;
         }
         const auto note = read_note(path);
+        if (!note && note.error().errno_value() == ENOENT) {
+            continue;  // taken back since the directory was listed
+        }
         if (!note) {
             problems.push_back("deletion note " + path.string() + " cannot be used (" +
                                note.error().message() + "); it was removed");
+            remove_entry(path, problems);
+            continue;
         }
-        if (!note || withdraw(*note)) {
+        const auto lock = container_locks.lock(note->key.container_id);
+        if (is_there(path) && withdraw(*note)) {
             remove_entry(path, problems);
         }
     }

@@ -23,6 +23,12 @@ std::optional<NetnsIdentity> identity_at(const std::string& path) {
     return NetnsIdentity{info.st_dev, info.st_ino};
 }
 
+// Different keys can name one file: {"a", "b-c"} and {"a-b", "c"}.
+bool same_file(const AttachmentKey& a, const AttachmentKey& b) {
+    return a.container_id.size() + a.ifname.size() == b.container_id.size() + b.ifname.size() &&
+           a.to_string() == b.to_string();
+}
+
 std::string name_of(const PodReference& reference) {
     return reference.pod_namespace.empty() ? reference.name
                                            : reference.pod_namespace + "/" + reference.name;
@@ -215,9 +221,8 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
         }
         previous.reset();
     }
-    const bool file_is_taken = table_.has_other(key, [&](const AttachmentState& other) {
-        return other.attachment.key.to_string() == key.to_string();
-    });
+    const bool file_is_taken = table_.has_other(
+        key, [&](const AttachmentState& other) { return same_file(other.attachment.key, key); });
     if (file_is_taken) {
         return environment_error("invalid CNI_CONTAINERID",
                                  key.to_string() + " names the file of another attachment");
@@ -345,8 +350,8 @@ CniOutcome Enroller::collect_garbage(std::string_view network_config) {
 }
 
 void Enroller::consume_deletion_notes() {
-    const auto problems = notes_.consume([&](const CniRequest& request) {
-        const auto removed = remove(request);
+    const auto problems = notes_.consume(container_locks_, [&](const CniRequest& request) {
+        const auto removed = remove_locked(request);
         if (!removed) {
             problems_.add("deletion note of " + request.key.to_string() +
                           " is kept: " + removed.error().message + ": " + removed.error().details);

@@ -99,13 +99,8 @@ void Enroller::reconcile(ReconcileDepth depth) {
 }
 
 void Enroller::reconcile_pod(const PodName& name) {
-    for (const auto& state : table_.all()) {
-        const PodName& attached = state.attachment.pod;
-        // A runtime's name for a pod that was not known can differ from the pod's own.
-        if (attached == name ||
-            (state.membership == Membership::unknown && !attached.name.empty())) {
-            reconcile_one(state.attachment.key, ReconcileDepth::settings);
-        }
+    for (const auto& key : table_.keys_that_may_be(name)) {
+        reconcile_one(key, ReconcileDepth::settings);
     }
 }
 

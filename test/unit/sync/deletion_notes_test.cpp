@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 #include <vector>
 
 #include "test/unit/sync/test_netns.h"
@@ -16,12 +19,13 @@ namespace {
 
 TEST(DeletionNotes, HandsOverWhatThePluginWrote) {
     const TestDirectory directory;
+    KeyedMutex<std::string> locks;
     const auto notes = DeletionNotes::open(directory.path());
     ASSERT_TRUE(notes);
     std::ofstream(directory.path() + "/c1-eth0.json")
         << R"({"ContainerID":"c1","IfName":"eth0","Netns":"/run/netns/x"})";
     std::vector<CniRequest> seen;
-    const auto problems = notes->consume([&](const CniRequest& request) {
+    const auto problems = notes->consume(locks, [&](const CniRequest& request) {
         seen.push_back(request);
         return true;
     });
@@ -34,25 +38,55 @@ TEST(DeletionNotes, HandsOverWhatThePluginWrote) {
 
 TEST(DeletionNotes, LeaveANoteThatIsBeingWrittenAlone) {
     const TestDirectory directory;
+    KeyedMutex<std::string> locks;
     const auto notes = DeletionNotes::open(directory.path());
     ASSERT_TRUE(notes);
     const std::string hidden = directory.path() + "/.c1-eth0.json.Ab12Cd";
     std::ofstream{hidden} << "{";
     const auto nothing = [](const CniRequest&) { return true; };
-    EXPECT_TRUE(notes->consume(nothing).empty());
+    EXPECT_TRUE(notes->consume(locks, nothing).empty());
     EXPECT_TRUE(std::filesystem::exists(hidden));
     const timespec old[2] = {{1, 0}, {1, 0}};
     ASSERT_EQ(utimensat(AT_FDCWD, hidden.c_str(), old, 0), 0);
-    EXPECT_EQ(notes->consume(nothing).size(), 1U);
+    EXPECT_EQ(notes->consume(locks, nothing).size(), 1U);
     EXPECT_FALSE(std::filesystem::exists(hidden));
 }
 
 TEST(DeletionNotes, ALostDirectoryIsReported) {
     const TestDirectory directory;
+    KeyedMutex<std::string> locks;
     const auto notes = DeletionNotes::open(directory.path() + "/d");
     ASSERT_TRUE(notes);
     std::filesystem::remove_all(directory.path() + "/d");
-    EXPECT_EQ(notes->consume([](const CniRequest&) { return true; }).size(), 1U);
+    EXPECT_EQ(notes->consume(locks, [](const CniRequest&) { return true; }).size(), 1U);
+}
+
+// ADD takes the note back and enrols while the reconciler, which has read the note, waits for the
+// container's lock.
+TEST(DeletionNotes, DoNotUndoAnAddThatTookTheNoteBack) {
+    const TestDirectory directory;
+    KeyedMutex<std::string> locks;
+    const auto notes = DeletionNotes::open(directory.path());
+    ASSERT_TRUE(notes);
+    const std::string note = directory.path() + "/c1-eth0.json";
+    std::ofstream(note) << R"({"ContainerID":"c1","IfName":"eth0","Netns":""})";
+    std::atomic<bool> withdrawn = false;
+    std::vector<std::string> problems;
+    std::thread reconciler;
+    {
+        const auto add = locks.lock("c1");
+        reconciler = std::thread([&] {
+            problems = notes->consume(locks, [&](const CniRequest&) {
+                withdrawn = true;
+                return true;
+            });
+        });
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));  // until it has read the note
+        std::filesystem::remove(note);
+    }
+    reconciler.join();
+    EXPECT_FALSE(withdrawn);
+    EXPECT_TRUE(problems.empty());
 }
 
 }  // namespace
