@@ -58,7 +58,8 @@ Result<void> for_each_netns(const std::string& proc,
     FSM_ASSIGN(const std::vector<std::string> names, list_directory(proc));
     for (const std::string& name : names) {
         if (is_pid(name)) {
-            visitor.offer(proc + "/" + name + "/ns/net");
+            std::string path = proc;
+            visitor.offer(path.append("/").append(name).append("/ns/net"));
         }
     }
     return {};

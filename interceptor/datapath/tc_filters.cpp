@@ -213,7 +213,8 @@ bool interface_exists(int interface) {
 std::uint32_t tc_handle(const std::string& bpffs, const std::string& name) {
     // FNV-1a
     std::uint32_t hash = 2166136261U;
-    for (const char character : bpffs + "/" + name) {
+    const std::string place = bpffs + "/" + name;
+    for (const char character : place) {
         hash = (hash ^ static_cast<unsigned char>(character)) * 16777619U;
     }
     return (hash & kHandleMask) | 1U;
