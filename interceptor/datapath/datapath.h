@@ -4,8 +4,8 @@
 // outlive this process. Opening the data path adopts what an earlier process left, replaces its
 // programs atomically, and leaves open connections alone.
 //
-// Threads: every method may be called from any thread; changes of one pod are serialised inside, and
-// pods do not wait for each other.
+// Threads: every method may be called from any thread; changes of one pod are serialised inside,
+// and pods do not wait for each other.
 #pragma once
 
 #include <chrono>

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/keyed_mutex.h"
 #include "common/netns.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/pod/mesh_profile.h"
@@ -30,7 +31,6 @@
 #include "interceptor/sync/enrolment_keeper.h"
 #include "interceptor/sync/enrolment_plan.h"
 #include "interceptor/sync/host_paths.h"
-#include "common/keyed_mutex.h"
 #include "interceptor/sync/pod_lookup.h"
 #include "interceptor/sync/problem_log.h"
 

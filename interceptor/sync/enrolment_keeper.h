@@ -8,12 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "common/keyed_mutex.h"
 #include "common/netns.h"
 #include "common/result.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/sync/attachment_table.h"
-#include "common/keyed_mutex.h"
 #include "interceptor/sync/netns_view.h"
 
 namespace fsm {

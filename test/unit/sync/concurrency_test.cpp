@@ -55,7 +55,7 @@ TEST_F(Concurrency, AHundredPodsAtOnce) {
 }
 
 TEST_F(Concurrency, APodThatIsWaitedForDelaysNobodyElse) {
-    options.pod_lookup_timeout = std::chrono::seconds(2);
+    options.pod_lookup_timeout = std::chrono::seconds(60);
     start();
     const TestNetns slow;
     const TestNetns quick;
@@ -63,12 +63,16 @@ TEST_F(Concurrency, APodThatIsWaitedForDelaysNobodyElse) {
     source.put(mesh_pod("other"));
     auto waiting = request_for("web", slow.path(), "c1");
     waiting.args += ";K8S_POD_UID=new";
-    std::thread thread([&] { EXPECT_FALSE(enroller->create(waiting)); });
+    std::atomic<bool> ended = false;
+    std::thread thread([&] {
+        EXPECT_OK(enroller->create(waiting));
+        ended = true;
+    });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    const auto begin = std::chrono::steady_clock::now();
     EXPECT_OK(enroller->create(request_for("other", quick.path(), "c2")));
     enroller->reconcile(ReconcileDepth::everything);
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+    EXPECT_FALSE(ended);
+    source.put(mesh_pod("web", "new"));
     thread.join();
 }
 
