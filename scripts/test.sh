@@ -191,10 +191,10 @@ run_clang_format() {
         xargs --null clang-format --dry-run --Werror
 }
 
-# Every file that is compiled as C++; the BPF programs have a compiler of their own.
+# The product's C++; the BPF programs have a compiler of their own.
 run_clang_tidy() {
     jq -r '.[].file' "$repository/build/release/compile_commands.json" |
-        grep '\.cpp$' | grep -v "^$repository/build/" | sort -u |
+        grep --extended-regexp "^$repository/(common|interceptor|cni-plugin)/.*\.cpp\$" | sort -u |
         xargs --max-procs="$(nproc)" --max-args=2 \
             clang-tidy --quiet --warnings-as-errors='*' -p "$repository/build/release"
 }
