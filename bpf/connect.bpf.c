@@ -173,6 +173,13 @@ static __always_inline int may_bind(const struct fsm_pod* pod, const struct atte
     return verdict == TO_OUTBOUND && !attempt->source_port && is_unspecified(&attempt->source);
 }
 
+/* Which of the sidecar's listeners the connection goes to. */
+static __always_inline __u16 listener_port(const struct fsm_pod* pod, const struct attempt* attempt,
+                                           enum verdict verdict) {
+    const struct fsm_address* to = &attempt->destination.address;
+    return verdict == TO_OUTBOUND ? outbound_port(pod, to) : inbound_port(pod, to);
+}
+
 /* An IPv4 destination, by an AF_INET socket or by an AF_INET6 one as ::ffff:a.b.c.d. Returns the
  * address to connect to instead, 0 to leave the connect alone, or REFUSE. */
 static __always_inline __u32 intercept4(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
@@ -194,7 +201,7 @@ static __always_inline __u32 intercept4(struct bpf_sock_addr* ctx, struct bpf_so
     if (!conn) {
         return REFUSE;
     }
-    *port = verdict == TO_OUTBOUND ? pod->outbound_port4 : pod->inbound_port4;
+    *port = listener_port(pod, attempt, verdict);
     if (verdict == TO_INBOUND) {
         return LOCALHOST4;
     }
@@ -282,8 +289,7 @@ static __always_inline int connect6_native(struct bpf_sock_addr* ctx, struct bpf
     ctx_write(ctx->user_ip6[1], 0);
     ctx_write(ctx->user_ip6[2], 0);
     ctx_write(ctx->user_ip6[3], bpf_htonl(1));
-    ctx_write(ctx->user_port,
-              (__u32)bpf_htons(verdict == TO_OUTBOUND ? pod->outbound_port6 : pod->inbound_port6));
+    ctx_write(ctx->user_port, (__u32)bpf_htons(listener_port(pod, attempt, verdict)));
     return 1;
 }
 

@@ -59,8 +59,12 @@ static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, __u64 clie
     return 1;
 }
 
-/* ---- the client's end ---------------------------------------------------------------------------
- */
+/* The socket has left something in a map: on_close takes it away. */
+static __always_inline void watch_close(struct bpf_sock_ops* ops) {
+    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* ---- the client's end ---- */
 
 /* The scope that lets this connection be accelerated, seen from its client; FSM_SCOPE_FULL + 1 when
  * none does. Asked before the server's end is known: is it a sidecar's inbound listener on this
@@ -134,7 +138,7 @@ static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* 
         return;
     }
     conn->handshake_published = 1;
-    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+    watch_close(ops);
     count(FSM_COUNTER_HANDSHAKE_PUBLISHED);
     trace("handshake %u/%u published, accelerate %u", conn->handshake.client_isn,
           conn->handshake.server_isn, offer.accelerate);
@@ -155,12 +159,7 @@ static __always_inline void on_active_established(struct bpf_sock_ops* ops, cons
     }
 }
 
-/* ---- the server's end ---------------------------------------------------------------------------
- */
-
-static __always_inline void watch_close(struct bpf_sock_ops* ops) {
-    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-}
+/* ---- the server's end ---- */
 
 /* The connection came from outside the pod through the tc programs: the port that it was meant for
  * is in the flow. */
@@ -264,8 +263,7 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
     }
 }
 
-/* ---- the end of a socket
- * -------------------------------------------------------------------------- */
+/* ---- the end of a socket ---- */
 
 /* A flow whose socket went into TIME_WAIT still translates what is on its way, and is swept later.
  */
@@ -306,8 +304,7 @@ static __always_inline void on_close(struct bpf_sock_ops* ops, struct bpf_sock* 
     }
 }
 
-/* ---- listeners
- * ------------------------------------------------------------------------------------ */
+/* ---- listeners ---- */
 
 /* Takes the first free slot, so that every one of several listeners on a port can be found. */
 static __always_inline void enter_listener(struct bpf_sock_ops* ops, struct fsm_listener_key* key) {
