@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian's packages. Quiet, and a matter of milliseconds when nothing is.
 #
-#   scripts/install-packages.sh [GROUP…]     groups: build run test; without one: all of them
+#   scripts/install-packages.sh [GROUP…]     groups: build run test image; without one: all of them
 #   scripts/install-packages.sh --list       prints the packages, one a line, and installs nothing
 set -euo pipefail
 
@@ -20,6 +20,10 @@ readonly test_packages=(
     clang-format clang-tidy libclang-rt-14-dev shellcheck
 )
 
+# image_contents: what of Debian's own is copied into the image.
+readonly image_contents=(iptables binutils)
+readonly image_packages=(buildah "${image_contents[@]}")
+
 die() {
     printf 'install-packages: %s\n' "$*" >&2
     exit 1
@@ -30,7 +34,9 @@ packages_of() {
         build) printf '%s\n' "${build_packages[@]}" ;;
         run) printf '%s\n' "${run_packages[@]}" ;;
         test) printf '%s\n' "${test_packages[@]}" ;;
-        *) die "no group of packages is called '$1'; there are: build run test" ;;
+        image) printf '%s\n' "${image_packages[@]}" ;;
+        image-contents) printf '%s\n' "${image_contents[@]}" ;;
+        *) die "no group of packages is called '$1'; there are: build run test image image-contents" ;;
     esac
 }
 
@@ -73,7 +79,7 @@ main() {
         list_only=yes
         groups=("${@:2}")
     fi
-    [[ ${#groups[@]} -gt 0 ]] || groups=(build run test)
+    [[ ${#groups[@]} -gt 0 ]] || groups=(build run test image)
     for group in "${groups[@]}"; do
         packages_of "$group" >/dev/null
         mapfile -t -O "${#wanted[@]}" wanted < <(packages_of "$group")
