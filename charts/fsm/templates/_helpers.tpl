@@ -78,7 +78,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The interceptor's own configuration: docs/configuration.md has its keys. */}}
 {{- define "fsm.config" -}}
 {{- $fsm := .Values.fsm }}
-{{- $interceptor := $fsm.fsmInterceptor }}
+{{- $interceptor := $fsm.fsmInterceptor -}}
 socket: /host/var/run/fsm-cni.sock
 stateDirectory: /host/var/run/fsm
 bpffs: /sys/fs/bpf
