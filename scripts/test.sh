@@ -114,7 +114,7 @@ reported_tests() {
 # built PRESET: builds once what the suites run; a build that fails is one failed test of each suite that
 # needs it.
 declare -rA targets_of=(
-    [release]="fsm-interceptor fsm-cni relay stream probe fsm_bpf_test"
+    [release]="fsm-interceptor fsm-cni fsm relay stream probe fsm_bpf_test"
     [debug]="fsm_common_test fsm_pod_test fsm_sync_test fsm_api_test fsm_cni_test"
 )
 declare -A build_state=()
@@ -194,7 +194,7 @@ run_clang_format() {
 # The product's C++; the BPF programs have a compiler of their own.
 run_clang_tidy() {
     jq -r '.[].file' "$repository/build/release/compile_commands.json" |
-        grep --extended-regexp "^$repository/(common|interceptor|cni-plugin)/.*\.cpp\$" | sort -u |
+        grep --extended-regexp "^$repository/(common|interceptor|cni-plugin|cli)/.*\.cpp\$" | sort -u |
         xargs --max-procs="$(nproc)" --max-args=2 \
             clang-tidy --quiet --warnings-as-errors='*' -p "$repository/build/release"
 }

@@ -1,0 +1,39 @@
+#include "cli/mesh.h"
+
+namespace fsm::cli {
+
+Result<std::vector<Mesh>> find_meshes(const Kubectl& kubectl) {
+    auto found = kubectl.list(
+        {"daemonsets.apps", "--all-namespaces", "--selector", std::string("app=") + kInterceptor});
+    if (!found) {
+        return std::move(found.error()).within("look for meshes in the cluster");
+    }
+    std::vector<Mesh> meshes;
+    for (const auto& set : *found) {
+        Mesh mesh;
+        mesh.name = metadata_entry(set, "labels", "meshName");
+        mesh.mesh_namespace = text_at(set, "metadata/namespace");
+        mesh.version = metadata_entry(set, "labels", "app.kubernetes.io/version");
+        mesh.mode = metadata_entry(set, "annotations", "fsm.flomesh.io/traffic-interception-mode");
+        mesh.profile = metadata_entry(set, "annotations", "fsm.flomesh.io/mesh-profile");
+        mesh.enforces_single = metadata_entry(set, "labels", "enforceSingleMesh") == "true";
+        mesh.nodes = number_at(set, "status/desiredNumberScheduled");
+        mesh.ready_nodes = number_at(set, "status/numberReady");
+        meshes.push_back(std::move(mesh));
+    }
+    return meshes;
+}
+
+std::string name_all(const std::vector<Mesh>& meshes) {
+    std::string text;
+    for (const auto& mesh : meshes) {
+        text += (text.empty() ? "" : ", ") + mesh.name + " in " + mesh.mesh_namespace;
+    }
+    return text.empty() ? "none" : text;
+}
+
+std::string interceptor_selector(const std::string& mesh_name) {
+    return std::string("app=") + kInterceptor + ",meshName=" + mesh_name;
+}
+
+}  // namespace fsm::cli

@@ -1,0 +1,12 @@
+// Rows of text in aligned columns, as kubectl prints them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace fsm::cli {
+
+// Every row has as many cells as the first one, which is the head.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace fsm::cli
