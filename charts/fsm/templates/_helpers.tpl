@@ -25,7 +25,7 @@ fsm-interceptor
 {{- with $image.digest.fsmInterceptor }}
 {{- printf "%s@%s" $name . }}
 {{- else }}
-{{- printf "%s:%s" $name ($image.tag | default $.Chart.AppVersion) }}
+{{- printf "%s:%s" $name ($image.tag | default $.Chart.AppVersion | toString) }}
 {{- end }}
 {{- end }}
 

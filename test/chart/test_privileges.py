@@ -1,0 +1,66 @@
+"""The rights in the cluster and on the node: exactly those that the chart's README gives a reason for."""
+
+import re
+
+from conftest import CHART, table_of
+
+
+def rights_of(role):
+    return {("/".join([group or "core", resource]), verb)
+            for rule in role["rules"] for group in rule["apiGroups"]
+            for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def test_rights_are_those_of_the_readme(chart, readme):
+    objects = chart.render()
+    told = {"ClusterRole": set(), "Role": set()}
+    for kind, resource, verbs, _ in table_of(readme, "Rights in the cluster"):
+        told[kind] |= {(resource, verb) for verb in re.findall(r"\w+", verbs)}
+    for kind, rights in told.items():
+        assert rights_of(objects.named(kind)) == rights
+
+
+def test_own_daemonset_is_the_only_one_it_may_see(chart):
+    for rule in chart.render().named("Role")["rules"]:
+        assert rule["resourceNames"] == ["fsm-interceptor"]
+
+
+def test_capabilities_are_those_of_the_readme(chart, readme):
+    context = chart.render().container["securityContext"]
+    told = [row[0] for row in table_of(readme, "Rights on the node")]
+    assert context["privileged"] is False
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["capabilities"]["drop"] == ["ALL"]
+    assert sorted(context["capabilities"]["add"]) == sorted(told)
+
+
+def test_host_paths_are_those_of_the_readme(chart, readme):
+    objects = chart.render()
+    told = {row[0]: row[1] for row in table_of(readme, "Paths of the node")}
+    mounted = {each["mountPath"]: objects.host_path(each["name"])
+               for each in objects.container["volumeMounts"] if objects.host_path(each["name"])}
+    assert mounted == told
+
+
+def test_test_pod_has_no_rights(chart):
+    pod = chart.render().named("Pod", "fsm-interceptor-test")["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    context = pod["containers"][0]["securityContext"]
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert context["allowPrivilegeEscalation"] is False
+
+
+def leaves(values, path=""):
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield path + key
+
+
+def test_readme_has_every_value(readme):
+    import yaml  # pylint: disable=import-outside-toplevel
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    missing = [leaf for leaf in leaves(values)
+               if f"`{leaf}`" not in readme and f"`{leaf.split('.resource.')[0]}.resource`" not in readme]
+    assert not missing

@@ -1,0 +1,229 @@
+"""What the chart renders, for every profile, mode and platform."""
+
+import itertools
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from conftest import CHART, NAMESPACE, REPOSITORY, Refused
+
+PROFILES = ["fsm", "istio", "linkerd", "kuma", "custom"]
+MODES = ["ebpf", "iptables", "none"]
+DIRECTORIES = {
+    "default": ("/opt/cni/bin", "/etc/cni/net.d"),
+    "kind": ("/opt/cni/bin", "/etc/cni/net.d"),
+    "minikube": ("/opt/cni/bin", "/etc/cni/net.d"),
+    "k3s": ("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/etc/cni/net.d"),
+    "k3d": ("/bin", "/var/lib/rancher/k3s/agent/etc/cni/net.d"),
+    "microk8s": ("/var/snap/microk8s/current/opt/cni/bin",
+                 "/var/snap/microk8s/current/args/cni-network"),
+    "gke": ("/home/kubernetes/bin", "/etc/cni/net.d"),
+    "openshift": ("/var/lib/cni/bin", "/etc/cni/multus/net.d"),
+}
+
+
+def profile_values(profile):
+    values = [f"fsm.meshProfile={profile}"]
+    if profile == "custom":
+        own = yaml.safe_load((REPOSITORY / "profiles/custom.yaml").read_text())
+        values.append("fsm.customProfile=" + json.dumps(own))
+    return values
+
+
+def check_config(interceptor, objects, folder):
+    """Has the interceptor read what is in the ConfigMap, laid out as the pod sees it."""
+    data = objects.named("ConfigMap")["data"]
+    volume = next(each for each in objects.pod["spec"]["volumes"] if each["name"] == "config")
+    for item in volume["configMap"]["items"]:
+        path = folder / item["path"]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(data[item["key"]].replace("/etc/fsm/", f"{folder}/"))
+    return subprocess.run([interceptor, "check-config", "--config", folder / "interceptor.yaml"],
+                          capture_output=True, text=True, check=False, timeout=20)
+
+
+def test_lint_finds_nothing(chart):
+    assert "0 chart(s) failed" in chart.run("lint", "--strict", CHART)
+
+
+def test_version_is_the_projects():
+    project = re.search(r"project\(fsm VERSION ([0-9.]+)",
+                        (REPOSITORY / "CMakeLists.txt").read_text())[1]
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (about["version"], about["appVersion"]) == (project, project)
+
+
+@pytest.mark.parametrize("profile,mode", itertools.product(PROFILES, MODES))
+def test_every_profile_and_mode(chart, interceptor, tmp_path, profile, mode):
+    objects = chart.render(f"trafficInterceptionMode={mode}", *profile_values(profile))
+    assert objects.config["profile"] == profile
+    assert objects.config["trafficInterceptionMode"] == mode
+    checked = check_config(interceptor, objects, tmp_path)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_profile_that_is_wrong_is_found_by_the_interceptor(chart, interceptor, tmp_path):
+    objects = chart.render("fsm.meshProfile=custom", 'fsm.customProfile={"mesh": "x", "bad": 1}')
+    checked = check_config(interceptor, objects, tmp_path)
+    assert checked.returncode != 0
+    assert "custom.yaml" in checked.stderr
+
+
+@pytest.mark.parametrize("values,mode", [
+    ([], "ebpf"),
+    (["trafficInterceptionMode=iptables"], "iptables"),
+    (["fsm.trafficInterceptionMode=iptables"], "iptables"),
+    (["trafficInterceptionMode=none", "fsm.trafficInterceptionMode=none"], "none"),
+])
+def test_mode_may_be_said_in_two_places(chart, values, mode):
+    assert chart.render(*values).config["trafficInterceptionMode"] == mode
+
+
+@pytest.mark.parametrize("platform", DIRECTORIES)
+def test_cni_directories_of_platforms(chart, platform):
+    objects = chart.render(f"fsm.cni.platform={platform}")
+    assert (objects.host_path("cni-bin"), objects.host_path("cni-config")) == DIRECTORIES[platform]
+
+
+def test_cni_directories_of_ones_own_win(chart):
+    objects = chart.render("fsm.cni.platform=k3s", "fsm.cni.binDir=/my/bin",
+                           "fsm.cni.configDir=/my/config")
+    assert objects.host_path("cni-bin") == "/my/bin"
+    assert objects.host_path("cni-config") == "/my/config"
+
+
+def test_every_host_path_is_a_value(chart):
+    objects = chart.render(
+        "fsm.hostPaths.bpffs=/a/bpf", "fsm.hostPaths.cgroup=/a/cgroup", "fsm.hostPaths.varRun=/a/run",
+        "fsm.hostPaths.proc=/a/proc", "fsm.cni.binDir=/a/bin", "fsm.cni.configDir=/a/config",
+        "fsm.bpfName=other")
+    paths = [each["hostPath"]["path"] for each in objects.pod["spec"]["volumes"]
+             if "hostPath" in each]
+    assert sorted(paths) == ["/a/bin", "/a/bpf", "/a/cgroup", "/a/config", "/a/proc", "/a/run"]
+    assert objects.config["bpfName"] == "other"
+    assert objects.config["cgroup"] == "/host/cgroup"
+    assert objects.config["cni"]["hostSocket"] == "/a/run/fsm-cni.sock"
+
+
+def test_cgroup_is_found_by_its_type_unless_it_is_given(chart):
+    objects = chart.render()
+    assert "cgroup" not in objects.config
+    assert objects.host_path("cgroup") == "/sys/fs/cgroup"
+
+
+def test_every_path_of_the_configuration_is_mounted(chart):
+    objects = chart.render("fsm.hostPaths.cgroup=/x")
+    mounts = [each["mountPath"] for each in objects.container["volumeMounts"]]
+    config = objects.config
+    paths = [config[key] for key in ("socket", "stateDirectory", "bpffs", "cgroup", "proc",
+                                     "hostVarRun")]
+    paths += [config["cni"]["binDir"], config["cni"]["configDir"]]
+    for path in paths:
+        assert any(path == mount or path.startswith(mount + "/") for mount in mounts), path
+
+
+def test_own_namespace_never_waits_for_the_interceptor(chart):
+    assert chart.render("fsm.cni.excludeNamespaces=[]").config["cni"]["excludeNamespaces"] == \
+        [NAMESPACE]
+
+
+def test_fsm_names_of_the_interceptors_settings(chart):
+    objects = chart.render(
+        "fsm.fsmInterceptor.debug=true", "fsm.fsmInterceptor.kernelTracing=true",
+        "fsm.fsmInterceptor.kindMode=true", "fsm.fsmInterceptor.cniMode=false",
+        "fsm.fsmInterceptor.podLabels.a=b")
+    config = objects.config
+    assert config["logLevel"] == "debug"
+    assert config["kernelTracing"] is True
+    assert config["podSource"]["kubernetes"]["allNodes"] is True
+    assert config["cni"]["install"] is False
+    assert objects.host_path("cni-bin") is None
+    assert objects.pod["metadata"]["labels"]["a"] == "b"
+
+
+@pytest.mark.parametrize("values,image", [
+    ([], "localhost/fsm-interceptor:0.1.0"),
+    (["fsm.image.registry=example.org/mesh", "fsm.image.tag=7"], "example.org/mesh/fsm-interceptor:7"),
+    (["fsm.image.registry=", "fsm.image.name.fsmInterceptor=x"], "x:0.1.0"),
+    (["fsm.image.digest.fsmInterceptor=sha256:" + "a" * 64],
+     "localhost/fsm-interceptor@sha256:" + "a" * 64),
+])
+def test_image(chart, values, image):
+    objects = chart.render(*values)
+    assert objects.container["image"] == image
+    assert objects.named("Pod", "fsm-interceptor-test")["spec"]["containers"][0]["image"] == image
+
+
+def test_a_changed_configuration_replaces_the_pods(chart):
+    def checksum(*values):
+        return chart.render(*values).pod["metadata"]["annotations"]["checksum/config"]
+    assert checksum() == checksum()
+    assert checksum() != checksum("fsm.acceleration=off")
+
+
+def test_names_are_those_of_fsm(chart):
+    objects = chart.render(options=["--skip-tests"])
+    kinds = {kind for kind, name in objects if name == "fsm-interceptor"}
+    assert kinds == {"ServiceAccount", "ConfigMap", "ClusterRole", "ClusterRoleBinding", "Role",
+                     "RoleBinding", "DaemonSet"}
+    assert len(objects) == len(kinds)
+
+
+def test_bindings_follow_the_namespace_of_the_release(chart):
+    objects = chart.render(options=["--namespace", "elsewhere"])
+    for kind in ("ClusterRoleBinding", "RoleBinding"):
+        assert [each["namespace"] for each in objects.named(kind)["subjects"]] == ["elsewhere"]
+    assert objects.named("Role")["metadata"]["namespace"] == "elsewhere"
+
+
+def test_app_armor_of_old_and_new_kubernetes(chart):
+    new = chart.render(options=["--kube-version", "1.30.0"])
+    assert new.container["securityContext"]["appArmorProfile"] == {"type": "Unconfined"}
+    old = chart.render(options=["--kube-version", "1.28.0"])
+    assert "appArmorProfile" not in old.container["securityContext"]
+    annotation = "container.apparmor.security.beta.kubernetes.io/interceptor"
+    assert old.pod["metadata"]["annotations"][annotation] == "unconfined"
+
+
+@pytest.mark.parametrize("values,words", [
+    (["fsm.unheardOf=1"], "'unheardOf' not allowed"),
+    (["unheardOf=1"], "'unheardOf' not allowed"),
+    (["fsm.fsmInterceptor.cnimode=true"], "'cnimode' not allowed"),
+    (["fsm.cni.platform=vax"], "/fsm/cni/platform"),
+    (["fsm.meshProfile=consul"], "'fsm', 'istio', 'linkerd', 'kuma', 'custom'"),
+    (["trafficInterceptionMode=xdp"], "'ebpf', 'iptables', 'none'"),
+    (["fsm.outboundPortExclusionList=[70000]"], "/fsm/outboundPortExclusionList/0"),
+    (['fsm.outboundIPRangeExclusionList=["all"]'], "/fsm/outboundIPRangeExclusionList/0"),
+    (["fsm.hostPaths.proc=relative"], "/fsm/hostPaths/proc"),
+    (["fsm.bpfName=a/b"], "/fsm/bpfName"),
+    (["fsm.limits.maxPods=0"], "/fsm/limits/maxPods"),
+    (["fsm.fsmInterceptor.maxUnavailable=0"], "/fsm/fsmInterceptor/maxUnavailable"),
+    (["trafficInterceptionMode=ebpf", "fsm.trafficInterceptionMode=none"], "they mean the same"),
+    (["fsm.meshProfile=custom"], "fsm.customProfile is empty"),
+    (["fsm.hostPaths.cgroupSubPathExpr=x"], "fsm.hostPaths.cgroup, which is empty"),
+])
+def test_values_that_are_refused_say_why(chart, values, words):
+    with pytest.raises(Refused, match=re.escape(words)):
+        chart.render(*values)
+
+
+def test_schema_knows_every_value_and_no_other():
+    """So that a new value cannot be forgotten there, nor an old one stay."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    leaves = {"fsm.customProfile", "fsm.imagePullSecrets"}
+
+    def compare(path, value, part):
+        if "properties" not in part or path in leaves:
+            return
+        assert part["additionalProperties"] is False, path
+        known = set(part["properties"]) - {"global"}
+        open_ended = path.startswith("fsm.fsmInterceptor.") and not value
+        assert open_ended or known == set(value), path
+        for key in value:
+            compare(f"{path}.{key}".lstrip("."), value[key], part["properties"][key])
+
+    compare("", values, schema)

@@ -1,0 +1,137 @@
+"""What the tests of the command line share: fsm, and a helm and a kubectl that say what they are told to."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+STUB = f"""#!{sys.executable}
+import json, pathlib, sys
+folder = pathlib.Path(__file__).parent
+name = pathlib.Path(__file__).name
+words = sys.argv[1:]
+with (folder / "calls").open("a") as calls:
+    calls.write(json.dumps([name, *words]) + chr(10))
+for path in sorted(folder.glob(name + ".answer.*")):
+    answer = json.loads(path.read_text())
+    if all(part in words for part in answer["words"]):
+        if answer["times"] == 1:
+            path.unlink()
+        else:
+            path.write_text(json.dumps(dict(answer, times=answer["times"] - 1)))
+        sys.stdout.write(answer["output"])
+        sys.stderr.write(answer["errors"])
+        sys.exit(answer["status"])
+sys.stderr.write("no answer for " + " ".join(words) + chr(10))
+sys.exit(99)
+"""
+FOR_EVER = 1_000_000
+
+
+def pytest_addoption(parser):
+    parser.addoption("--helm", default="", help="helm; tests that need it are skipped without")
+    parser.addoption("--fsm", required=True, help="the command line's binary")
+
+
+@pytest.fixture(scope="session")
+def binary(request):
+    path = os.path.abspath(request.config.getoption("--fsm"))
+    assert os.access(path, os.X_OK), f"{path} is not an executable file"
+    return path
+
+
+class Stub:
+    """A program that answers by what is on its command line; the newest answer that fits wins."""
+
+    def __init__(self, folder, name):
+        self._folder, self._name, self._count = folder, name, 0
+        self.path = folder / name
+        self.path.write_text(STUB)
+        self.path.chmod(0o755)
+
+    def answers(self, *words, output="", errors="", status=0, times=FOR_EVER):
+        if not isinstance(output, str):
+            output = json.dumps(output)
+        self._count += 1
+        path = self._folder / f"{self._name}.answer.{FOR_EVER - self._count:07}"
+        path.write_text(json.dumps({"words": words, "output": output, "errors": errors,
+                                    "status": status, "times": times}))
+
+    def calls(self):
+        path = self._folder / "calls"
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [words[1:] for words in lines if words[0] == self._name]
+
+    def called(self, *words):
+        return any(all(part in call for part in words) for call in self.calls())
+
+
+class Terminal:
+    """Where a user types fsm: an environment and a home folder of its own."""
+
+    def __init__(self, binary, folder):
+        self._binary = binary
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        programs = folder / "programs"
+        programs.mkdir()
+        self.helm, self.kubectl = Stub(programs, "helm"), Stub(programs, "kubectl")
+        self.environment = {"HOME": str(self.home), "TMPDIR": str(self.temporary),
+                            "PATH": f"{programs}:/usr/bin:/bin"}
+
+    def fsm(self, *words, answer="", **environment):
+        done = subprocess.run([self._binary, *words], capture_output=True, text=True, check=False,
+                              input=answer, timeout=60, cwd=self.home,
+                              env={**self.environment, **environment})
+        assert not list(self.temporary.iterdir()), "temporary files were left"
+        return done
+
+
+def daemonset(mesh="fsm", namespace="fsm-system", nodes=2, ready=2, single="true", generation=1):
+    return {"metadata": {"namespace": namespace, "generation": generation,
+                         "labels": {"meshName": mesh, "enforceSingleMesh": single,
+                                    "app.kubernetes.io/version": "0.1.0"},
+                         "annotations": {"fsm.flomesh.io/traffic-interception-mode": "ebpf",
+                                         "fsm.flomesh.io/mesh-profile": "fsm"}},
+            "status": {"observedGeneration": 1, "desiredNumberScheduled": nodes,
+                       "updatedNumberScheduled": nodes, "numberReady": ready,
+                       "numberMisscheduled": 0}}
+
+
+def pod(node, reason="", message=""):
+    waiting = {"waiting": {"reason": reason, "message": message}} if reason else {}
+    return {"metadata": {"name": f"fsm-interceptor-{node}"}, "spec": {"nodeName": node},
+            "status": {"phase": "Pending", "containerStatuses": [{"ready": False, "state": waiting}]}}
+
+
+@pytest.fixture
+def terminal(binary, tmp_path):
+    """An empty cluster that takes everything."""
+    made = Terminal(binary, tmp_path)
+    made.helm.answers("version", output="v3.19.0")
+    for verb in ("template", "install", "upgrade", "uninstall", "rollback"):
+        made.helm.answers(verb, output=f"{verb} done\n")
+    made.helm.answers("list", output=[])
+    made.kubectl.answers("get", "daemonsets.apps", output={"items": []})
+    made.kubectl.answers("get", "daemonsets.apps", "fsm-interceptor", output=daemonset())
+    made.kubectl.answers("get", "pods", output={"items": []})
+    made.kubectl.answers("get", "namespace")
+    for verb in ("create", "label", "patch", "delete"):
+        made.kubectl.answers(verb)
+    return made
+
+
+@pytest.fixture
+def meshed(terminal):
+    """A cluster with the mesh fsm."""
+    terminal.helm.answers("list", output=[{"name": "fsm"}])
+    terminal.kubectl.answers("get", "daemonsets.apps", "--all-namespaces",
+                             output={"items": [daemonset()]})
+    return terminal
