@@ -12,8 +12,10 @@ set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/leaks.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/helm.sh"
 
-readonly suites=(lint unit bpf cni interceptor netns transparency e2e demo)
+readonly suites=(lint unit bpf cni cli chart interceptor netns transparency e2e demo)
 declare -rA about=(
     [lint]="shellcheck, clang-format and clang-tidy over the sources"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
@@ -21,6 +23,8 @@ declare -rA about=(
     [netns]="interceptor and data path with pods that are network namespaces"
     [interceptor]="the daemon from outside: socket, configuration, commands, uninstall"
     [cni]="the plugin: verbs, versions, errors, many pods at once"
+    [cli]="fsm against a helm and a kubectl that fail, and with a real helm"
+    [chart]="every profile, mode and platform; refused values; rights; manifests in step"
     [transparency]="what four processes observe, under iptables and under us, line by line"
     [e2e]="pods started by podman through the real CNI chain"
     [demo]="scripts/demo.sh, in less than three minutes"
@@ -157,12 +161,24 @@ suite_unit() { ctest_suite unit debug "$(nproc)"; }
 suite_bpf() { ctest_suite bpf release 1; }
 suite_netns() { pytest_suite netns; }
 suite_cni() { pytest_suite cni "--fsm-cni=$repository/build/release/cni-plugin/fsm-cni"; }
+suite_cli() {
+    pytest_suite cli "--helm=$(helm_of_the_tests)" "--fsm=$repository/build/release/cli/fsm"
+}
+suite_chart() {
+    pytest_suite chart "--helm=$(helm_of_the_tests)" \
+        "--fsm-interceptor=$repository/build/release/interceptor/fsm-interceptor"
+}
 suite_interceptor() {
     pytest_suite interceptor \
         "--fsm-interceptor=$repository/build/release/interceptor/fsm-interceptor"
 }
 suite_transparency() { pytest_suite transparency; }
 suite_e2e() { pytest_suite e2e; }
+
+# Empty where there is none: the tests that need it are skipped, and counted as that.
+helm_of_the_tests() {
+    find_helm || printf '%s: tests that need helm are skipped\n' "$program" >&2
+}
 
 suite_demo() {
     built release || return 0
