@@ -138,7 +138,8 @@ Result<void> Helm::uninstall(const std::string& release) const {
 
 Result<bool> Helm::has_release(const std::string& release) const {
     FSM_ASSIGN(const auto text,
-               run({"list", "--all", "--filter", "^" + release + "$", "--output", "json"}));
+               run({"list", "--deployed", "--failed", "--pending", "--uninstalling", "--filter",
+                    "^" + release + "$", "--output", "json"}));
     const auto releases = nlohmann::json::parse(text, nullptr, false);
     if (!releases.is_array()) {
         return Error("helm list: its answer is no JSON list: " + first_line(text));
