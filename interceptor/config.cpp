@@ -127,12 +127,36 @@ void read_paths(YamlMap& map, Config& config) {
     }
 }
 
+void read_kubernetes(YamlMap map, KubernetesOptions& options) {
+    if (const auto path = map.optional_text("kubeconfig"); path && !path->empty()) {
+        read_path(map, "kubeconfig", options.kubeconfig);
+    }
+    read_text(map, "node", options.node);
+    options.all_nodes = map.boolean("allNodes", options.all_nodes);
+    if (options.all_nodes && !options.node.empty()) {
+        map.fail("allNodes", "follows the pods of every node: leave node away, or this");
+    }
+    map.refuse_unknown_keys();
+}
+
+void read_pod_source(YamlMap map, Config& config) {
+    if (map.has("directory") && map.has("kubernetes")) {
+        map.fail("kubernetes", "there is one source of pods: directory or kubernetes, not both");
+    }
+    if (map.has("directory")) {
+        config.kubernetes.reset();
+        read_path(map, "directory", config.pod_directory);
+    } else if (map.has("kubernetes")) {
+        config.kubernetes.emplace();
+        read_kubernetes(map.map("kubernetes"), *config.kubernetes);
+    }
+    map.refuse_unknown_keys();
+}
+
 void read_pods(YamlMap& map, Config& config) {
     read_text(map, "profile", config.profile);
     read_path(map, "profilesDirectory", config.profiles_directory);
-    auto source = map.map("podSource");
-    read_path(source, "directory", config.pod_directory);
-    source.refuse_unknown_keys();
+    read_pod_source(map.map("podSource"), config);
     if (const auto text = map.optional_text("podLookupTimeout")) {
         const auto limit = parse_duration(*text);
         if (limit && *limit <= kLongestLookup) {
@@ -143,8 +167,9 @@ void read_pods(YamlMap& map, Config& config) {
         }
     }
     read_choice(map, "unknownPods",
-                Names<UnknownPods>{{"refuse", UnknownPods::refuse}, {"pass", UnknownPods::pass}},
-                config.enroller.unknown_pods);
+                Names<std::optional<UnknownPods>>{{"refuse", UnknownPods::refuse},
+                                                  {"pass", UnknownPods::pass}},
+                config.unknown_pods);
 }
 
 void read_defaults(YamlMap& map, NodeDefaults& defaults) {
@@ -200,6 +225,14 @@ void Config::set_state_directory(const std::string& directory) {
 void Config::set_proc(const std::string& directory) {
     datapath.proc = directory;
     enroller.host_paths.proc = directory;
+}
+
+EnrollerOptions Config::enroller_options() const {
+    EnrollerOptions options = enroller;
+    // A node of a cluster runs pods of the cluster; other machines run other containers too.
+    options.unknown_pods =
+        unknown_pods.value_or(kubernetes ? UnknownPods::refuse : UnknownPods::pass);
+    return options;
 }
 
 Result<std::string> parse_log_level(const std::string& text) {

@@ -8,20 +8,26 @@
 //   hostVarRun: /var/run                where the host's /var/run is found (containers)
 //   profile: fsm, profilesDirectory     the mesh profile: <profilesDirectory>/<profile>.yaml, or a
 //                                       built-in one
-//   podSource: {directory: /etc/fsm/pods}
+//   podSource: {directory: /etc/fsm/pods}, or
+//   podSource: {kubernetes: {kubeconfig: "", node: "", allNodes: false}}
+//                                       kubeconfig "": in-cluster; node "": what NODE_NAME says
 //   inbound: auto|sk_lookup|tc, acceleration: auto|off|sidecar|full
 //   outboundPortExclusionList, inboundPortExclusionList, outboundIPRangeExclusionList,
 //   outboundIPRangeInclusionList, networkInterfaceExclusionList: added to every pod's own lists
 //   podLookupTimeout: 5s                how long ADD waits for a pod that is not known yet
-//   unknownPods: refuse|pass            ADD for a container that the source certainly does not have
+//   unknownPods: refuse|pass            ADD for a container that the source certainly does not
+//   have;
+//                                       unless it is said: pass, with Kubernetes refuse
 //   maxPods, maxPolicyEntries, maxConnections, unreadLimit (bytes)
 //   logLevel: trace|debug|info|warn|error|off, kernelTracing: false
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "common/result.h"
 #include "interceptor/datapath/datapath.h"
+#include "interceptor/kubernetes/options.h"
 #include "interceptor/sync/enroller.h"
 
 namespace fsm {
@@ -31,6 +37,8 @@ struct Config {
     std::string profile = "fsm";
     std::string profiles_directory;
     std::string pod_directory = "/etc/fsm/pods";
+    std::optional<KubernetesOptions> kubernetes;  // absent: pods come from pod_directory
+    std::optional<UnknownPods> unknown_pods;      // absent: what the pod source suggests
     std::string log_level = "info";
     DatapathOptions datapath;
     EnrollerOptions enroller;
@@ -39,6 +47,8 @@ struct Config {
     // State directory, proc and run directory are used in several places.
     void set_state_directory(const std::string& directory);
     void set_proc(const std::string& directory);
+    // With what depends on several settings filled in.
+    EnrollerOptions enroller_options() const;
 };
 
 // Reads the file on top of `config`. Unknown keys, wrong types and bad values are errors that name

@@ -16,7 +16,7 @@
 #include "interceptor/api/unix_listener.h"
 #include "interceptor/api/view_routes.h"
 #include "interceptor/instance_lock.h"
-#include "interceptor/pod/manifest_directory.h"
+#include "interceptor/node_pods.h"
 #include "interceptor/sync/reconciler.h"
 
 namespace fsm {
@@ -110,11 +110,11 @@ Result<void> run_daemon(const Config& config) {
     // Before the data path is touched: it may be another interceptor's.
     FSM_TRY(remove_stale_socket(config.socket));
     FSM_ASSIGN(auto profile, MeshProfile::find(config.profile, config.profiles_directory));
-    FSM_ASSIGN(const auto source, ManifestDirectory::open(config.pod_directory));
+    FSM_ASSIGN(const auto source, open_pod_source(config));
     FSM_ASSIGN(const auto datapath, Datapath::open(config.datapath));
     log_kernel(*datapath);
     FSM_ASSIGN(const auto enroller,
-               Enroller::open(config.enroller, std::move(profile), *source, *datapath));
+               Enroller::open(config.enroller_options(), std::move(profile), *source, *datapath));
     return serve(config, *enroller, *datapath, *source);
 }
 

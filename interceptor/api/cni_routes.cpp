@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "interceptor/api/base64.h"
+#include "common/base64.h"
 
 namespace fsm {
 

@@ -170,6 +170,15 @@ HttpResponse show_health(const Views& views) {
     return {200, "ok", "text/plain"};
 }
 
+// Beyond what STATUS asks: a source that has not said yet which pods there are.
+HttpResponse show_readiness(const Views& views) {
+    if (const auto ready = views.source.ready(); !ready) {
+        return error_response(503, static_cast<int>(CniErrorCode::unavailable),
+                              "the pods of this node are not known yet", ready.error().message());
+    }
+    return response_of(views.enroller.status());
+}
+
 }  // namespace
 
 void add_view_routes(HttpRouter& router, const Views& views) {
@@ -181,8 +190,7 @@ void add_view_routes(HttpRouter& router, const Views& views) {
                [views](const std::string&) { return show_counters(views.datapath); });
     router.get("/v1/status", [views](const std::string&) { return show_status(views); });
     router.get("/healthz", [views](const std::string&) { return show_health(views); });
-    router.get("/readyz",
-               [views](const std::string&) { return response_of(views.enroller.status()); });
+    router.get("/readyz", [views](const std::string&) { return show_readiness(views); });
     router.get("/metrics", [views](const std::string&) {
         return HttpResponse{200, render_metrics(views), "text/plain; version=0.0.4"};
     });

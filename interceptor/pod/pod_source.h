@@ -32,6 +32,10 @@ class PodSource {
     // in the answer.
     virtual Result<FoundPod> find(const PodName& name) const = 0;
 
+    // The same, and never from memory: for who can tell that what find() answered is out of date
+    // (an earlier pod of that name).
+    virtual Result<FoundPod> find_current(const PodName& name) const { return find(name); }
+
     // Every pod that the source knows.
     virtual Result<std::vector<Pod>> list() const = 0;
 
@@ -42,6 +46,10 @@ class PodSource {
 
     // Problems that the source itself has (a manifest that cannot be read: file and reason).
     virtual std::vector<std::string> problems() const = 0;
+
+    // An Error until the source has known, once since its start, which pods there are; it says what
+    // it waits for.
+    virtual Result<void> ready() const { return {}; }
 };
 
 }  // namespace fsm

@@ -315,6 +315,12 @@ void YamlMap::each(const std::string& key,
     }
 }
 
+void YamlMap::each_map(const std::string& key, const std::function<void(YamlMap)>& use) {
+    each(key, [&](const YAML::Node& entry, const std::string& path) {
+        use(YamlMap(entry, reader_, path));
+    });
+}
+
 void YamlMap::refuse_unknown_keys() {
     for (const auto& [key, node] : entries_) {
         if (asked_.count(key) == 0) {

@@ -74,6 +74,8 @@ class YamlMap {
     // Calls `each` with every entry of the sequence below `key`, and the entry's path.
     void each(const std::string& key,
               const std::function<void(const YAML::Node&, const std::string&)>& each);
+    // The same for a sequence of mappings.
+    void each_map(const std::string& key, const std::function<void(YamlMap)>& use);
     const std::map<std::string, YAML::Node>& entries() const { return entries_; }
 
     // Reports the first key that nothing has asked for.

@@ -124,7 +124,11 @@ CniOutcome Enroller::create(const CniRequest& request) {
                         std::move(*view)};
     candidate.request.netns = path;
     const auto lock = container_locks_.lock(request.key.container_id);
-    return create_locked(candidate);
+    auto outcome = create_locked(candidate);
+    if (!outcome) {
+        report_refusal(candidate, outcome.error());
+    }
+    return outcome;
 }
 
 // What ADD answers when the source cannot tell, or is certain that there is no such pod.
@@ -258,7 +262,7 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
                       settled.error().details);
         return undo(state, candidate.netns, previous, settled);
     }
-    log_new_problems(state, {});
+    report_new_problems(state, {});
     table_.put(state);
     return {};
 }
@@ -422,12 +426,29 @@ void Enroller::interrupt() {
     lookup_.interrupt();
 }
 
-void Enroller::log_new_problems(const AttachmentState& state,
-                                const std::vector<std::string>& before) {
+void Enroller::report_new_problems(const AttachmentState& state,
+                                   const std::vector<std::string>& before) const {
+    const Attachment& attachment = state.attachment;
     for (const auto& problem : state.problems) {
-        if (std::find(before.begin(), before.end(), problem) == before.end()) {
-            spdlog::warn("pod={} {}", state.attachment.pod.to_string(), problem);
+        if (std::find(before.begin(), before.end(), problem) != before.end()) {
+            continue;
         }
+        spdlog::warn("pod={} {}", attachment.pod.to_string(), problem);
+        if (notifier_ != nullptr) {
+            const char* reason =
+                problem.starts_with("annotation ") ? "FsmAnnotationIgnored" : "FsmPodProblem";
+            notifier_->warn({attachment.pod, attachment.pod_uid, reason, problem});
+        }
+    }
+}
+
+void Enroller::report_refusal(const Candidate& candidate, const CniError& error) const {
+    const PodReference& pod = candidate.reference;
+    if (notifier_ != nullptr && !pod.name.empty() && !pod.pod_namespace.empty()) {
+        notifier_->warn({{pod.pod_namespace, pod.name},
+                         pod.uid,
+                         "FsmRefused",
+                         error.message + ": " + error.details});
     }
 }
 

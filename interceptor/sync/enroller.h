@@ -22,6 +22,7 @@
 #include "common/netns.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/pod/mesh_profile.h"
+#include "interceptor/pod/pod_notifier.h"
 #include "interceptor/pod/pod_source.h"
 #include "interceptor/sync/attachment_store.h"
 #include "interceptor/sync/attachment_table.h"
@@ -56,6 +57,10 @@ class Enroller {
     // Makes the state directory. Source and data path must outlive the enroller.
     static Result<std::unique_ptr<Enroller>> open(EnrollerOptions options, MeshProfile profile,
                                                   const PodSource& source, Datapath& datapath);
+
+    // Refusals and problems of pods are told there, too. Before anything else, or not at all; the
+    // notifier must outlive the enroller.
+    void tell_owners(PodNotifier& notifier) { notifier_ = &notifier; }
 
     // Takes over what an earlier process left: attachments on disk, deletion notes. Once, before
     // anything else.
@@ -115,9 +120,10 @@ class Enroller {
     void reconcile_one(const AttachmentKey& key, ReconcileDepth depth);
     void follow_source(AttachmentState& state, const Pod& pod, ReconcileDepth depth);
     void reapply(AttachmentState& state, const Pod& pod, const Decision& decision);
-    // Those that were not there before.
-    static void log_new_problems(const AttachmentState& state,
-                                 const std::vector<std::string>& before);
+    // Those that were not there before: to the log and to the pod's owner.
+    void report_new_problems(const AttachmentState& state,
+                             const std::vector<std::string>& before) const;
+    void report_refusal(const Candidate& candidate, const CniError& error) const;
 
     const EnrollerOptions options_;
     const MeshProfile profile_;
@@ -132,6 +138,7 @@ class Enroller {
     EnrolmentKeeper keeper_;
     KeyedMutex<std::string> container_locks_;
     ProblemLog problems_;
+    PodNotifier* notifier_ = nullptr;
     std::atomic<bool> interrupted_ = false;
 };
 

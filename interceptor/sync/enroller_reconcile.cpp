@@ -179,7 +179,7 @@ void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& d
     if (membership_before != state.membership && state.membership == Membership::not_in_mesh) {
         spdlog::info("pod={} is not in the mesh: {}", name, state.reason);
     }
-    log_new_problems(state, problems_before);
+    report_new_problems(state, problems_before);
     table_.put(state);
 }
 

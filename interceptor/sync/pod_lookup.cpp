@@ -9,6 +9,11 @@ namespace {
 constexpr std::chrono::milliseconds kFirstPause{10};
 constexpr std::chrono::milliseconds kLongestPause{200};
 
+// An earlier pod of that name, or a later one.
+bool is_another(const FoundPod& found, const PodReference& reference) {
+    return found && !reference.uid.empty() && !found->uid.empty() && found->uid != reference.uid;
+}
+
 }  // namespace
 
 Result<FoundPod> PodLookup::find_by_name_alone(const std::string& name) const {
@@ -39,8 +44,12 @@ Result<FoundPod> PodLookup::find(const PodReference& reference) const {
     if (reference.pod_namespace.empty()) {
         return find_by_name_alone(reference.name);
     }
-    FSM_ASSIGN(auto found, source_.find({reference.pod_namespace, reference.name}));
-    if (found && !reference.uid.empty() && !found->uid.empty() && found->uid != reference.uid) {
+    const PodName name{reference.pod_namespace, reference.name};
+    FSM_ASSIGN(auto found, source_.find(name));
+    if (is_another(found, reference)) {
+        FSM_ASSIGN(found, source_.find_current(name));
+    }
+    if (is_another(found, reference)) {
         return Error("the pod source still has the pod with uid " + found->uid +
                      ", the runtime asks for " + reference.uid);
     }

@@ -1,4 +1,4 @@
-#include "interceptor/api/base64.h"
+#include "common/base64.h"
 
 #include <cstdint>
 

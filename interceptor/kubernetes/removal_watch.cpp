@@ -1,0 +1,115 @@
+#include "interceptor/kubernetes/removal_watch.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <utility>
+
+#include "interceptor/kubernetes/pod_json.h"
+
+namespace fsm {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kObjectLimit = std::size_t{4} << 20;
+
+enum class Sight : std::uint8_t { unknown, there, going };
+
+Sight sight_of(const json& object) {
+    return metadata_text(object, "deletionTimestamp").empty() ? Sight::there : Sight::going;
+}
+
+CollectionSettings collection_of(const RemovalWatchOptions& options) {
+    CollectionSettings settings = options.collection;
+    settings.path = "/apis/apps/v1/namespaces/" + encoded(options.name_space) + "/daemonsets";
+    settings.field_selector = "metadata.name=" + options.daemon_set;
+    settings.what = "DaemonSet " + options.name_space + "/" + options.daemon_set;
+    return settings;
+}
+
+}  // namespace
+
+class RemovalWatch::Implementation final : public CollectionHandler {
+  public:
+    Implementation(const ClusterAccess& access, RemovalWatchOptions options)
+        : options_(std::move(options)),
+          watching_(access, options_.ask_time),
+          asking_(access, options_.ask_time),
+          watch_(collection_of(options_), watching_, *this) {}
+
+    bool being_removed();
+    CollectionState state() const { return watch_.state(); }
+
+  private:
+    // Of a list that does not name it.
+    void list_began() override { listed_ = Sight::going; }
+    void listed(const json& object) override { listed_ = sight_of(object); }
+    void list_ended() override { see(listed_); }
+    void changed(const json& object) override { see(sight_of(object)); }
+    void removed(const json&) override { see(Sight::going); }
+
+    void see(Sight sight) {
+        const std::lock_guard guard(mutex_);
+        seen_ = sight;
+    }
+    Sight seen() const {
+        const std::lock_guard guard(mutex_);
+        return seen_;
+    }
+    bool judge_refusal(int status) const;
+
+    const RemovalWatchOptions options_;
+    ApiClient watching_;  // of the watch alone: it is interrupted with it
+    ApiClient asking_;
+    Sight listed_ = Sight::unknown;  // of the watch's thread alone
+    mutable std::mutex mutex_;
+    Sight seen_ = Sight::unknown;
+    CollectionWatch watch_;  // last: it calls the others
+};
+
+bool RemovalWatch::Implementation::being_removed() {
+    const auto answer = asking_.get("/apis/apps/v1/namespaces/" + encoded(options_.name_space) +
+                                        "/daemonsets/" + encoded(options_.daemon_set),
+                                    kObjectLimit, {options_.ask_time, options_.ask_time});
+    if (!answer) {
+        return seen() == Sight::going;
+    }
+    if (answer->says_not_found()) {
+        return true;
+    }
+    if (answer->status == 401 || answer->status == 403) {
+        return judge_refusal(answer->status);
+    }
+    const auto object = answer->status == 200 ? parse_api_json(answer->body, JsonForm::object)
+                                              : Result<json>(Error(answer->describe()));
+    return object ? sight_of(*object) == Sight::going : seen() == Sight::going;
+}
+
+// The service account and its rights go together with the DaemonSet. But they also go, for this pod
+// alone, when somebody deletes the pod by force: a watch that still stands and still sees the
+// DaemonSet tells that apart.
+bool RemovalWatch::Implementation::judge_refusal(int status) const {
+    const bool was_authorised = state().listed;
+    const bool still_seen = state().connected && seen() == Sight::there;
+    spdlog::info(
+        "the API answers {} about the own DaemonSet; authorised before: {}, still seen: {}", status,
+        was_authorised, still_seen);
+    return was_authorised && !still_seen;
+}
+
+RemovalWatch::RemovalWatch(const ClusterAccess& access, RemovalWatchOptions options)
+    : implementation_(std::make_unique<Implementation>(access, std::move(options))) {}
+
+RemovalWatch::~RemovalWatch() = default;
+
+bool RemovalWatch::being_removed() {
+    return implementation_->being_removed();
+}
+
+CollectionState RemovalWatch::state() const {
+    return implementation_->state();
+}
+
+}  // namespace fsm

@@ -1,0 +1,47 @@
+// RemovalWatch: whether the interceptor is being removed from the cluster, or only replaced.
+//
+// The pod is stopped in both cases. It is a removal when the DaemonSet that made the pod is deleted
+// or being deleted. While it runs it follows that one object; when it is asked, it asks the API
+// once more, and what cannot be found out counts as "replaced": then everything stays in place.
+//
+// Needs the verbs get, list and watch for the DaemonSet, which a Role can give by resourceNames.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "interceptor/kubernetes/cluster_access.h"
+#include "interceptor/kubernetes/collection_watch.h"
+
+namespace fsm {
+
+struct RemovalWatchOptions {
+    std::string name_space;
+    std::string daemon_set;
+    std::chrono::milliseconds ask_time{3000};
+    CollectionSettings collection;  // its path, selector and name are set here
+};
+
+// Threads: every function may be called from any thread, but for the destructor.
+class RemovalWatch {
+  public:
+    // Starts watching.
+    RemovalWatch(const ClusterAccess& access, RemovalWatchOptions options);
+    ~RemovalWatch();
+    RemovalWatch(const RemovalWatch&) = delete;
+    RemovalWatch& operator=(const RemovalWatch&) = delete;
+
+    // Takes a few seconds at most.
+    bool being_removed();
+
+    CollectionState state() const;
+
+  private:
+    class Implementation;
+
+    std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace fsm

@@ -1,0 +1,74 @@
+// A test with an API server, the certificates for it, and pods to put there.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "api_server.h"
+#include "interceptor/kubernetes/cluster_access.h"
+#include "temporary_directory.h"
+#include "test_certificates.h"
+
+namespace fsm::testing {
+
+using namespace std::chrono_literals;
+
+inline const char* const kPods = "/api/v1/pods";
+
+inline nlohmann::json pod_object(const std::string& name, const std::string& uid,
+                                 const std::string& node = "n1") {
+    return {{"kind", "Pod"},
+            {"metadata", {{"name", name}, {"namespace", "shop"}, {"uid", uid}}},
+            {"spec", {{"nodeName", node}, {"containers", {{{"name", "app"}}}}}},
+            {"status", {{"phase", "Running"}}}};
+}
+
+// Whether it comes true in time.
+inline bool soon(const std::function<bool()>& condition, std::chrono::milliseconds limit = 10s) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            return false;
+        }
+        std::this_thread::sleep_for(2ms);
+    }
+    return true;
+}
+
+inline bool is_list(const ReceivedRequest& request) {
+    return request.path == kPods && !request.is_watch();
+}
+inline bool is_watch(const ReceivedRequest& request) {
+    return request.is_watch();
+}
+inline bool is_find(const ReceivedRequest& request) {
+    return request.method == "GET" &&
+           request.path.find("/namespaces/shop/pods/") != std::string::npos;
+}
+
+class ApiTest : public ::testing::Test {
+  protected:
+    ApiTest() { spdlog::set_level(spdlog::level::off); }
+
+    ClusterAccess access() const {
+        ClusterAccess made;
+        made.host = "127.0.0.1";
+        made.port = server_.port();
+        made.authority.text = authority_.certificate();
+        return made;
+    }
+
+    TemporaryDirectory directory_;
+    TestAuthority authority_;
+    TestCertificate certificate_ = authority_.issue("api", {"IP:127.0.0.1", "DNS:api.test"});
+    ApiServer server_{certificate_};
+};
+
+}  // namespace fsm::testing

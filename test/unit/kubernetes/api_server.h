@@ -1,0 +1,152 @@
+// ApiServer: a small API server over TLS. It keeps objects with resource versions, lists them in
+// pages, watches them with bookmarks, and forgets old versions when it is told to; and it can be
+// told to answer the next request wrongly, in any way that bytes can be wrong.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "test_certificates.h"
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+namespace fsm::testing {
+
+struct ReceivedRequest {
+    std::string method;
+    std::string path;   // without the query
+    std::string query;  // as it came, percent-encoded
+    std::string token;  // without "Bearer "
+    std::string host;
+    std::string body;
+
+    // The decoded value of a parameter of the query; empty when it is not there.
+    std::string parameter(const std::string& key) const;
+    bool is_watch() const { return parameter("watch") == "1"; }
+};
+
+// One answer, to be written byte by byte.
+class Exchange {
+  public:
+    Exchange(const ReceivedRequest& request, ssl_st* tls) : request_(request), tls_(tls) {}
+
+    const ReceivedRequest& request() const { return request_; }
+    // False when the client is gone.
+    bool raw(const std::string& bytes);
+    bool answer(int status, const std::string& body);
+    bool answer(int status, const char* body) { return answer(status, std::string(body)); }
+    bool answer(int status, const nlohmann::json& body) { return answer(status, body.dump()); }
+    // {"kind":"Status"}.
+    bool refuse(int status, const std::string& reason, const std::string& message);
+    // A body that comes in pieces; without end_chunks() it is truncated.
+    bool begin_chunks();
+    bool chunk(const std::string& bytes);
+    bool end_chunks();
+    // The connection is closed behind this exchange.
+    void close() { keep_ = false; }
+    bool keeps() const { return keep_; }
+
+  private:
+    const ReceivedRequest& request_;
+    ssl_st* tls_;
+    bool keep_ = true;
+};
+
+using Behaviour = std::function<void(Exchange&)>;
+
+class ApiServer {
+  public:
+    // `client_authority`: clients must show a certificate of it; empty: they need none.
+    explicit ApiServer(const TestCertificate& certificate,
+                       const std::string& client_authority = "");
+    ~ApiServer();
+    ApiServer(const ApiServer&) = delete;
+    ApiServer& operator=(const ApiServer&) = delete;
+
+    std::uint16_t port() const { return port_; }
+    // Refuses connections, and breaks those that are there; and serves at the same port again.
+    void stop();
+    void start();
+
+    // Objects by their place: collection "/api/v1/pods", or "/apis/apps/v1/daemonsets".
+    void put(const std::string& collection, nlohmann::json object);
+    void erase(const std::string& collection, const std::string& name_space,
+               const std::string& name);
+    // Whoever asks for a version before now is answered 410.
+    void forget_history();
+    // Ends every watch now, as at the end of its time.
+    void end_watches();
+
+    void set_bookmarks(std::chrono::milliseconds interval);
+    // Requests with another token are answered 401; empty: any is taken.
+    void set_token(const std::string& token);
+    // The next request that fits is handled by `behaviour` instead.
+    void next(const std::function<bool(const ReceivedRequest&)>& fits, Behaviour behaviour);
+    // Every request that fits, until the next call.
+    void always(const std::function<bool(const ReceivedRequest&)>& fits, Behaviour behaviour);
+
+    std::vector<ReceivedRequest> requests() const;
+    std::size_t count(const std::function<bool(const ReceivedRequest&)>& fits) const;
+    std::vector<nlohmann::json> posted() const;
+
+  private:
+    using Fits = std::function<bool(const ReceivedRequest&)>;
+    struct Change {
+        std::uint64_t version;
+        std::string collection;
+        nlohmann::json before;  // null: there was none
+        nlohmann::json after;   // null: there is none
+    };
+    struct Connection {
+        std::thread thread;
+        int socket = -1;
+        bool ended = false;
+    };
+
+    void accept_until_stopped();
+    void serve(Connection& connection);
+    bool read_request(ssl_st* tls, std::string& buffer, ReceivedRequest& request) const;
+    void handle(Exchange& exchange);
+    void handle_by_default(Exchange& exchange);
+    void list(Exchange& exchange);
+    void watch(Exchange& exchange);
+    void get_one(Exchange& exchange, const std::string& collection, const std::string& key);
+    std::vector<nlohmann::json> events_after(const ReceivedRequest& request,
+                                             std::uint64_t& version) const;
+
+    ssl_ctx_st* context_ = nullptr;
+    std::uint16_t port_ = 0;
+    int listener_ = -1;
+    std::thread accepting_;
+    std::atomic<bool> stopping_ = false;
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::list<Connection> connections_;
+    std::map<std::string, std::map<std::string, nlohmann::json>> objects_;
+    std::vector<Change> history_;
+    std::uint64_t version_ = 100;
+    std::uint64_t oldest_version_ = 0;
+    std::uint64_t watch_generation_ = 0;
+    std::chrono::milliseconds bookmarks_{0};
+    std::string token_;
+    std::deque<std::pair<Fits, Behaviour>> next_;
+    std::pair<Fits, Behaviour> always_;
+    std::vector<ReceivedRequest> requests_;
+    std::vector<nlohmann::json> posted_;
+};
+
+}  // namespace fsm::testing

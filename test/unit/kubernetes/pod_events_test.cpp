@@ -1,0 +1,178 @@
+#include "interceptor/kubernetes/pod_events.h"
+
+#include "api_fixture.h"
+
+namespace fsm::testing {
+
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+const PodWarning kBadList{{"shop", "web-0"},
+                          "u1",
+                          "FsmAnnotationIgnored",
+                          "annotation a/b: \"x\" is not a port; it is left out"};
+
+bool is_post(const ReceivedRequest& request) {
+    return request.method == "POST";
+}
+
+class PodEventsTest : public ApiTest {
+  protected:
+    PodEventsTest() {
+        options_.host = "n1";
+        options_.backoff = {.first = 5ms, .longest = 20ms};
+        options_.interval = 1ms;
+    }
+    void open() { events_ = std::make_unique<PodEvents>(access(), options_); }
+    bool soon_told(std::size_t count) {
+        return soon([&] { return server_.posted().size() == count; });
+    }
+    static PodWarning about(const std::string& pod) {
+        PodWarning warning = kBadList;
+        warning.pod.name = pod;
+        warning.uid = "uid-" + pod;
+        return warning;
+    }
+
+    PodEventsOptions options_;
+    std::unique_ptr<PodEvents> events_;
+};
+
+TEST_F(PodEventsTest, WritesWhatKubectlShows) {
+    open();
+    events_->warn(kBadList);
+    ASSERT_TRUE(soon_told(1));
+    const json event = server_.posted().front();
+    EXPECT_EQ(event.at("kind"), "Event");
+    EXPECT_EQ(event.at("metadata").at("namespace"), "shop");
+    EXPECT_EQ(event.at("involvedObject"), json({{"apiVersion", "v1"},
+                                                {"kind", "Pod"},
+                                                {"namespace", "shop"},
+                                                {"name", "web-0"},
+                                                {"uid", "u1"}}));
+    EXPECT_EQ(event.at("type"), "Warning");
+    EXPECT_EQ(event.at("reason"), kBadList.reason);
+    EXPECT_EQ(event.at("message"), kBadList.message);
+    EXPECT_EQ(event.at("source"), json({{"component", "fsm-interceptor"}, {"host", "n1"}}));
+    EXPECT_THAT(event.at("firstTimestamp").get<std::string>(), SizeIs(20));
+    EXPECT_EQ(event.at("firstTimestamp"), event.at("lastTimestamp"));
+    EXPECT_EQ(event.at("count"), 1);
+    EXPECT_EQ(server_.requests().front().path, "/api/v1/namespaces/shop/events");
+}
+
+TEST_F(PodEventsTest, SaysAThingOnce) {
+    open();
+    for (int i = 0; i < 10; ++i) {
+        events_->warn(kBadList);
+    }
+    PodWarning recreated = kBadList;
+    recreated.uid = "u2";
+    events_->warn(recreated);
+    EXPECT_TRUE(soon_told(2));
+    std::this_thread::sleep_for(30ms);
+    EXPECT_TRUE(soon_told(2));
+    EXPECT_NE(server_.posted()[0].at("metadata").at("name"),
+              server_.posted()[1].at("metadata").at("name"));
+}
+
+TEST_F(PodEventsTest, TheNextProcessUsesTheSameName) {
+    open();
+    events_->warn(kBadList);
+    ASSERT_TRUE(soon_told(1));
+    events_.reset();
+    open();
+    events_->warn(kBadList);
+    ASSERT_TRUE(soon_told(2));
+    EXPECT_EQ(server_.posted()[0].at("metadata").at("name"),
+              server_.posted()[1].at("metadata").at("name"));
+    // The API answers that it is there already: that is as good.
+    server_.next(is_post, [](Exchange& e) { e.refuse(409, "AlreadyExists", "it exists"); });
+    events_->warn(about("other"));
+    ASSERT_TRUE(soon([&] { return server_.count(is_post) == 3; }));
+    EXPECT_EQ(events_->dropped(), 0U);
+}
+
+TEST_F(PodEventsTest, SaysItAgainAfterAWhile) {
+    options_.forget_after = 20ms;
+    open();
+    events_->warn(kBadList);
+    std::this_thread::sleep_for(30ms);
+    events_->warn(kBadList);
+    EXPECT_TRUE(soon_told(2));
+}
+
+TEST_F(PodEventsTest, TriesAgainWhileTheApiIsAway) {
+    server_.stop();
+    options_.attempts = 1000;
+    open();
+    const auto began = std::chrono::steady_clock::now();
+    events_->warn(kBadList);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 100ms) << "nobody waits for an event";
+    std::this_thread::sleep_for(50ms);
+    server_.start();
+    EXPECT_TRUE(soon_told(1));
+}
+
+TEST_F(PodEventsTest, GivesUpInTheEnd) {
+    options_.attempts = 3;
+    server_.always(is_post, [](Exchange& e) { e.refuse(503, "Unavailable", "later"); });
+    open();
+    events_->warn(kBadList);
+    EXPECT_TRUE(soon([&] { return events_->dropped() == 1; }));
+    EXPECT_EQ(server_.count(is_post), 3U);
+}
+
+TEST_F(PodEventsTest, ARefusalIsNotRepeated) {
+    server_.always(is_post, [](Exchange& e) { e.refuse(403, "Forbidden", "no events"); });
+    open();
+    events_->warn(kBadList);
+    EXPECT_TRUE(soon([&] { return events_->dropped() == 1; }));
+    EXPECT_EQ(server_.count(is_post), 1U);
+}
+
+TEST_F(PodEventsTest, AFloodIsSlowedDownAndBounded) {
+    options_.interval = 20ms;
+    options_.burst = 5;
+    options_.max_waiting = 10;
+    open();
+    const auto began = std::chrono::steady_clock::now();
+    for (int i = 0; i < 1000; ++i) {
+        events_->warn(about("p" + std::to_string(i)));
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
+    EXPECT_TRUE(soon([&] { return server_.posted().size() + events_->dropped() == 1000; }));
+    EXPECT_LT(server_.posted().size(), 200U);
+    EXPECT_EQ(server_.posted().back().at("involvedObject").at("name"), "p999");
+}
+
+TEST_F(PodEventsTest, MessagesAreShortAndReadable) {
+    open();
+    PodWarning warning = kBadList;
+    warning.message = "\xff";
+    for (int i = 0; i < 1000; ++i) {
+        warning.message += "ä";
+    }
+    events_->warn(warning);
+    ASSERT_TRUE(soon_told(1));
+    EXPECT_LE(server_.posted().front().at("message").get<std::string>().size(), 1030U);
+}
+
+TEST_F(PodEventsTest, StopsAtOnce) {
+    server_.always(is_post, [](Exchange& exchange) {
+        std::this_thread::sleep_for(300ms);
+        exchange.close();
+    });
+    open();
+    events_->warn(kBadList);
+    ASSERT_TRUE(soon([&] { return server_.count(is_post) == 1; }));
+    const auto began = std::chrono::steady_clock::now();
+    events_.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 250ms);
+}
+
+}  // namespace
+
+}  // namespace fsm::testing

@@ -1,0 +1,149 @@
+#include "interceptor/kubernetes/removal_watch.h"
+
+#include "api_fixture.h"
+
+namespace fsm::testing {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kDaemonSets = "/apis/apps/v1/daemonsets";
+
+bool is_question(const ReceivedRequest& request) {
+    return request.path == "/apis/apps/v1/namespaces/fsm-system/daemonsets/fsm-interceptor";
+}
+
+class RemovalWatchTest : public ApiTest {
+  protected:
+    RemovalWatchTest() {
+        options_.name_space = "fsm-system";
+        options_.daemon_set = "fsm-interceptor";
+        options_.ask_time = 500ms;
+        options_.collection.backoff = {.first = 10ms, .longest = 50ms};
+        server_.put(kDaemonSets, daemon_set());
+    }
+    static json daemon_set() {
+        return {{"kind", "DaemonSet"},
+                {"metadata", {{"name", "fsm-interceptor"}, {"namespace", "fsm-system"}}}};
+    }
+    void open() {
+        removal_ = std::make_unique<RemovalWatch>(access(), options_);
+        ASSERT_TRUE(soon([&] { return removal_->state().listed; }));
+        ASSERT_TRUE(soon([&] { return server_.count(is_watch) > 0; }));
+    }
+    void refuse_questions(int status, const std::string& reason) {
+        server_.always(is_question,
+                       [=](Exchange& exchange) { exchange.refuse(status, reason, "no"); });
+    }
+    // Nothing more can be learned.
+    void lose_api() {
+        server_.stop();
+        ASSERT_TRUE(soon([&] { return !removal_->state().connected; }));
+    }
+
+    RemovalWatchOptions options_;
+    std::unique_ptr<RemovalWatch> removal_;
+};
+
+TEST_F(RemovalWatchTest, AsksForItsOwnDaemonSetAlone) {
+    open();
+    for (const auto& request : server_.requests()) {
+        EXPECT_EQ(request.path, "/apis/apps/v1/namespaces/fsm-system/daemonsets");
+        EXPECT_EQ(request.parameter("fieldSelector"), "metadata.name=fsm-interceptor");
+    }
+}
+
+TEST_F(RemovalWatchTest, AnUpgradeIsNoRemoval) {
+    open();
+    json changed = daemon_set();
+    changed["spec"]["template"]["image"] = "fsm-interceptor:2";
+    server_.put(kDaemonSets, changed);
+    EXPECT_FALSE(removal_->being_removed());
+}
+
+TEST_F(RemovalWatchTest, ADaemonSetThatIsGoneIsARemoval) {
+    open();
+    server_.erase(kDaemonSets, "fsm-system", "fsm-interceptor");
+    EXPECT_TRUE(removal_->being_removed());
+}
+
+TEST_F(RemovalWatchTest, ADaemonSetThatIsBeingDeletedIsARemoval) {
+    open();
+    json going = daemon_set();
+    going["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z";
+    server_.put(kDaemonSets, going);
+    EXPECT_TRUE(removal_->being_removed());
+}
+
+TEST_F(RemovalWatchTest, ADaemonSetThatWasMadeAgainIsNoRemoval) {
+    open();
+    server_.erase(kDaemonSets, "fsm-system", "fsm-interceptor");
+    server_.put(kDaemonSets, daemon_set());
+    EXPECT_FALSE(removal_->being_removed());
+}
+
+TEST_F(RemovalWatchTest, WhileTheApiIsAwayEverythingStays) {
+    open();
+    lose_api();
+    EXPECT_FALSE(removal_->being_removed());
+}
+
+TEST_F(RemovalWatchTest, WhatTheWatchSawCountsWhileTheApiIsAway) {
+    open();
+    server_.erase(kDaemonSets, "fsm-system", "fsm-interceptor");
+    std::this_thread::sleep_for(300ms);  // nothing tells that the event has arrived
+    lose_api();
+    EXPECT_TRUE(removal_->being_removed());
+}
+
+TEST_F(RemovalWatchTest, NeverHavingReachedTheApiEverythingStays) {
+    server_.stop();
+    RemovalWatch removal(access(), options_);
+    EXPECT_FALSE(removal.being_removed());
+}
+
+TEST_F(RemovalWatchTest, RightsThatWentWithEverythingElseAreARemoval) {
+    for (const auto& [status, reason] : {std::pair{401, "Unauthorized"}, {403, "Forbidden"}}) {
+        open();
+        server_.always([](const ReceivedRequest&) { return true; },
+                       [status = status, reason = reason](Exchange& exchange) {
+                           exchange.refuse(status, reason, "no");
+                       });
+        server_.end_watches();
+        ASSERT_TRUE(soon([&] { return !removal_->state().connected; }));
+        EXPECT_TRUE(removal_->being_removed()) << status;
+        removal_.reset();
+        server_.always(nullptr, {});
+    }
+}
+
+TEST_F(RemovalWatchTest, RightsThatThisPodAloneLostAreNone) {
+    open();
+    refuse_questions(401, "Unauthorized");  // deleted by force: its token is void at once
+    EXPECT_FALSE(removal_->being_removed());
+}
+
+TEST_F(RemovalWatchTest, RightsThatWereNeverThereSayNothing) {
+    server_.always([](const ReceivedRequest&) { return true; },
+                   [](Exchange& exchange) { exchange.refuse(403, "Forbidden", "no"); });
+    RemovalWatch removal(access(), options_);
+    ASSERT_TRUE(soon([&] { return removal.state().failures > 0; }));
+    EXPECT_FALSE(removal.being_removed());
+}
+
+TEST_F(RemovalWatchTest, GarbageSaysNothing) {
+    open();
+    for (const char* garbage : {"<html>", "[]", ""}) {
+        server_.next(is_question, [&](Exchange& exchange) { exchange.answer(200, garbage); });
+        EXPECT_FALSE(removal_->being_removed()) << garbage;
+        server_.next(is_question, [&](Exchange& exchange) { exchange.answer(404, garbage); });
+        EXPECT_FALSE(removal_->being_removed()) << garbage;
+        server_.next(is_question, [](Exchange& exchange) { exchange.close(); });
+        EXPECT_FALSE(removal_->being_removed());
+    }
+}
+
+}  // namespace
+
+}  // namespace fsm::testing
