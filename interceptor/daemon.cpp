@@ -18,6 +18,7 @@
 #include "interceptor/instance_lock.h"
 #include "interceptor/node_pods.h"
 #include "interceptor/sync/reconciler.h"
+#include "interceptor/uninstall.h"
 
 namespace fsm {
 
@@ -47,14 +48,30 @@ std::string configured(const std::optional<Choice>& choice) {
     return choice ? std::string(to_string(*choice)) : "auto";
 }
 
-void wait_for_signal() {
+// Why the interceptor stops.
+enum class Ending : std::uint8_t { stopped, removed };
+
+// Returns the signal.
+int wait_for_signal() {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     int received = 0;
     sigwait(&signals, &received);
+    return received;
+}
+
+// The cluster stops the pod in the same way for an upgrade and for a removal.
+Ending wait_for_end(RemovalWatch* removal) {
+    const int received = wait_for_signal();
+    if (received == SIGTERM && removal != nullptr && removal->being_removed()) {
+        spdlog::info("stopping: {}; the interceptor's DaemonSet is gone, so everything is removed",
+                     strsignal(received));
+        return Ending::removed;
+    }
     spdlog::info("stopping: {}; the data path stays in the kernel", strsignal(received));
+    return Ending::stopped;
 }
 
 void log_kernel(const Datapath& datapath) {
@@ -67,8 +84,9 @@ void log_kernel(const Datapath& datapath) {
                  datapath.automatic_acceleration_reason());
 }
 
-Result<void> serve(const Config& config, Enroller& enroller, Datapath& datapath,
-                   PodSource& source) {
+Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapath,
+                     const NodePods& pods) {
+    PodSource& source = *pods.source;
     auto relay = std::make_shared<ChangeRelay>();
     FSM_TRY(source.watch([relay](const PodName& name) { relay->pod_changed(name); }));
     FSM_TRY(enroller.restore());
@@ -82,7 +100,7 @@ Result<void> serve(const Config& config, Enroller& enroller, Datapath& datapath,
                              configured(config.enroller.defaults.inbound_mechanism),
                              configured(config.enroller.defaults.acceleration),
                              [&reconciler] { return reconciler.age(); }});
-    Result<void> outcome;
+    Result<Ending> outcome = Ending::stopped;
     {
         // Last: who finds the socket finds an interceptor that is ready.
         auto listener = UnixListener::open(config.socket);
@@ -91,7 +109,7 @@ Result<void> serve(const Config& config, Enroller& enroller, Datapath& datapath,
         if (server) {
             spdlog::info("ready: socket={} attachments={}", config.socket,
                          enroller.attachments().size());
-            wait_for_signal();
+            outcome = wait_for_end(pods.removal.get());
         } else {
             outcome = server.error();
         }
@@ -101,21 +119,30 @@ Result<void> serve(const Config& config, Enroller& enroller, Datapath& datapath,
     return outcome;
 }
 
+// Holds the instance's lock while it runs.
+Result<Ending> run_until_end(const Config& config) {
+    FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
+    // Before the data path is touched: it may be another interceptor's.
+    FSM_TRY(remove_stale_socket(config.socket));
+    FSM_ASSIGN(auto profile, MeshProfile::find(config.profile, config.profiles_directory));
+    FSM_ASSIGN(const auto pods, open_node_pods(config));
+    FSM_ASSIGN(const auto datapath, Datapath::open(config.datapath));
+    log_kernel(*datapath);
+    FSM_ASSIGN(const auto enroller, Enroller::open(config.enroller_options(), std::move(profile),
+                                                   *pods.source, *datapath));
+    if (pods.notifier != nullptr) {
+        enroller->tell_owners(*pods.notifier);
+    }
+    return serve(config, *enroller, *datapath, pods);
+}
+
 }  // namespace
 
 Result<void> run_daemon(const Config& config) {
     spdlog::info("fsm-interceptor {} pid={} profile={} stateDirectory={}", kVersion, getpid(),
                  config.profile, config.enroller.state_directory);
-    FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
-    // Before the data path is touched: it may be another interceptor's.
-    FSM_TRY(remove_stale_socket(config.socket));
-    FSM_ASSIGN(auto profile, MeshProfile::find(config.profile, config.profiles_directory));
-    FSM_ASSIGN(const auto source, open_pod_source(config));
-    FSM_ASSIGN(const auto datapath, Datapath::open(config.datapath));
-    log_kernel(*datapath);
-    FSM_ASSIGN(const auto enroller,
-               Enroller::open(config.enroller_options(), std::move(profile), *source, *datapath));
-    return serve(config, *enroller, *datapath, *source);
+    FSM_ASSIGN(const Ending ending, run_until_end(config));
+    return ending == Ending::removed ? uninstall(config) : Result<void>();
 }
 
 }  // namespace fsm

@@ -1,52 +1,83 @@
 #include "interceptor/node_pods.h"
 
+#include <spdlog/spdlog.h>
+
 #include <cstdlib>
 #include <string>
 #include <utility>
 
 #include "interceptor/kubernetes/kubeconfig.h"
 #include "interceptor/kubernetes/kubernetes_pods.h"
+#include "interceptor/kubernetes/pod_events.h"
 #include "interceptor/pod/manifest_directory.h"
 
 namespace fsm {
 
 namespace {
 
-// The node whose pods are followed; empty: all nodes.
-Result<std::string> node_of(const KubernetesOptions& options) {
-    if (options.all_nodes || !options.node.empty()) {
-        return options.node;
-    }
+std::string environment(const char* name) {
     // Nothing here changes the environment.
-    const char* name = std::getenv("NODE_NAME");  // NOLINT(concurrency-mt-unsafe)
-    if (name == nullptr || *name == '\0') {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+    return value == nullptr ? "" : value;
+}
+
+// Where this runs, as far as it is known.
+std::string own_node(const KubernetesOptions& options) {
+    return options.node.empty() ? environment("NODE_NAME") : options.node;
+}
+
+// The node whose pods are followed; empty: all nodes.
+Result<std::string> node_to_follow(const KubernetesOptions& options) {
+    if (options.all_nodes) {
+        return std::string();
+    }
+    std::string node = own_node(options);
+    if (node.empty()) {
         return Error(
             "the name of this node is not known: set podSource.kubernetes.node, or NODE_NAME in "
             "the environment (from spec.nodeName), or podSource.kubernetes.allNodes: true to "
             "follow the pods of every node");
     }
-    return std::string(name);
+    return node;
 }
 
-Result<std::unique_ptr<PodSource>> open_kubernetes(const KubernetesOptions& options) {
+std::unique_ptr<RemovalWatch> watch_removal(const ClusterAccess& access) {
+    RemovalWatchOptions options;
+    options.name_space = environment("POD_NAMESPACE");
+    options.daemon_set = environment("FSM_DAEMONSET");
+    if (options.daemon_set.empty()) {
+        options.daemon_set = "fsm-interceptor";
+    }
+    if (options.name_space.empty()) {
+        spdlog::info("POD_NAMESPACE is not set: a stop is never taken for a removal");
+        return nullptr;
+    }
+    return std::make_unique<RemovalWatch>(access, std::move(options));
+}
+
+Result<NodePods> open_kubernetes(const KubernetesOptions& options) {
     KubernetesPodsOptions pods;
-    FSM_ASSIGN(pods.node, node_of(options));
-    FSM_ASSIGN(const auto access, cluster_access(options));
-    return std::unique_ptr<PodSource>(std::make_unique<KubernetesPods>(access, std::move(pods)));
+    FSM_ASSIGN(pods.node, node_to_follow(options));
+    FSM_ASSIGN(const auto access, options.kubeconfig.empty() ? in_cluster_access()
+                                                             : read_kubeconfig(options.kubeconfig));
+    PodEventsOptions events;
+    events.host = own_node(options);
+    NodePods opened;
+    opened.source = std::make_unique<KubernetesPods>(access, std::move(pods));
+    opened.notifier = std::make_unique<PodEvents>(access, std::move(events));
+    opened.removal = watch_removal(access);
+    return opened;
 }
 
 }  // namespace
 
-Result<ClusterAccess> cluster_access(const KubernetesOptions& options) {
-    return options.kubeconfig.empty() ? in_cluster_access() : read_kubeconfig(options.kubeconfig);
-}
-
-Result<std::unique_ptr<PodSource>> open_pod_source(const Config& config) {
+Result<NodePods> open_node_pods(const Config& config) {
     if (config.kubernetes) {
         return open_kubernetes(*config.kubernetes);
     }
-    FSM_ASSIGN(auto directory, ManifestDirectory::open(config.pod_directory));
-    return std::unique_ptr<PodSource>(std::move(directory));
+    NodePods opened;
+    FSM_ASSIGN(opened.source, ManifestDirectory::open(config.pod_directory));
+    return opened;
 }
 
 }  // namespace fsm

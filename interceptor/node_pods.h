@@ -5,15 +5,20 @@
 
 #include "common/result.h"
 #include "interceptor/config.h"
-#include "interceptor/kubernetes/cluster_access.h"
+#include "interceptor/kubernetes/removal_watch.h"
+#include "interceptor/pod/pod_notifier.h"
 #include "interceptor/pod/pod_source.h"
 
 namespace fsm {
 
-// The way to the API server that the configuration names.
-Result<ClusterAccess> cluster_access(const KubernetesOptions& options);
+// The source, and with Kubernetes what else comes from the cluster.
+struct NodePods {
+    std::unique_ptr<PodSource> source;
+    std::unique_ptr<PodNotifier> notifier;  // null: owners of pods are told nothing
+    std::unique_ptr<RemovalWatch> removal;  // null: being stopped never means being removed
+};
 
 // An API server that is away is no Error, a configuration that cannot lead to one is.
-Result<std::unique_ptr<PodSource>> open_pod_source(const Config& config);
+Result<NodePods> open_node_pods(const Config& config);
 
 }  // namespace fsm
