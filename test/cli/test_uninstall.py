@@ -64,3 +64,10 @@ def test_helms_failure_is_told(meshed):
     meshed.helm.answers("uninstall", errors="Error: forbidden\n", status=1)
     done = meshed.fsm("uninstall", "mesh", "-f")
     assert done.stderr == "fsm: uninstall mesh fsm: helm uninstall: forbidden\n"
+
+
+def test_helm_that_cannot_tell_is_not_taken_for_no_mesh(meshed):
+    meshed.helm.answers("list", errors="Error: Kubernetes cluster unreachable\n", status=1)
+    done = meshed.fsm("uninstall", "mesh", "-f")
+    assert done.returncode == 1
+    assert done.stderr == "fsm: helm list: Kubernetes cluster unreachable\n"
