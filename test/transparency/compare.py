@@ -18,6 +18,13 @@ class Difference:
     fact: str  # "client: getpeername"
     baseline: str
     observed: str
+    occurrence: int = 1  # the fact can be said several times in a case
+
+    def also_in(self, observation):
+        """Whether that observation, if it has the case, says what `observed` says."""
+        return (any(case == self.case for case, _, _ in observation)
+                and observation.get((self.case, self.fact, self.occurrence), ABSENT)
+                == self.observed)
 
     def __str__(self):
         return f"{self.case} {self.fact}: {self.baseline!r} became {self.observed!r}"
@@ -78,7 +85,7 @@ def differences(baseline, observed):
         was = baseline.get(key, ABSENT)
         is_now = observed.get(key, ABSENT)
         if was != is_now:
-            found.append(Difference(key[0], key[1], was, is_now))
+            found.append(Difference(key[0], key[1], was, is_now, key[2]))
     return found
 
 
