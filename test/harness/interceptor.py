@@ -26,7 +26,9 @@ class Interceptor:
         os.chmod(self.directory, 0o755)  # sidecars write their reports below it
         self.manifests = self.directory / "manifests"
         self.manifests.mkdir()
-        self.state = self.directory / "state"
+        self.run_directory = self.directory / "run"
+        self._mount_run_directory()
+        self.state = self.run_directory / "fsm"
         self.bpffs = self.directory / "bpffs"
         self.bpffs.mkdir()
         self.socket = self.directory / "fsm.sock"
@@ -46,6 +48,12 @@ class Interceptor:
         self.configuration = self.directory / "interceptor.yaml"
         self.process = None
         self.cni = Cni(self.socket, self.state)
+
+    def _mount_run_directory(self):
+        """A node's /run is a tmpfs, and the interceptor's state is there."""
+        self.run_directory.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs",
+                        str(self.run_directory)], check=True)
 
     # ---- the process ----
 
@@ -104,8 +112,9 @@ class Interceptor:
                 self.uninstall()
             except AssertionError as problem:
                 problems.append(str(problem))
-        if os.path.ismount(self.bpffs):
-            subprocess.run(["umount", str(self.bpffs)], check=True)
+        for mounted in (self.bpffs, self.run_directory):
+            if os.path.ismount(mounted):
+                subprocess.run(["umount", str(mounted)], check=True)
         shutil.rmtree(self.directory)
         if problems:
             raise RuntimeError("\n".join(problems))
