@@ -2,6 +2,9 @@
 
 import re
 
+import pytest
+import yaml
+
 from conftest import CHART, table_of
 
 
@@ -25,9 +28,11 @@ def test_own_daemonset_is_the_only_one_it_may_see(chart):
         assert rule["resourceNames"] == ["fsm-interceptor"]
 
 
-def test_capabilities_are_those_of_the_readme(chart, readme):
-    context = chart.render().container["securityContext"]
-    told = [row[0] for row in table_of(readme, "Rights on the node")]
+@pytest.mark.parametrize("mode", ["ebpf", "iptables", "none"])
+def test_capabilities_are_those_of_the_readme(chart, readme, mode):
+    context = chart.render(f"trafficInterceptionMode={mode}").container["securityContext"]
+    told = [row[0] for row in table_of(readme, "Rights on the node")
+            if mode == "iptables" or "trafficInterceptionMode=iptables" not in row[1]]
     assert context["privileged"] is False
     assert context["readOnlyRootFilesystem"] is True
     assert context["capabilities"]["drop"] == ["ALL"]
@@ -59,7 +64,6 @@ def leaves(values, path=""):
 
 
 def test_readme_has_every_value(readme):
-    import yaml  # pylint: disable=import-outside-toplevel
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     missing = [leaf for leaf in leaves(values)
                if f"`{leaf}`" not in readme and f"`{leaf.split('.resource.')[0]}.resource`" not in readme]
