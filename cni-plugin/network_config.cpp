@@ -8,7 +8,7 @@
 #include "cni-plugin/identifier.h"
 #include "cni-plugin/member_reader.h"
 #include "cni-plugin/protocol_version.h"
-#include "cni-plugin/raw_json.h"
+#include "common/raw_json.h"
 
 namespace fsm {
 

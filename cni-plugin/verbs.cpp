@@ -8,7 +8,7 @@
 #include "cni-plugin/interceptor_client.h"
 #include "cni-plugin/network_config.h"
 #include "cni-plugin/protocol_version.h"
-#include "cni-plugin/raw_json.h"
+#include "common/raw_json.h"
 #include "common/version.h"
 
 namespace fsm {

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "common/durable_file.h"
 #include "common/fd.h"
 
 namespace fsm {
@@ -24,31 +25,9 @@ std::string name_of(const std::string& path) {
     return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
-Result<void> write_all(const Fd& fd, std::string_view content, const std::string& path) {
-    while (!content.empty()) {
-        const ssize_t written = ::write(fd.get(), content.data(), content.size());
-        if (written < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return Error::from_errno("write " + path);
-        }
-        content.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return {};
-}
-
 Result<void> sync_file(const Fd& fd, const std::string& path) {
     if (fsync(fd.get()) != 0) {
         return Error::from_errno("sync " + path);
-    }
-    return {};
-}
-
-Result<void> sync_directory(const std::string& path) {
-    const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory || fsync(directory.get()) != 0) {
-        return Error::from_errno("sync directory " + path);
     }
     return {};
 }

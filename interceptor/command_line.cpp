@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <iostream>
 #include <optional>
 #include <vector>
@@ -21,17 +22,18 @@ struct Flags {
     std::optional<std::string> verbosity;
     std::optional<std::string> host_proc;
     std::optional<std::string> host_var_run;
+    std::optional<std::string> cni_bin_dir;
+    std::optional<std::string> cni_config_dir;
+    std::optional<std::string> kubeconfig;
+    bool kind = false;
+    bool cni_mode = false;
     bool kernel_tracing = false;
 };
 
-// Flags of FSM's own interceptor that say something about Kubernetes: accepted, so that its chart's
-// arguments work; without effect while pods come from a directory.
-struct KubernetesFlags {
-    std::string mesh_name, fsm_namespace, kubeconfig, fsm_config_name, fsm_version, trust_domain;
-    std::string cni_bin_dir, cni_config_dir;
-    bool kind = false;
-    bool cni_mode = false;
-};
+// Flags of FSM's own interceptor that mean nothing here, accepted so that its arguments work: what
+// they say about the mesh is in the pods and in the profile.
+constexpr std::array kIgnoredFlags = {"--mesh-name", "--fsm-namespace", "--fsm-config-name",
+                                      "--fsm-version", "--trust-domain"};
 
 void add_flags(CLI::App& app, Flags& flags) {
     app.add_option("--config", flags.config,
@@ -48,21 +50,36 @@ void add_flags(CLI::App& app, Flags& flags) {
     app.add_option("--host-var-run", flags.host_var_run,
                    "the host's /var/run; socket and state directory live below it unless they are "
                    "set");
+    app.add_option("--kubeconfig", flags.kubeconfig,
+                   "pods come from the API server that this file leads to "
+                   "(podSource.kubernetes.kubeconfig)");
+    app.add_flag("-k,--kind", flags.kind,
+                 "pods come from the API server, those of every node "
+                 "(podSource.kubernetes.allNodes)");
+    app.add_flag("--cni-mode", flags.cni_mode,
+                 "install the CNI plugin and its entry in the runtime's chain (cni.install)");
+    app.add_option("--cni-bin-dir", flags.cni_bin_dir, "the runtime's plugins (cni.binDir)");
+    app.add_option("--cni-config-dir", flags.cni_config_dir,
+                   "the runtime's CNI configurations (cni.configDir)");
 }
 
-void add_kubernetes_flags(CLI::App& app, KubernetesFlags& flags) {
-    const std::string group = "Kubernetes (accepted, without effect with podSource.directory)";
-    const std::vector<std::pair<const char*, std::string*>> options = {
-        {"--mesh-name", &flags.mesh_name},     {"--fsm-namespace", &flags.fsm_namespace},
-        {"--kubeconfig", &flags.kubeconfig},   {"--fsm-config-name", &flags.fsm_config_name},
-        {"--fsm-version", &flags.fsm_version}, {"--trust-domain", &flags.trust_domain},
-        {"--cni-bin-dir", &flags.cni_bin_dir}, {"--cni-config-dir", &flags.cni_config_dir},
-    };
-    for (const auto& [name, target] : options) {
-        app.add_option(name, *target)->group(group);
+void add_ignored_flags(CLI::App& app) {
+    for (const char* name : kIgnoredFlags) {
+        app.add_option(name, "ignored")
+            ->expected(1)
+            ->group("Accepted as by FSM's interceptor, without effect here");
     }
-    app.add_flag("-k,--kind", flags.kind)->group(group);
-    app.add_flag("--cni-mode", flags.cni_mode)->group(group);
+}
+
+// For the log: "--mesh-name, --trust-domain".
+std::string given_in_vain(const CLI::App& app) {
+    std::string names;
+    for (const char* name : kIgnoredFlags) {
+        if (app.count(name) > 0) {
+            names += (names.empty() ? "" : ", ") + std::string(name);
+        }
+    }
+    return names;
 }
 
 std::string file_to_read(const Flags& flags) {
@@ -73,7 +90,22 @@ std::string file_to_read(const Flags& flags) {
     return flags.config;
 }
 
+void apply_pod_source(const Flags& flags, Config& config) {
+    if (!flags.kubeconfig && !flags.kind) {
+        return;
+    }
+    if (!config.kubernetes) {
+        config.kubernetes.emplace();
+    }
+    config.kubernetes->kubeconfig = flags.kubeconfig.value_or(config.kubernetes->kubeconfig);
+    if (flags.kind) {
+        config.kubernetes->all_nodes = true;
+        config.kubernetes->node.clear();
+    }
+}
+
 Result<void> apply(const Flags& flags, Config& config) {
+    apply_pod_source(flags, config);
     if (flags.host_proc) {
         config.set_proc(*flags.host_proc);
     }
@@ -94,6 +126,9 @@ Result<void> apply(const Flags& flags, Config& config) {
         config.log_level = *level;
     }
     config.datapath.kernel_tracing |= flags.kernel_tracing;
+    config.cni.enabled |= flags.cni_mode;
+    config.cni.bin_dir = flags.cni_bin_dir.value_or(config.cni.bin_dir);
+    config.cni.config_dir = flags.cni_config_dir.value_or(config.cni.config_dir);
     return {};
 }
 
@@ -115,9 +150,8 @@ Result<void> build_config(const Flags& flags, CommandLine& line) {
 std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
     CLI::App app("Intercepts and accelerates the traffic of a service mesh's pods with eBPF.");
     Flags flags;
-    KubernetesFlags kubernetes;
     add_flags(app, flags);
-    add_kubernetes_flags(app, kubernetes);
+    add_ignored_flags(app);
     app.fallthrough();
     app.require_subcommand(0, 1);
     CommandLine line;
@@ -133,6 +167,13 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
                 Command::check_config);
     add_command("version", "print the version", Command::version);
     add_command("status", "print the state of the running interceptor", Command::status);
+    add_command("healthz",
+                "ask the running interceptor whether it is alive: exit status 0, or 1 and why",
+                Command::healthz);
+    add_command(
+        "readyz",
+        "ask the running interceptor whether pods can be started: exit status 0, or 1 and why",
+        Command::readyz);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& failure) {
@@ -145,6 +186,7 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
         std::cerr << "fsm-interceptor: " << built.error().message() << "\n";
         return Finished{1};
     }
+    line.ignored_flags = given_in_vain(app);
     return line;
 }
 

@@ -8,12 +8,21 @@
 
 namespace fsm {
 
-enum class Command : std::uint8_t { run, uninstall, check_config, version, status };
+enum class Command : std::uint8_t {
+    run,
+    uninstall,
+    check_config,
+    version,
+    status,
+    healthz,
+    readyz
+};
 
 struct CommandLine {
     Command command = Command::run;
-    Config config;            // the file's settings with the flags' on top
-    std::string config_file;  // empty: there is none
+    Config config;              // the file's settings with the flags' on top
+    std::string config_file;    // empty: there is none
+    std::string ignored_flags;  // that were given and mean nothing here, "--a, --b"
 };
 
 // The exit status, when there is nothing more to do: --help, or a mistake that was told on stderr.

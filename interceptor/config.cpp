@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <optional>
@@ -213,9 +214,39 @@ void read_log_level(YamlMap& map, Config& config) {
     }
 }
 
+void read_cni(YamlMap& map, InstallOptions& options) {
+    auto cni = map.map("cni");
+    options.enabled = cni.boolean("install", options.enabled);
+    read_path(cni, "binDir", options.bin_dir);
+    read_path(cni, "configDir", options.config_dir);
+    read_path(cni, "plugin", options.plugin);
+    read_path(cni, "hostSocket", options.host_socket);
+    if (cni.has("excludeNamespaces")) {
+        options.excluded_namespaces = cni.texts("excludeNamespaces");
+    }
+    cni.refuse_unknown_keys();
+}
+
 }  // namespace
 
-Config::Config() : profiles_directory(FSM_PROFILES_DIRECTORY) {}
+Config::Config() : profiles_directory(FSM_PROFILES_DIRECTORY) {
+    // Our own pods never wait for us.
+    if (const char* own = std::getenv("POD_NAMESPACE"); own != nullptr && *own != '\0') {
+        cni.excluded_namespaces = {own};
+    }
+}
+
+// The socket and the state directory lie in one directory of the host, which a container may see
+// elsewhere: the plugin finds the one beside the other.
+InstallOptions Config::install_options() const {
+    InstallOptions options = cni;
+    const auto parent = [](const std::string& path) { return path.substr(0, path.rfind('/')); };
+    const std::string& state = enroller.state_directory;
+    options.host_state_directory = parent(state) == parent(socket)
+                                       ? parent(cni.host_socket) + state.substr(state.rfind('/'))
+                                       : state;
+    return options;
+}
 
 void Config::set_state_directory(const std::string& directory) {
     enroller.state_directory = directory;
@@ -264,6 +295,7 @@ Result<void> read_config_file(const std::string& path, Config& config) {
     read_defaults(map, config.enroller.defaults);
     read_limits(map, config.datapath);
     read_log_level(map, config);
+    read_cni(map, config.cni);
     map.refuse_unknown_keys();
     if (reader.error()) {
         return *reader.error();

@@ -11,6 +11,8 @@
 //   podSource: {directory: /etc/fsm/pods}, or
 //   podSource: {kubernetes: {kubeconfig: "", node: "", allNodes: false}}
 //                                       kubeconfig "": in-cluster; node "": what NODE_NAME says
+//   cni: {install: false, binDir, configDir, plugin, hostSocket, excludeNamespaces}
+//                                       the plugin's binary and its entry in the runtime's chain
 //   inbound: auto|sk_lookup|tc, acceleration: auto|off|sidecar|full
 //   outboundPortExclusionList, inboundPortExclusionList, outboundIPRangeExclusionList,
 //   outboundIPRangeInclusionList, networkInterfaceExclusionList: added to every pod's own lists
@@ -27,6 +29,7 @@
 
 #include "common/result.h"
 #include "interceptor/datapath/datapath.h"
+#include "interceptor/install/install_options.h"
 #include "interceptor/kubernetes/options.h"
 #include "interceptor/sync/enroller.h"
 
@@ -42,6 +45,7 @@ struct Config {
     std::string log_level = "info";
     DatapathOptions datapath;
     EnrollerOptions enroller;
+    InstallOptions cni;
 
     Config();
     // State directory, proc and run directory are used in several places.
@@ -49,6 +53,8 @@ struct Config {
     void set_proc(const std::string& directory);
     // With what depends on several settings filled in.
     EnrollerOptions enroller_options() const;
+    // `cni` with what follows from the other settings.
+    InstallOptions install_options() const;
 };
 
 // Reads the file on top of `config`. Unknown keys, wrong types and bad values are errors that name

@@ -15,6 +15,7 @@
 #include "interceptor/api/request_meter.h"
 #include "interceptor/api/unix_listener.h"
 #include "interceptor/api/view_routes.h"
+#include "interceptor/install/installer.h"
 #include "interceptor/instance_lock.h"
 #include "interceptor/node_pods.h"
 #include "interceptor/sync/reconciler.h"
@@ -94,12 +95,14 @@ Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapat
     relay->connect(&reconciler);
 
     RequestMeter meter;
+    Installer installer(config.install_options());
     HttpRouter router;
     add_cni_routes(router, enroller, meter);
     add_view_routes(router, {enroller, datapath, source, meter, config.profile,
                              configured(config.enroller.defaults.inbound_mechanism),
                              configured(config.enroller.defaults.acceleration),
-                             [&reconciler] { return reconciler.age(); }});
+                             [&reconciler] { return reconciler.age(); },
+                             [&installer] { return installer.problems(); }});
     Result<Ending> outcome = Ending::stopped;
     {
         // Last: who finds the socket finds an interceptor that is ready.
@@ -109,6 +112,7 @@ Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapat
         if (server) {
             spdlog::info("ready: socket={} attachments={}", config.socket,
                          enroller.attachments().size());
+            installer.start();
             outcome = wait_for_end(pods.removal.get());
         } else {
             outcome = server.error();

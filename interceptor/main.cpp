@@ -55,10 +55,13 @@ int report(const Result<void>& outcome) {
     return 1;
 }
 
-int run(const Config& config) {
+int run(const CommandLine& line) {
     block_signals();
     raise_descriptor_limit();
-    return report(run_daemon(config));
+    if (!line.ignored_flags.empty()) {
+        spdlog::info("without effect here: {}", line.ignored_flags);
+    }
+    return report(run_daemon(line.config));
 }
 
 int check_config(const CommandLine& line) {
@@ -85,7 +88,7 @@ int execute(const CommandLine& line) {
     set_up_logging(line.config.log_level);
     switch (line.command) {
         case Command::run:
-            return run(line.config);
+            return run(line);
         case Command::uninstall:
             return report(uninstall(line.config));
         case Command::check_config:
@@ -95,6 +98,10 @@ int execute(const CommandLine& line) {
             return 0;
         case Command::status:
             return print_status(line.config);
+        case Command::healthz:
+            return report(probe_running(line.config.socket, "/healthz"));
+        case Command::readyz:
+            return report(probe_running(line.config.socket, "/readyz"));
     }
     return 1;
 }

@@ -13,13 +13,19 @@ namespace {
 
 constexpr int kTimeoutSeconds = 5;
 constexpr std::size_t kResponseLimit = std::size_t{64} << 20;
-constexpr std::string_view kRequest =
-    "GET /v1/status HTTP/1.1\r\nHost: fsm-interceptor\r\nConnection: close\r\n\r\n";
+constexpr std::string_view kSuccess = "200";
 
-Result<std::string> ask(const std::string& socket) {
+struct Answer {
+    std::string status;  // "200"
+    std::string body;
+};
+
+Result<Answer> ask(const std::string& socket, const std::string& path) {
+    const std::string request =
+        "GET " + path + " HTTP/1.1\r\nHost: fsm-interceptor\r\nConnection: close\r\n\r\n";
     FSM_ASSIGN(const auto connection, connect_unix(socket, kTimeoutSeconds));
-    if (send(connection.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(kRequest.size())) {
+    if (send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size())) {
         return Error::from_errno("send to " + socket);
     }
     std::string response;
@@ -34,12 +40,26 @@ Result<std::string> ask(const std::string& socket) {
     if (count < 0) {
         return Error::from_errno("read from " + socket);
     }
+    constexpr std::string_view kProtocol = "HTTP/1.1 ";
     const auto body = response.find("\r\n\r\n");
-    if (response.rfind("HTTP/1.1 200", 0) != 0 || body == std::string::npos) {
+    if (response.rfind(kProtocol, 0) != 0 || body == std::string::npos) {
         return Error("unexpected answer on " + socket + ": " +
                      response.substr(0, response.find("\r\n")));
     }
-    return response.substr(body + 4);
+    return Answer{response.substr(kProtocol.size(), kSuccess.size()), response.substr(body + 4)};
+}
+
+// {"code","msg","details"}, as one sentence.
+std::string reason_of(const std::string& body) {
+    const auto error = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
+    if (!error.is_object() || !error.contains("msg")) {
+        return body;
+    }
+    const auto text = [&](const char* key) {
+        const auto member = error.find(key);
+        return member != error.end() && member->is_string() ? member->get<std::string>() : "";
+    };
+    return text("msg") + ": " + text("details");
 }
 
 std::string describe(const nlohmann::json& status) {
@@ -76,12 +96,23 @@ std::string describe(const nlohmann::json& status) {
 }  // namespace
 
 Result<std::string> describe_running(const std::string& socket) {
-    FSM_ASSIGN(const auto body, ask(socket));
+    FSM_ASSIGN(const auto answer, ask(socket, "/v1/status"));
+    if (answer.status != kSuccess) {
+        return Error("the interceptor on " + socket + " says " + reason_of(answer.body));
+    }
     try {
-        return describe(nlohmann::json::parse(body));
+        return describe(nlohmann::json::parse(answer.body));
     } catch (const nlohmann::json::exception& failure) {
         return Error("unexpected answer on " + socket + ": " + failure.what());
     }
+}
+
+Result<void> probe_running(const std::string& socket, const std::string& path) {
+    FSM_ASSIGN(const auto answer, ask(socket, path));
+    if (answer.status != kSuccess) {
+        return Error("the interceptor on " + socket + " says " + reason_of(answer.body));
+    }
+    return {};
 }
 
 }  // namespace fsm

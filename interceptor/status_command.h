@@ -1,4 +1,5 @@
-// `fsm-interceptor status`: GET /v1/status of the running interceptor, for people.
+// What the commands ask the running interceptor: `status` for people, `healthz` and `readyz` for
+// the probes of a container.
 #pragma once
 
 #include <string>
@@ -9,5 +10,8 @@ namespace fsm {
 
 // The text to print. An error when no interceptor answers on the socket.
 Result<std::string> describe_running(const std::string& socket);
+
+// Whether it answers GET `path` ("/healthz", "/readyz") with success; the error has its reason.
+Result<void> probe_running(const std::string& socket, const std::string& path);
 
 }  // namespace fsm

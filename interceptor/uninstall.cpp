@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "interceptor/api/unix_listener.h"
+#include "interceptor/install/installer.h"
 #include "interceptor/instance_lock.h"
 
 namespace fsm {
@@ -15,6 +16,24 @@ namespace {
 
 void note(std::string& failures, const std::string& failure) {
     failures += (failures.empty() ? "" : "; ") + failure;
+}
+
+bool leave_chain(const InstallOptions& cni, std::string& failures) {
+    if (!cni.enabled) {
+        return false;
+    }
+    const auto removed = remove_from_chain(cni);
+    if (!removed) {
+        note(failures, "take fsm-cni out of the chain of CNI plugins: " +
+                           removed.error().message() + "; its binary stays in " + cni.bin_dir);
+    }
+    return static_cast<bool>(removed);
+}
+
+void remove_plugin_binary(const InstallOptions& cni, std::string& failures) {
+    if (auto removed = remove_binary(cni); !removed) {
+        note(failures, removed.error().message());
+    }
 }
 
 // Only what is the interceptor's: the directory may have been set to one that others use too.
@@ -41,8 +60,14 @@ Result<void> uninstall(const Config& config) {
     FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
     FSM_TRY(remove_stale_socket(config.socket));
     std::string failures;
+    // First the entry, so that no pod is started that needs the rest; the binary last, and only
+    // when no chain names it any more.
+    const bool out_of_chain = leave_chain(config.cni, failures);
     if (auto removed = Datapath::uninstall(config.datapath); !removed) {
         note(failures, removed.error().message());
+    }
+    if (out_of_chain) {
+        remove_plugin_binary(config.cni, failures);
     }
     remove_state(config.enroller.state_directory, failures);
     if (!failures.empty()) {

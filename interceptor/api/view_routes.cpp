@@ -137,6 +137,13 @@ json pod_summary(const std::vector<AttachmentState>& states) {
             {"problems", problems}};
 }
 
+std::vector<std::string> problems_of_node(const Views& views) {
+    auto problems = views.enroller.problems();
+    const auto of_installation = views.install_problems();
+    problems.insert(problems.end(), of_installation.begin(), of_installation.end());
+    return problems;
+}
+
 HttpResponse show_status(const Views& views) {
     json capabilities = json::array();
     for (const auto& capability : views.datapath.capabilities()) {
@@ -156,7 +163,7 @@ HttpResponse show_status(const Views& views) {
           {"reason", views.datapath.automatic_acceleration_reason()}}},
         {"capabilities", capabilities},
         {"attachments", pod_summary(views.enroller.attachments())},
-        {"problems", views.enroller.problems()},
+        {"problems", problems_of_node(views)},
     });
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/request_meter.h"
@@ -25,6 +26,8 @@ struct Views {
     std::string acceleration;  // as configured: auto, off, sidecar, full
     // Time since the last pass over the attachments.
     std::function<std::chrono::milliseconds()> reconcile_age;
+    // Of what is installed for the container runtime.
+    std::function<std::vector<std::string>()> install_problems;
 };
 
 void add_view_routes(HttpRouter& router, const Views& views);

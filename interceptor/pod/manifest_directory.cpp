@@ -12,8 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "common/directory_watch.h"
 #include "common/file.h"
-#include "interceptor/pod/directory_watch.h"
 #include "interceptor/pod/manifest.h"
 #include "interceptor/pod/text.h"
 

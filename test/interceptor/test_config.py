@@ -37,6 +37,7 @@ maxConnections: 10
 unreadLimit: 65536
 logLevel: debug
 kernelTracing: true
+cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excludeNamespaces: [a]}
 """)
     assert answer.returncode == 0, answer.stderr
 
@@ -63,6 +64,11 @@ kernelTracing: true
     ("unreadLimit: 1\n", ["unreadLimit"]),
     ("logLevel: loud\n", ["logLevel", "debug"]),
     ("kernelTracing: 3\n", ["kernelTracing"]),
+    ("cni: true\n", [":1:", "cni"]),
+    ("cni:\n  install: perhaps\n", [":2:", "cni.install"]),
+    ("cni:\n  binDir: opt/cni/bin\n", [":2:", "cni.binDir", "absolute"]),
+    ("cni:\n  confDir: /etc\n", [":2:", "cni.confDir"]),
+    ("cni:\n  excludeNamespaces: a\n", [":2:", "cni.excludeNamespaces"]),
     ("socket: /a\nsocket: /b\n", [":2:", "socket"]),
     ("socket: {\n", [":"]),
     ("- a\n", [":1:"]),

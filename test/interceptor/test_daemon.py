@@ -168,3 +168,22 @@ def test_uninstall_keeps_what_is_not_its_own(instance):
     assert str(instance.state) in answer.stderr
     assert (instance.state / "precious").exists()
     (instance.state / "precious").unlink()
+
+
+def test_probes_say_whether_it_is_alive_and_ready_and_why_not(instance):
+    for probe in ("healthz", "readyz"):
+        away = instance.call(probe)
+        assert away.returncode == 1
+        assert str(instance.socket) in away.stderr
+    instance.start()
+    for probe in ("healthz", "readyz"):
+        answer = instance.call(probe)
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stderr == ""
+    # It cannot remember attachments any more: no pod can be started.
+    (instance.state / "attachments").rename(instance.state / "elsewhere")
+    refused = instance.call("readyz")
+    (instance.state / "elsewhere").rename(instance.state / "attachments")
+    assert refused.returncode == 1
+    assert "attachments cannot be remembered" in refused.stderr
+    assert instance.call("healthz").returncode == 0

@@ -51,8 +51,9 @@ class ApiTest : public EnrollerTest {
     void SetUp() override {
         EnrollerTest::SetUp();
         add_cni_routes(router, *enroller, meter);
-        add_view_routes(router, {*enroller, datapath, source, meter, "fsm", "auto", "auto",
-                                 [this] { return reconcile_age; }});
+        add_view_routes(router,
+                        {*enroller, datapath, source, meter, "fsm", "auto", "auto",
+                         [this] { return reconcile_age; }, [this] { return install_problems; }});
         serve();
     }
     void TearDown() override { server.reset(); }
@@ -100,6 +101,7 @@ class ApiTest : public EnrollerTest {
     RequestMeter meter;
     HttpRouter router;
     std::chrono::milliseconds reconcile_age{0};
+    std::vector<std::string> install_problems;
     std::unique_ptr<HttpServer> server;
 };
 

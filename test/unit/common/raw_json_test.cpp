@@ -1,4 +1,4 @@
-#include "cni-plugin/raw_json.h"
+#include "common/raw_json.h"
 
 #include <gtest/gtest.h>
 
@@ -54,6 +54,15 @@ TEST(RawJson, finds_nothing_where_there_is_nothing) {
     }
 }
 
+TEST(RawJson, cuts_the_elements_of_a_list_out_as_they_are) {
+    using Elements = std::vector<std::string_view>;
+    EXPECT_EQ(raw_elements("[]"), Elements());
+    EXPECT_EQ(raw_elements(" [ \n] "), Elements());
+    EXPECT_EQ(raw_elements("[1.50, {\"a\": [\"]\"]}\n,\"x,y\" ,[ ], null ]"),
+              (Elements{"1.50", "{\"a\": [\"]\"]}", "\"x,y\"", "[ ]", "null"}));
+    EXPECT_EQ(raw_elements("{}"), Elements());
+}
+
 // The contract excludes such texts, but nothing bad may come of them.
 TEST(RawJson, stays_inside_of_broken_texts) {
     for (const std::string text : {"{\"k", "{\"k\"", "{\"k\":", "{\"k\":\"", "{\"k\":\"\\",
@@ -61,6 +70,11 @@ TEST(RawJson, stays_inside_of_broken_texts) {
         const auto found = find_raw_member(text, "k");
         if (found) {
             EXPECT_LE(found->size(), text.size());
+        }
+    }
+    for (const std::string text : {"[", "[1", "[}", "[,", "[1,", "[\"", "[[", "[{\"", "[:"}) {
+        for (const auto element : raw_elements(text)) {
+            EXPECT_LE(element.size(), text.size());
         }
     }
 }

@@ -1,5 +1,6 @@
-#include "cni-plugin/raw_json.h"
+#include "common/raw_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace fsm {
@@ -109,6 +110,23 @@ std::optional<std::string_view> find_raw_member(std::string_view document, std::
         }
     }
     return found;
+}
+
+std::vector<std::string_view> raw_elements(std::string_view list) {
+    std::vector<std::string_view> elements;
+    Scanner scanner(list);
+    if (scanner.peek() != '[') {
+        return elements;
+    }
+    scanner.skip_one();
+    while (scanner.peek() != ']' && scanner.peek() != '\0') {
+        elements.push_back(scanner.take_value());
+        if (scanner.peek() != ',') {
+            break;
+        }
+        scanner.skip_one();
+    }
+    return elements;
 }
 
 }  // namespace fsm

@@ -1,4 +1,4 @@
-#include "interceptor/pod/directory_watch.h"
+#include "common/directory_watch.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>

@@ -1,4 +1,4 @@
-// DirectoryWatch: waits for changes of a directory's files. Internal to this folder.
+// DirectoryWatch: waits for changes of a directory's files.
 #pragma once
 
 #include <chrono>

@@ -1,0 +1,25 @@
+// What the installer is told.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace fsm {
+
+struct InstallOptions {
+    bool enabled = false;
+    // As this process sees them: in a container, where the host's directories are mounted.
+    std::string bin_dir = "/host/opt/cni/bin";
+    std::string config_dir = "/host/etc/cni/net.d";
+    std::string plugin = "/app/fsm-cni";  // the binary that is copied
+    // As the plugin sees them, on the host.
+    std::string host_socket = "/var/run/fsm-cni.sock";
+    std::string host_state_directory = "/var/run/fsm";
+    // Pods that pass before anybody is asked; the interceptor's own namespace must be among them.
+    std::vector<std::string> excluded_namespaces = {"fsm-system"};
+};
+
+// Our entry in the chain, as JSON.
+std::string chain_entry(const InstallOptions& options);
+
+}  // namespace fsm

@@ -1,0 +1,204 @@
+#include "interceptor/install/installer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "common/directory_watch.h"
+#include "interceptor/install/chain.h"
+#include "interceptor/install/chain_text.h"
+#include "interceptor/install/plugin_binary.h"
+#include "interceptor/install/reinsertion_pace.h"
+
+namespace fsm {
+
+namespace {
+
+using Clock = ReinsertionPace::Clock;
+
+// Another program is at work on the file, or there is none yet.
+constexpr std::chrono::milliseconds kSoon{500};
+
+std::string describe(const ReinsertionPace::Quarrel& quarrel, const ConfigFiles& files) {
+    return "another program has taken fsm-cni out of " + files.path_of(quarrel.file) + " " +
+           std::to_string(quarrel.times) + " times; it is put back at most every " +
+           std::to_string(quarrel.pause.count()) +
+           " s, and pods that start meanwhile are enrolled after their start. Tell that program to "
+           "leave the file's other plugins alone (Cilium: cni.exclusive=false)";
+}
+
+}  // namespace
+
+// The state of the watching thread, and the thread.
+class Installer::Watcher {
+  public:
+    // `publish` gets the present problems after every pass.
+    using Publish = std::function<void(std::vector<std::string>)>;
+
+    Watcher(InstallOptions options, std::chrono::milliseconds recheck, Publish publish)
+        : options_(std::move(options)),
+          recheck_(recheck),
+          publish_(std::move(publish)),
+          files_(options_.config_dir),
+          entry_(chain_entry(options_)) {
+        auto watch = DirectoryWatch::make(options_.config_dir);
+        if (watch) {
+            watch_.emplace(std::move(*watch));
+        } else {
+            spdlog::warn("{}: changes are noticed every {} ms only", watch.error().message(),
+                         recheck_.count());
+        }
+        auto pause = pass();
+        thread_ = std::thread([this, pause] { loop(pause); });
+    }
+
+    ~Watcher() {
+        stopping_ = true;
+        if (watch_) {
+            watch_->wake();
+        }
+        thread_.join();
+    }
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
+
+  private:
+    void loop(std::chrono::milliseconds pause) {
+        while (!stopping_) {
+            wait(pause);
+            if (!stopping_) {
+                pause = pass();
+            }
+        }
+    }
+
+    void wait(std::chrono::milliseconds pause) {
+        if (watch_) {
+            watch_->wait(pause);
+            return;
+        }
+        const auto until = Clock::now() + pause;
+        while (!stopping_ && Clock::now() < until) {
+            std::this_thread::sleep_for(kSoon);
+        }
+    }
+
+    // One look at everything; returns how long to wait for the next one when nothing happens.
+    std::chrono::milliseconds pass() {
+        const auto now = Clock::now();
+        if (now < pace_.not_before()) {
+            return remaining(now);
+        }
+        std::vector<std::string> problems;
+        auto pause = recheck_;
+        if (install_binary(problems)) {
+            pause = tend_chain(problems);
+        }
+        if (const auto quarrel = pace_.quarrel(now)) {
+            problems.push_back(describe(*quarrel, files_));
+        }
+        publish_(std::move(problems));
+        return pause;
+    }
+
+    std::chrono::milliseconds remaining(Clock::time_point now) const {
+        return std::chrono::ceil<std::chrono::milliseconds>(pace_.not_before() - now);
+    }
+
+    // The chain never names a binary that is not there.
+    bool install_binary(std::vector<std::string>& problems) {
+        const auto copied = install_plugin(options_.plugin, options_.bin_dir);
+        if (!copied) {
+            problems.push_back("install the CNI plugin: " + copied.error().message());
+            return false;
+        }
+        if (*copied) {
+            spdlog::info("CNI plugin {} copied to {}", options_.plugin, options_.bin_dir);
+        }
+        return true;
+    }
+
+    std::chrono::milliseconds tend_chain(std::vector<std::string>& problems) {
+        const auto state = insert_entry(files_, entry_);
+        if (!state) {
+            if (state.error().errno_value() != ESTALE) {
+                problems.push_back("add fsm-cni to the chain of CNI plugins: " +
+                                   state.error().message());
+            }
+            return kSoon;
+        }
+        problems.insert(problems.end(), state->problems.begin(), state->problems.end());
+        if (state->file.empty()) {
+            problems.push_back("no CNI configuration in " + options_.config_dir +
+                               " yet: fsm-cni is added as soon as the cluster's network has one");
+            return recheck_;
+        }
+        const auto now = Clock::now();
+        tell(*state, pace_.seen(state->file, state->inserted, now));
+        return now < pace_.not_before() ? remaining(now) : recheck_;
+    }
+
+    void tell(const ChainState& state, unsigned lost) {
+        const std::string path = files_.path_of(state.file);
+        if (state.inserted && lost > 0) {
+            spdlog::warn(
+                "another program took fsm-cni out of the chain in {} ({} times by now): put back",
+                path, lost);
+        } else if (state.inserted) {
+            spdlog::info("fsm-cni added to the chain of CNI plugins in {}", path);
+        }
+    }
+
+    const InstallOptions options_;
+    const std::chrono::milliseconds recheck_;
+    const Publish publish_;
+    const ConfigFiles files_;
+    const std::string entry_;
+    ReinsertionPace pace_;
+    std::optional<DirectoryWatch> watch_;
+    std::atomic<bool> stopping_ = false;
+    std::thread thread_;
+};
+
+Installer::Installer(InstallOptions options, std::chrono::milliseconds recheck)
+    : options_(std::move(options)), recheck_(recheck) {}
+
+Installer::~Installer() = default;
+
+void Installer::start() {
+    if (!options_.enabled || watcher_) {
+        return;
+    }
+    watcher_ = std::make_unique<Watcher>(options_, recheck_, [this](std::vector<std::string> now) {
+        const std::lock_guard guard(mutex_);
+        for (const auto& problem : now) {
+            if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
+                spdlog::warn("{}", problem);
+            }
+        }
+        problems_ = std::move(now);
+    });
+}
+
+std::vector<std::string> Installer::problems() const {
+    const std::lock_guard guard(mutex_);
+    return problems_;
+}
+
+Result<void> remove_from_chain(const InstallOptions& options) {
+    auto removed = remove_entry(ConfigFiles(options.config_dir));
+    if (!removed && removed.error().errno_value() == ENOENT) {
+        return {};  // no directory, no chain
+    }
+    return removed;
+}
+
+Result<void> remove_binary(const InstallOptions& options) {
+    return remove_plugin(options.bin_dir);
+}
+
+}  // namespace fsm

@@ -1,0 +1,51 @@
+// Installer: keeps the plugin's binary and our entry in the chain of CNI plugins where container
+// runtimes find them, whatever other installers do.
+//
+// A failure is a problem in the status and is tried again; nothing here ends the interceptor.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "interceptor/install/install_options.h"
+
+namespace fsm {
+
+// Threads: every function may be called from any thread.
+class Installer {
+  public:
+    // `recheck`: the longest time that a change can go unnoticed when inotify does not tell of it.
+    explicit Installer(InstallOptions options,
+                       std::chrono::milliseconds recheck = std::chrono::seconds(30));
+    // Stops; what is installed stays.
+    ~Installer();
+    Installer(const Installer&) = delete;
+    Installer& operator=(const Installer&) = delete;
+
+    // Installs before it returns, and watches from then on. Once the interceptor serves: pods that
+    // a runtime hands to the plugin from now on wait for it. Nothing happens when the options say
+    // so.
+    void start();
+
+    std::vector<std::string> problems() const;
+
+  private:
+    class Watcher;
+
+    const InstallOptions options_;
+    const std::chrono::milliseconds recheck_;
+    mutable std::mutex mutex_;
+    std::vector<std::string> problems_;
+    std::unique_ptr<Watcher> watcher_;
+};
+
+// Takes the entry out of the chain, so that no new pod needs us.
+Result<void> remove_from_chain(const InstallOptions& options);
+// The last thing to go: a chain with our entry and without the binary starts no pod.
+Result<void> remove_binary(const InstallOptions& options);
+
+}  // namespace fsm
