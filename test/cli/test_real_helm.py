@@ -3,6 +3,8 @@
 import pytest
 import yaml
 
+from conftest import REPOSITORY
+
 
 @pytest.fixture
 def dry_run(terminal, request):
@@ -53,3 +55,9 @@ def test_mesh_name_is_in_the_labels(dry_run):
     objects = yaml.safe_load_all(dry_run("--mesh-name", "other").stdout)
     daemonset = next(each for each in objects if each and each["kind"] == "DaemonSet")
     assert daemonset["metadata"]["labels"]["meshName"] == "other"
+
+
+def test_chart_inside_is_the_one_of_the_sources(dry_run):
+    inside, outside = dry_run(), dry_run("--fsm-chart-path", str(REPOSITORY / "charts/fsm"))
+    assert inside.returncode == 0
+    assert inside.stdout == outside.stdout
