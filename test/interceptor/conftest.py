@@ -73,14 +73,15 @@ class Instance:
     def call(self, name, *arguments):
         return self.command(name, "--config", self.config_file, *arguments)
 
-    def start(self):
+    def start(self, until="/readyz"):
+        """Returns when that route says yes."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.binary, "--config", str(self.config_file)],
                                             stderr=log, stdout=log)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
-            if self.socket.exists() and self.get("/readyz")[0] == 200:
+            if self.socket.exists() and self.get(until)[0] == 200:
                 return
             time.sleep(0.05)
         raise AssertionError("the interceptor is not ready:\n" + self.log.read_text())

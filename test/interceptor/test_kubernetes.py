@@ -1,0 +1,273 @@
+"""The daemon with its pods from an API server: a small one of the test's own, over TLS."""
+
+import http.server
+import json
+import pathlib
+import ssl
+import subprocess
+import threading
+import time
+import urllib.parse
+
+import pytest
+import yaml
+
+from test_daemon import pods, request_for, wait_for
+
+DAEMON_SET = "/apis/apps/v1/namespaces/fsm-system/daemonsets/fsm-interceptor"
+
+
+class ApiServer:
+    """Lists, watches and gives pods and the interceptor's DaemonSet, and takes events."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.lock = threading.Condition()
+        self.objects = {}  # path of the object -> object
+        self.changes = []  # (version, path, event)
+        self.version = 1
+        self.events = []
+        self.server = None
+        self.port = 0
+        names = "subjectAltName=IP:127.0.0.1"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-subj", "/CN=api", "-addext", names, "-days", "2",
+             "-keyout", directory / "api.key", "-out", directory / "api.crt"],
+            check=True, capture_output=True)
+        self.put(DAEMON_SET, {"kind": "DaemonSet", "metadata": {
+            "name": "fsm-interceptor", "namespace": "fsm-system"}})
+        self.start()
+
+    def kubeconfig(self):
+        path = self.directory / "kubeconfig"
+        path.write_text(yaml.safe_dump({
+            "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "clusters": [{"name": "test", "cluster": {
+                "server": f"https://127.0.0.1:{self.port}",
+                "certificate-authority": "api.crt"}}],
+            "users": [{"name": "test", "user": {"token": "secret"}}]}))
+        return str(path)
+
+    def put(self, path, thing):
+        with self.lock:
+            self.version += 1
+            thing = json.loads(json.dumps(thing))
+            thing["metadata"]["resourceVersion"] = str(self.version)
+            kind = "MODIFIED" if path in self.objects else "ADDED"
+            self.objects[path] = thing
+            self.changes.append((self.version, path, {"type": kind, "object": thing}))
+            self.lock.notify_all()
+
+    def delete(self, path):
+        with self.lock:
+            self.version += 1
+            thing = self.objects.pop(path)
+            thing["metadata"]["resourceVersion"] = str(self.version)
+            self.changes.append((self.version, path, {"type": "DELETED", "object": thing}))
+            self.lock.notify_all()
+
+    def start(self):
+        api = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def send_json(self, status, thing):
+                body = json.dumps(thing).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                url = urllib.parse.urlsplit(self.path)
+                query = urllib.parse.parse_qs(url.query)
+                kind = url.path.rsplit("/", 1)[-1]
+                if "watch" in query:
+                    return self.watch(kind, int(query["resourceVersion"][0]))
+                with api.lock:
+                    if kind in ("pods", "daemonsets"):
+                        items = [thing for path, thing in api.objects.items()
+                                 if path.split("/")[-2] == kind]
+                        return self.send_json(200, {
+                            "kind": "List", "items": items,
+                            "metadata": {"resourceVersion": str(api.version)}})
+                    thing = api.objects.get(url.path)
+                if thing:
+                    return self.send_json(200, thing)
+                return self.send_json(404, {"kind": "Status", "code": 404, "reason": "NotFound",
+                                            "message": "not found"})
+
+            def watch(self, kind, version):
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.close_connection = True
+                server = api.server
+                while api.server is server:
+                    with api.lock:
+                        api.lock.wait(0.1)
+                        news = [change for change in api.changes
+                                if change[0] > version and change[1].split("/")[-2] == kind]
+                    for version, _, event in news:
+                        line = json.dumps(event).encode() + b"\n"
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with api.lock:
+                    api.events.append(json.loads(body))
+                self.send_json(201, {})
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+
+            def handle_error(self, *_):
+                pass  # clients go away
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.directory / "api.crt", self.directory / "api.key")
+        server = Server(("127.0.0.1", self.port), Handler)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        self.port = server.server_address[1]
+        self.server = server
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self):
+        server, self.server = self.server, None
+        if server:
+            server.shutdown()
+            server.server_close()
+
+
+def web(**annotations):
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "default", "uid": "u1",
+                     "labels": {"fsm-proxy-uuid": "a0c5"}, "annotations": annotations},
+        "spec": {"nodeName": "n1", "containers": [{"name": "app"}], "initContainers": [
+            {"name": "sidecar", "restartPolicy": "Always", "securityContext": {"runAsUser": 1500}}]},
+    }
+
+
+WEB = "/api/v1/namespaces/default/pods/web"
+
+
+@pytest.fixture
+def api(tmp_path):
+    server = ApiServer(tmp_path)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def clustered(instance, api, monkeypatch):
+    """The instance, as a pod of the cluster."""
+    monkeypatch.setenv("NODE_NAME", "n1")
+    monkeypatch.setenv("POD_NAMESPACE", "fsm-system")
+    instance.config["podSource"] = {"kubernetes": {"kubeconfig": api.kubeconfig()}}
+    return instance
+
+
+def add(instance, netns):
+    return instance.ask("POST", "/v1/cni/create-pod", request_for(netns))
+
+
+def test_pods_come_from_the_api(clustered, api, netns):
+    api.put(WEB, web())
+    clustered.start()
+    assert "pods of node n1" in clustered.get_json("/v1/status")["podSource"]
+    assert add(clustered, netns)[0] == 200
+    assert pods(clustered)[0]["state"] == "in-mesh"
+    # A change applies to the running pod, and what is wrong with it is told as an event.
+    api.put(WEB, web(**{"flomesh.io/inbound-port-exclusion-list": "80, x"}))
+    wait_for(lambda: pods(clustered)[0]["problems"])
+    wait_for(lambda: api.events)
+    event = api.events[0]
+    assert event["reason"] == "FsmAnnotationIgnored" and event["source"]["host"] == "n1"
+    assert event["involvedObject"]["uid"] == "u1"
+
+
+def test_a_pod_that_the_api_does_not_have_is_refused(clustered, api, netns):
+    clustered.start()
+    status, body = add(clustered, netns)
+    assert status == 503 and "there is no pod default/web" in body
+    wait_for(lambda: [e for e in api.events if e["reason"] == "FsmRefused"])
+
+
+def test_it_comes_up_without_the_api_and_nothing_changes_while_it_is_away(clustered, api, netns):
+    api.put(WEB, web())
+    clustered.start()
+    assert add(clustered, netns)[0] == 200
+    api.stop()
+    wait_for(lambda: clustered.get_json("/v1/status")["problems"])
+    time.sleep(6)  # a pass over the attachments
+    assert pods(clustered)[0]["state"] == "in-mesh"
+    assert clustered.get("/readyz")[0] == 200
+    clustered.stop()
+    # Started again with the API still away: not ready, but there, and the pod stays.
+    clustered.start(until="/healthz")
+    status, body = clustered.get("/readyz")
+    assert status == 503 and "has not been read yet" in body
+    assert pods(clustered)[0]["state"] == "in-mesh"
+    api.start()
+    wait_for(lambda: clustered.get("/readyz")[0] == 200, 40)
+
+
+def test_an_upgrade_leaves_the_data_path(clustered, api, netns):
+    api.put(WEB, web())
+    clustered.start()
+    assert add(clustered, netns)[0] == 200
+    assert clustered.stop() == 0
+    clustered.start()
+    assert pods(clustered)[0]["state"] == "in-mesh"
+
+
+def test_the_end_of_its_daemon_set_is_the_end_of_all(clustered, api, netns):
+    api.put(WEB, web())
+    clustered.start()
+    assert add(clustered, netns)[0] == 200
+    api.delete(DAEMON_SET)
+    assert clustered.stop() == 0
+    assert "everything is removed" in clustered.log.read_text()
+    assert not clustered.state.exists()
+    assert not pathlib.Path("/sys/fs/bpf", clustered.pins).exists()
+
+
+@pytest.mark.parametrize("config, message", [
+    ({"kubernetes": {}, "directory": "/x"}, "key podSource.kubernetes: there is one source"),
+    ({"kubernetes": {"nodes": "x"}}, "key podSource.kubernetes.nodes: is not known"),
+    ({"kubernetes": {"kubeconfig": "x"}}, "key podSource.kubernetes.kubeconfig: \"x\" must be"),
+    ({"kubernetes": {"allNodes": "x"}}, "key podSource.kubernetes.allNodes"),
+    ({"kubernetes": {"kubeconfig": "/absent", "node": "n"}}, "/absent"),
+    ({"kubernetes": {"node": "n"}}, "KUBERNETES_SERVICE_HOST"),
+    ({"kubernetes": {}}, "NODE_NAME"),
+])
+def test_configurations_that_cannot_lead_to_pods(instance, monkeypatch, config, message):
+    for name in ("NODE_NAME", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    good = instance.config["podSource"]
+    instance.config["podSource"] = config
+    outcome = instance.call("run")
+    instance.config["podSource"] = good
+    assert outcome.returncode == 1
+    assert message in outcome.stderr
+
+
+def test_a_kubeconfig_that_needs_a_plugin_names_it(instance, api):
+    text = yaml.safe_load(open(api.kubeconfig(), encoding="utf-8"))
+    text["users"][0]["user"] = {"exec": {"command": "aws"}}
+    path = instance.directory / "kubeconfig"
+    path.write_text(yaml.safe_dump(text))
+    instance.config["podSource"] = {"kubernetes": {"kubeconfig": str(path), "node": "n1"}}
+    outcome = instance.call("run")
+    assert outcome.returncode == 1
+    assert "users[0].user.exec: is not supported" in outcome.stderr

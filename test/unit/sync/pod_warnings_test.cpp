@@ -1,0 +1,81 @@
+// What the owners of pods are told.
+#include "test/unit/sync/enroller_fixture.h"
+
+namespace fsm::testing {
+
+namespace {
+
+class RecordingNotifier final : public PodNotifier {
+  public:
+    void warn(const PodWarning& warning) override { warnings.push_back(warning); }
+    std::vector<PodWarning> warnings;
+};
+
+class PodWarningsTest : public EnrollerTest {
+  protected:
+    PodWarningsTest() { pod_.annotations["flomesh.io/outbound-port-exclusion-list"] = "x, 5432"; }
+    void SetUp() override {
+        EnrollerTest::SetUp();
+        enroller->tell_owners(notifier_);
+    }
+    static CniRequest request(const TestNetns& netns) {
+        auto made = request_for("web", netns.path());
+        made.args += ";K8S_POD_UID=u1";
+        return made;
+    }
+
+    Pod pod_ = mesh_pod("web", "u1");
+    RecordingNotifier notifier_;
+};
+
+TEST_F(PodWarningsTest, ABadAnnotation) {
+    const TestNetns netns;
+    source.put(pod_);
+    EXPECT_OK(enroller->create(request(netns)));
+    ASSERT_EQ(notifier_.warnings.size(), 1U);
+    const PodWarning& warning = notifier_.warnings.front();
+    EXPECT_EQ(warning.pod, pod_.name);
+    EXPECT_EQ(warning.uid, "u1");
+    EXPECT_EQ(warning.reason, "FsmAnnotationIgnored");
+    EXPECT_NE(warning.message.find("outbound-port-exclusion-list"), std::string::npos);
+}
+
+TEST_F(PodWarningsTest, ABadAnnotationOfARunningPod) {
+    const TestNetns netns;
+    source.put(mesh_pod("web", "u1"));
+    EXPECT_OK(enroller->create(request(netns)));
+    EXPECT_TRUE(notifier_.warnings.empty());
+    source.put(pod_);
+    enroller->reconcile_pod(pod_.name);
+    enroller->reconcile(ReconcileDepth::everything);
+    ASSERT_EQ(notifier_.warnings.size(), 1U) << "once";
+    EXPECT_EQ(notifier_.warnings.front().reason, "FsmAnnotationIgnored");
+}
+
+TEST_F(PodWarningsTest, ARefusal) {
+    const TestNetns netns;
+    source.put(mesh_pod("web", "u1"));
+    datapath.enrol_failure = "policy map is full";
+    EXPECT_CNI_ERROR(enroller->create(request(netns)), enrolment_failed, "policy map is full");
+    ASSERT_EQ(notifier_.warnings.size(), 1U);
+    const PodWarning& warning = notifier_.warnings.front();
+    EXPECT_EQ(warning.pod, pod_.name);
+    EXPECT_EQ(warning.uid, "u1");
+    EXPECT_EQ(warning.reason, "FsmRefused");
+    EXPECT_NE(warning.message.find("policy map is full"), std::string::npos);
+}
+
+TEST_F(PodWarningsTest, AContainerThatIsNoPodHasNoOwner) {
+    const TestNetns netns;
+    options.unknown_pods = UnknownPods::refuse;
+    start();
+    enroller->tell_owners(notifier_);
+    auto nobody = request_for("", netns.path());
+    nobody.args = "";
+    EXPECT_CNI_ERROR(enroller->create(nobody), invalid_environment, "not a pod");
+    EXPECT_TRUE(notifier_.warnings.empty());
+}
+
+}  // namespace
+
+}  // namespace fsm::testing
