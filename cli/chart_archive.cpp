@@ -1,19 +1,27 @@
 #include "cli/chart_archive.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
 
-#include "common/file.h"
-#include "common/version.h"
-
 namespace fsm::cli {
 
 namespace {
-constexpr mode_t kOwnerOnly = 0600;
+
+Result<void> write_all(int file, std::string_view content) {
+    while (!content.empty()) {
+        const ssize_t count = write(file, content.data(), content.size());
+        if (count < 0 && errno != EINTR) {
+            return Error::from_errno("write the chart to memory");
+        }
+        content.remove_prefix(count > 0 ? static_cast<std::size_t>(count) : 0);
+    }
+    return {};
 }
+
+}  // namespace
 
 Result<ChartLocation> ChartLocation::open(const std::string& path) {
     if (!path.empty()) {
@@ -21,28 +29,16 @@ Result<ChartLocation> ChartLocation::open(const std::string& path) {
         if (stat(path.c_str(), &info) != 0) {
             return Error::from_errno("look at the chart " + path + " (--fsm-chart-path)");
         }
-        return ChartLocation(path, "");
+        return ChartLocation(path, Fd());
     }
-    const char* parent = getenv("TMPDIR");
-    std::string folder =
-        std::string(parent != nullptr && *parent == '/' ? parent : "/tmp") + "/fsm-chart-XXXXXX";
-    if (mkdtemp(folder.data()) == nullptr) {
-        return Error::from_errno("make a temporary folder for the chart, " + folder +
-                                 " (TMPDIR says where)");
+    Fd file(memfd_create("fsm-chart.tgz", MFD_CLOEXEC));
+    if (!file) {
+        return Error::from_errno("make a file in memory for the chart");
     }
-    ChartLocation location(folder + "/fsm-" + std::string(kVersion) + ".tgz", folder);
-    FSM_TRY(write_file_atomically_unsynced(location.path_, embedded_chart(), kOwnerOnly));
-    return location;
-}
-
-ChartLocation::ChartLocation(ChartLocation&& other) noexcept
-    : path_(std::move(other.path_)), folder_(std::exchange(other.folder_, {})) {}
-
-ChartLocation::~ChartLocation() {
-    if (!folder_.empty()) {
-        unlink(path_.c_str());
-        rmdir(folder_.c_str());
-    }
+    FSM_TRY(write_all(file.get(), embedded_chart()));
+    // Through /proc, so that helm opens it anew, and as often as it likes.
+    const auto own = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(file.get());
+    return ChartLocation(own, std::move(file));
 }
 
 }  // namespace fsm::cli

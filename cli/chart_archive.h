@@ -1,9 +1,10 @@
-// The chart that was built into this program, as the file that helm wants.
+// The chart that was built into this program, as something that helm can open.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "common/fd.h"
 #include "common/result.h"
 
 namespace fsm::cli {
@@ -11,27 +12,20 @@ namespace fsm::cli {
 // A .tgz, as `helm package` makes it.
 std::string_view embedded_chart();
 
-// Where helm finds the chart: the user's own, or the embedded one in a temporary folder that goes
-// away with this object. Move-only.
+// Where helm finds the chart: the user's own, or the embedded one, as a file in memory that is
+// there as long as this object is. However the program ends, nothing stays behind.
 class ChartLocation {
   public:
     // `path` as the user gave it; empty: the embedded chart.
     static Result<ChartLocation> open(const std::string& path);
 
-    ChartLocation(ChartLocation&& other) noexcept;
-    ChartLocation& operator=(ChartLocation&&) = delete;
-    ChartLocation(const ChartLocation&) = delete;
-    ChartLocation& operator=(const ChartLocation&) = delete;
-    ~ChartLocation();
-
     const std::string& path() const { return path_; }
 
   private:
-    ChartLocation(std::string path, std::string folder)
-        : path_(std::move(path)), folder_(std::move(folder)) {}
+    ChartLocation(std::string path, Fd file) : path_(std::move(path)), file_(std::move(file)) {}
 
     std::string path_;
-    std::string folder_;  // to be removed; empty: nothing
+    Fd file_;
 };
 
 }  // namespace fsm::cli

@@ -55,6 +55,18 @@ Result<void> check_room(const Kubectl& kubectl, const InstallOptions& options) {
     return {};
 }
 
+// An installation that was interrupted has left a release, perhaps without a DaemonSet.
+Result<void> check_release(const Helm& helm, const Settings& settings) {
+    FSM_ASSIGN(const bool there, helm.has_release(settings.mesh_name));
+    if (there) {
+        return Error("namespace " + settings.fsm_namespace + " has a release " +
+                     settings.mesh_name +
+                     " without an interceptor, of an installation that did not finish: remove it "
+                     "first with `fsm uninstall mesh`");
+    }
+    return {};
+}
+
 // true: the namespace was not there before.
 Result<bool> ensure_namespace(const Kubectl& kubectl, const std::string& name) {
     FSM_ASSIGN(const auto found, kubectl.find("namespace", name));
@@ -101,6 +113,7 @@ Result<void> install(const InstallOptions& options) {
     FSM_ASSIGN(const auto chart, ChartLocation::open(options.chart_path));
     const Kubectl kubectl(settings);
     FSM_TRY(check_room(kubectl, options));
+    FSM_TRY(check_release(helm, settings));
     // What the chart refuses is found before the cluster is touched.
     FSM_TRY(helm.render(settings.mesh_name, chart.path(), with_flags(options)));
     FSM_ASSIGN(const bool new_namespace, ensure_namespace(kubectl, settings.fsm_namespace));

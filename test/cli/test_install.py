@@ -14,7 +14,7 @@ def test_installs_with_the_flags_before_the_users_values(terminal):
     assert done.returncode == 0, done.stderr
     call = next(call for call in terminal.helm.calls() if call[0] == "install")
     assert call[1] == "fsm"
-    assert call[2].endswith(".tgz")
+    assert call[2].startswith("/proc/"), "the embedded chart, in memory"
     sets = [call[at + 1] for at, word in enumerate(call) if word == "--set"]
     assert sets == ["fsm.meshName=fsm", "fsm.enforceSingleMesh=true", "trafficInterceptionMode=ebpf",
                     "fsm.fsmInterceptor.debug=true"]
@@ -76,11 +76,20 @@ def test_says_why_a_node_does_not_get_ready(terminal):
 
 def test_atomic_undoes_everything(terminal):
     terminal.helm.answers("list", output=[{"name": "fsm"}])
+    terminal.helm.answers("list", output=[], times=1)
     terminal.kubectl.answers("get", "fsm-interceptor", output=daemonset(ready=0))
     done = terminal.fsm("install", "--timeout=1s", "--atomic")
     assert done.returncode == 1
     assert terminal.helm.called("uninstall", "fsm")
     assert terminal.kubectl.called("delete", "namespace", "fsm-system")
+
+
+def test_refuses_what_an_interrupted_installation_left(terminal):
+    terminal.helm.answers("list", output=[{"name": "fsm"}])
+    done = terminal.fsm("install")
+    assert done.returncode == 1
+    assert "of an installation that did not finish" in done.stderr
+    assert not terminal.helm.called("install")
 
 
 def test_atomic_keeps_a_namespace_that_was_there(terminal):
