@@ -14,7 +14,6 @@ REFUSED = 7  # curl's own word for it
 OWN_SOURCE = "127.0.0.6"  # whom an application behind its sidecar sees
 
 NGINX = """
-user root;
 daemon off;
 worker_processes 1;
 pid /tmp/nginx.pid;
@@ -38,7 +37,6 @@ http {
 
 # Both families; every connection it takes is a line on its standard output.
 RELAY = ["relay", "--report", "-"]
-HAPROXY = ["haproxy", "-db", "-f", "/etc/test/haproxy.cfg"]
 IDLE = ["sh", "-c", "trap exit TERM; while :; do sleep 3600 & wait; done"]
 
 
@@ -48,13 +46,11 @@ def server_command(version):
 
 
 def test_image(folder):
-    haproxy = (programs.REPOSITORY / "manifests/demo/image/sidecar.cfg").read_text()
     return program_image(folder, IMAGE, [
         "/usr/bin/curl", "/usr/sbin/nginx", "/usr/sbin/haproxy", programs.RELAY, programs.STREAM,
     ], {
         "/etc/test/v1.conf": NGINX.replace("VERSION", "v1"),
         "/etc/test/v2.conf": NGINX.replace("VERSION", "v2"),
-        "/etc/test/haproxy.cfg": haproxy,
     })
 
 

@@ -144,9 +144,9 @@ class Cluster:
              *map(str, words)], env=self.environment, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def container(self, pod, name="app"):
+    def container(self, pod, name="app", namespace=NAMESPACE):
         """Where it runs and by which id the runtime knows it."""
-        described = self.get("pod", pod)
+        described = self.get("pod", pod, namespace=namespace)
         statuses = {each["name"]: each for each in described["status"]["containerStatuses"]}
         return Container(self, described["spec"]["nodeName"],
                          statuses[name]["containerID"].removeprefix("containerd://"))

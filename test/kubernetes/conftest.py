@@ -1,6 +1,7 @@
 """One cluster for all tests, in the order of ORDER: what is there before the install, the data path
 at work, what goes wrong, other modes, and last that nothing is left."""
 
+import os
 import pathlib
 import sys
 
@@ -56,7 +57,8 @@ def cluster(machine_before, images):  # pylint: disable=unused-argument
         cluster.add_node()
         yield cluster
     finally:
-        cluster.down()
+        if not os.environ.get("FSM_K8S_KEEP"):
+            cluster.down()
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ import tarfile
 
 PAUSE_IMAGE = "localhost/pause:1"
 SEARCH_PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
-PASSWD = b"root:x:0:0::/:/bin/sh\nsidecar:x:1500:1500::/:/bin/false\n"
-GROUP = b"root:x:0:\nsidecar:x:1500:\n"
+PASSWD = b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
+GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
 class Layer:

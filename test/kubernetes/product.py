@@ -20,6 +20,9 @@ CONFLIST = "/etc/cni/net.d/10-bridge.conflist"
 PLUGIN = "/opt/cni/bin/fsm-cni"
 PINS = "/sys/fs/bpf/fsm"
 
+# A line of the log: pod, time, level, words.
+COMPLAINT = re.compile(r"^\S+ \S+Z (warning|error|critical) ")
+
 # The nodes share a kernel, so each takes its own part of the cgroup tree; real ones need neither.
 HERE = ["fsm.hostPaths.cgroup=/sys/fs/cgroup/unified", "fsm.hostPaths.cgroupSubPathExpr=$(NODE_NAME)",
         f"fsm.image.tag={TAG}", "fsm.image.pullPolicy=Never",
@@ -32,6 +35,7 @@ class Product:
         self._cluster = cluster
         self.mode = None
         self._kept_logs = []
+        self._expected = []
 
     # ---- life cycle ----
 
@@ -40,9 +44,9 @@ class Product:
 
     def install(self, mode="ebpf"):
         settings = [f"trafficInterceptionMode={mode}", *HERE]
-        self.fsm("install", "--timeout", f"{PATIENCE}s", *_sets(settings))
+        done = self.fsm("install", "--timeout", f"{PATIENCE}s", *_sets(settings), check=False)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.log_tails()}"
         self.mode = mode
-        self.wait_rolled_out()
 
     def upgrade(self, *settings):
         self.keep_logs()
@@ -126,11 +130,16 @@ class Product:
                                      "--all-pods", "--prefix", "--tail", 40, check=False)
         return done.stdout[-8000:] + done.stderr[-2000:]
 
-    def complaints(self):
-        """Lines of the level warning or above, each once."""
+    def expect(self, *patterns):
+        """A test says what the interceptors must complain about, because it has caused it."""
+        self._expected += patterns
+
+    def unexpected_complaints(self):
+        """Lines of the level warning or above that no test has caused, each once."""
         seen = {}
         for line in self._kept_logs:
-            if re.search(r"\[?(warn|warning|error|critical)\]?\b", line, re.IGNORECASE):
+            if COMPLAINT.search(line) and not any(re.search(each, line)
+                                                  for each in self._expected):
                 seen.setdefault(re.sub(r"\d+", "N", line), line)
         return list(seen.values())
 

@@ -39,7 +39,7 @@ files() {
 }
 
 processes() {
-    pgrep --full "^($FSM_K8S/bin/|${cluster}[0-9]+-init|/usr/bin/containerd|kube|etcd|cluster-dns)" |
+    pgrep --full "$FSM_K8S/state|^${cluster}[0-9]+-init" |
         sed 's/^/process /' || true
 }
 

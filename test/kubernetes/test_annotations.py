@@ -19,6 +19,7 @@ def test_change_applies_to_new_connections(cluster, product):  # pylint: disable
 
 def test_bad_annotation_is_told_by_an_event(cluster, product, pods):
     """The rest of the list applies all the same."""
+    product.expect("default/careless.*eighty")
     pods.start(client("careless", annotations={
         "outbound_port_exclusion_list": "9999, eighty"}))
     assert product.enrolled(CONTROL, "careless")

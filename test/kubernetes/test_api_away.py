@@ -10,6 +10,7 @@ AWAY = 8  # seconds
 
 
 def test_existing_pods_go_on(cluster, product, pods):
+    product.expect(r"watch .*: (cannot connect|the connection broke)")
     container = cluster.container("client")
     server = cluster.addresses("server")[0]
     cluster.kill_daemon(CONTROL, "kube-apiserver")
@@ -21,7 +22,7 @@ def test_existing_pods_go_on(cluster, product, pods):
         assert product.enrolled(CONTROL, "client"), "nothing was forgotten"
     finally:
         cluster.repair()
-    pods.start(client("afterwards"))
+    pods.start(client("afterwards", node=CONTROL))
     eventually(lambda: product.enrolled(CONTROL, "afterwards"))
     assert request(cluster, "afterwards", "server").seen == OWN_SOURCE
 

@@ -7,7 +7,7 @@ from conftest import CONTROL
 from harness.wait import eventually
 from product import IMAGE, NAMESPACE, NEXT_TAG
 
-LOAD_SECONDS = 15
+LOAD_SECONDS = 12
 
 
 def start_load(cluster, requests_per_connection):
