@@ -17,8 +17,9 @@ enum class Acceleration : std::uint8_t {
     full,     // application and sidecar too; changes what some socket calls do (docs)
 };
 
-// How a connection from outside the pod reaches the sidecar's inbound listener.
-enum class InboundMechanism : std::uint8_t { sk_lookup, tc };
+// How a connection from outside the pod reaches the sidecar's inbound listener. A pod may ask for
+// one of the first two; `iptables` is what the mode of that name does.
+enum class InboundMechanism : std::uint8_t { sk_lookup, tc, iptables };
 
 // Whether IPv6 is intercepted. `when_listening`: in a direction from the moment on at which the
 // sidecar was first seen to listen on IPv6 for it; until then IPv6 passes untouched.
@@ -91,7 +92,15 @@ constexpr std::string_view to_string(Acceleration value) {
 }
 
 constexpr std::string_view to_string(InboundMechanism value) {
-    return value == InboundMechanism::sk_lookup ? "sk_lookup" : "tc";
+    switch (value) {
+        case InboundMechanism::sk_lookup:
+            return "sk_lookup";
+        case InboundMechanism::tc:
+            return "tc";
+        case InboundMechanism::iptables:
+            return "iptables";
+    }
+    return "?";
 }
 
 constexpr std::string_view to_string(Ipv6Mode value) {

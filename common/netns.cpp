@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
 
 namespace fsm {
 
@@ -18,6 +18,8 @@ namespace fsm {
 #endif
 
 namespace {
+
+constexpr std::uint64_t kMadeFromInode = std::uint64_t{1} << 63U;
 
 // Takes the calling thread back to the namespace that it came from.
 class Return {
@@ -53,7 +55,7 @@ Result<Netns> Netns::open(const std::string& path) {
     if (fstat(fd.get(), &info) != 0) {
         return Error::from_errno("stat network namespace " + path);
     }
-    return Netns(std::move(fd), NetnsIdentity{info.st_dev, info.st_ino});
+    return Netns(std::move(fd), NetnsIdentity{info.st_dev, info.st_ino}, path);
 }
 
 Result<Netns> Netns::current() {
@@ -75,17 +77,20 @@ Result<void> Netns::run(const std::function<void()>& work) const {
 
 Result<std::uint64_t> Netns::cookie() const {
     std::uint64_t cookie = 0;
-    std::optional<Error> failure;
+    int failure = 0;
     FSM_TRY(run([&] {
         const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         socklen_t length = sizeof(cookie);
         if (!socket ||
             getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) {
-            failure = Error::from_errno("read the network namespace's cookie (Linux 5.14)");
+            failure = errno;
         }
     }));
-    if (failure) {
-        return std::move(*failure);
+    if (failure == ENOPROTOOPT) {
+        return kMadeFromInode | identity_.inode;
+    }
+    if (failure != 0) {
+        return Error::from_errno("read the network namespace's cookie", failure);
     }
     return cookie;
 }

@@ -31,6 +31,8 @@ class Netns {
 
     const Fd& fd() const { return fd_; }
     NetnsIdentity identity() const { return identity_; }
+    // As it was opened. It may lead elsewhere, or nowhere, by now.
+    const std::string& path() const { return path_; }
 
     // Takes the calling thread into the namespace, runs `work`, and takes it back, also when `work`
     // throws. Other threads stay where they are. Calls may be nested. An error of entering is
@@ -39,14 +41,18 @@ class Netns {
     Result<void> run(const std::function<void()>& work) const;
 
     // The kernel's number for the namespace (SO_NETNS_COOKIE, Linux 5.14): never reused while the
-    // kernel runs, and what the BPF programs see from bpf_get_netns_cookie().
+    // kernel runs, and what the BPF programs see from bpf_get_netns_cookie(). An older kernel has
+    // none, and no BPF programs of ours either: there it is made from the inode, which is unique
+    // among the namespaces that are alive.
     Result<std::uint64_t> cookie() const;
 
   private:
-    Netns(Fd fd, NetnsIdentity identity) : fd_(std::move(fd)), identity_(identity) {}
+    Netns(Fd fd, NetnsIdentity identity, std::string path)
+        : fd_(std::move(fd)), identity_(identity), path_(std::move(path)) {}
 
     Fd fd_;
     NetnsIdentity identity_;
+    std::string path_;
 };
 
 }  // namespace fsm

@@ -19,6 +19,7 @@ struct Flags {
     std::string config;
     std::optional<std::string> socket;
     std::optional<std::string> state_directory;
+    std::optional<std::string> mode;
     std::optional<std::string> verbosity;
     std::optional<std::string> host_proc;
     std::optional<std::string> host_var_run;
@@ -42,6 +43,9 @@ void add_flags(CLI::App& app, Flags& flags) {
     app.add_option("--socket", flags.socket, "the API's Unix socket");
     app.add_option("--state-directory", flags.state_directory,
                    "attachments, deletion notes, instance lock");
+    app.add_option("--traffic-interception-mode", flags.mode,
+                   "ebpf (default), iptables (the mesh's own rules, for old kernels) or none (pods "
+                   "are let through)");
     app.add_option("-v,--verbosity", flags.verbosity,
                    "log level: trace, debug, info, warn, error, off");
     app.add_flag("-d,--kernel-tracing", flags.kernel_tracing,
@@ -117,6 +121,13 @@ Result<void> apply(const Flags& flags, Config& config) {
     }
     if (flags.state_directory) {
         config.set_state_directory(*flags.state_directory);
+    }
+    if (flags.mode) {
+        auto mode = parse_interception_mode(*flags.mode);
+        if (!mode) {
+            return std::move(mode.error()).within("--traffic-interception-mode");
+        }
+        config.mode = *mode;
     }
     if (flags.verbosity) {
         auto level = parse_log_level(*flags.verbosity);

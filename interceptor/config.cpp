@@ -201,6 +201,19 @@ void read_limits(YamlMap& map, DatapathOptions& options) {
     options.kernel_tracing = map.boolean("kernelTracing", options.kernel_tracing);
 }
 
+void read_mode(YamlMap& map, Config& config) {
+    const auto text = map.optional_text("trafficInterceptionMode");
+    if (!text) {
+        return;
+    }
+    auto mode = parse_interception_mode(*text);
+    if (mode) {
+        config.mode = *mode;
+    } else {
+        map.fail("trafficInterceptionMode", mode.error().message());
+    }
+}
+
 void read_log_level(YamlMap& map, Config& config) {
     const auto text = map.optional_text("logLevel");
     if (!text) {
@@ -263,7 +276,21 @@ EnrollerOptions Config::enroller_options() const {
     // A node of a cluster runs pods of the cluster; other machines run other containers too.
     options.unknown_pods =
         unknown_pods.value_or(kubernetes ? UnknownPods::refuse : UnknownPods::pass);
+    // Whoever waits for nobody refuses nobody.
+    if (mode == InterceptionMode::none) {
+        options.unknown_pods = UnknownPods::pass;
+    }
     return options;
+}
+
+Result<InterceptionMode> parse_interception_mode(const std::string& text) {
+    for (const InterceptionMode mode :
+         {InterceptionMode::ebpf, InterceptionMode::iptables, InterceptionMode::none}) {
+        if (text == to_string(mode)) {
+            return mode;
+        }
+    }
+    return Error("\"" + text + "\" is not one of ebpf, iptables, none");
 }
 
 Result<std::string> parse_log_level(const std::string& text) {
@@ -291,6 +318,7 @@ Result<void> read_config_file(const std::string& path, Config& config) {
     }
     YamlMap map(documents.front(), reader, "");
     read_paths(map, config);
+    read_mode(map, config);
     read_pods(map, config);
     read_defaults(map, config.enroller.defaults);
     read_limits(map, config.datapath);

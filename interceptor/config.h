@@ -8,6 +8,7 @@
 //   hostVarRun: /var/run                where the host's /var/run is found (containers)
 //   profile: fsm, profilesDirectory     the mesh profile: <profilesDirectory>/<profile>.yaml, or a
 //                                       built-in one
+//   trafficInterceptionMode: ebpf|iptables|none
 //   podSource: {directory: /etc/fsm/pods}, or
 //   podSource: {kubernetes: {kubeconfig: "", node: "", allNodes: false}}
 //                                       kubeconfig "": in-cluster; node "": what NODE_NAME says
@@ -30,6 +31,7 @@
 #include "common/result.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/install/install_options.h"
+#include "interceptor/interception_mode.h"
 #include "interceptor/kubernetes/options.h"
 #include "interceptor/sync/enroller.h"
 
@@ -39,6 +41,7 @@ struct Config {
     std::string socket = "/var/run/fsm-cni.sock";
     std::string profile = "fsm";
     std::string profiles_directory;
+    InterceptionMode mode = InterceptionMode::ebpf;
     std::string pod_directory = "/etc/fsm/pods";
     std::optional<KubernetesOptions> kubernetes;  // absent: pods come from pod_directory
     std::optional<UnknownPods> unknown_pods;      // absent: what the pod source suggests
@@ -60,6 +63,9 @@ struct Config {
 // Reads the file on top of `config`. Unknown keys, wrong types and bad values are errors that name
 // file, line and key.
 Result<void> read_config_file(const std::string& path, Config& config);
+
+// "ebpf", "iptables", "none".
+Result<InterceptionMode> parse_interception_mode(const std::string& text);
 
 // "debug"; FSM's own words (disabled, fatal, panic, warning) are understood too.
 Result<std::string> parse_log_level(const std::string& text);

@@ -71,7 +71,7 @@ Ending wait_for_end(RemovalWatch* removal) {
                      strsignal(received));
         return Ending::removed;
     }
-    spdlog::info("stopping: {}; the data path stays in the kernel", strsignal(received));
+    spdlog::info("stopping: {}; pods stay as they are", strsignal(received));
     return Ending::stopped;
 }
 
@@ -99,6 +99,7 @@ Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapat
     HttpRouter router;
     add_cni_routes(router, enroller, meter);
     add_view_routes(router, {enroller, datapath, source, meter, config.profile,
+                             std::string(to_string(config.mode)),
                              configured(config.enroller.defaults.inbound_mechanism),
                              configured(config.enroller.defaults.acceleration),
                              [&reconciler] { return reconciler.age(); },
@@ -130,7 +131,7 @@ Result<Ending> run_until_end(const Config& config) {
     FSM_TRY(remove_stale_socket(config.socket));
     FSM_ASSIGN(auto profile, MeshProfile::find(config.profile, config.profiles_directory));
     FSM_ASSIGN(const auto pods, open_node_pods(config));
-    FSM_ASSIGN(const auto datapath, Datapath::open(config.datapath));
+    FSM_ASSIGN(const auto datapath, open_datapath(config.mode, config.datapath));
     log_kernel(*datapath);
     FSM_ASSIGN(const auto enroller, Enroller::open(config.enroller_options(), std::move(profile),
                                                    *pods.source, *datapath));
@@ -143,8 +144,9 @@ Result<Ending> run_until_end(const Config& config) {
 }  // namespace
 
 Result<void> run_daemon(const Config& config) {
-    spdlog::info("fsm-interceptor {} pid={} profile={} stateDirectory={}", kVersion, getpid(),
-                 config.profile, config.enroller.state_directory);
+    spdlog::info("fsm-interceptor {} pid={} mode={} profile={} stateDirectory={}", kVersion,
+                 getpid(), to_string(config.mode), config.profile,
+                 config.enroller.state_directory);
     FSM_ASSIGN(const Ending ending, run_until_end(config));
     return ending == Ending::removed ? uninstall(config) : Result<void>();
 }

@@ -10,6 +10,7 @@
 #include "interceptor/kubernetes/kubernetes_pods.h"
 #include "interceptor/kubernetes/pod_events.h"
 #include "interceptor/pod/manifest_directory.h"
+#include "interceptor/pod/no_pods.h"
 
 namespace fsm {
 
@@ -72,11 +73,16 @@ Result<NodePods> open_kubernetes(const KubernetesOptions& options) {
 }  // namespace
 
 Result<NodePods> open_node_pods(const Config& config) {
-    if (config.kubernetes) {
-        return open_kubernetes(*config.kubernetes);
-    }
     NodePods opened;
-    FSM_ASSIGN(opened.source, ManifestDirectory::open(config.pod_directory));
+    if (config.kubernetes) {
+        FSM_ASSIGN(opened, open_kubernetes(*config.kubernetes));
+    }
+    // In this mode no pod is looked for, so that none has to wait for who knows the pods.
+    if (config.mode == InterceptionMode::none) {
+        opened.source = std::make_unique<NoPods>();
+    } else if (!config.kubernetes) {
+        FSM_ASSIGN(opened.source, ManifestDirectory::open(config.pod_directory));
+    }
     return opened;
 }
 

@@ -67,6 +67,7 @@ std::string describe(const nlohmann::json& status) {
     std::string out;
     out +=
         "version       " + text(status.at("version")) + " (pid " + status.at("pid").dump() + ")\n";
+    out += "mode          " + text(status.at("trafficInterceptionMode")) + "\n";
     out += "profile       " + text(status.at("profile")) + "\n";
     out += "pods from     " + text(status.at("podSource")) + "\n";
     out += "inbound       " + text(status.at("inbound")) + "\n";

@@ -63,7 +63,7 @@ Result<void> uninstall(const Config& config) {
     // First the entry, so that no pod is started that needs the rest; the binary last, and only
     // when no chain names it any more.
     const bool out_of_chain = leave_chain(config.cni, failures);
-    if (auto removed = Datapath::uninstall(config.datapath); !removed) {
+    if (auto removed = uninstall_datapaths(config.datapath); !removed) {
         note(failures, removed.error().message());
     }
     if (out_of_chain) {

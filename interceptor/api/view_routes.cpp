@@ -155,6 +155,7 @@ HttpResponse show_status(const Views& views) {
         {"version", kVersion},
         {"pid", getpid()},
         {"profile", views.profile},
+        {"trafficInterceptionMode", views.mode},
         {"podSource", views.source.description()},
         {"inbound", views.inbound},
         {"acceleration", views.acceleration},

@@ -22,6 +22,7 @@ struct Views {
     const PodSource& source;
     const RequestMeter& meter;
     std::string profile;
+    std::string mode;          // ebpf, iptables, none
     std::string inbound;       // as configured: auto, sk_lookup, tc
     std::string acceleration;  // as configured: auto, off, sidecar, full
     // Time since the last pass over the attachments.

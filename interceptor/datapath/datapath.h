@@ -49,6 +49,9 @@ struct PodEnrolment {
     std::vector<IpAddress> addresses;
     // Interfaces of the pod that inbound interception covers: used by tc.
     std::vector<std::string> interfaces;
+    // Those whose traffic is left alone. What is behind them is in the policy's excluded ranges
+    // too: used by iptables, which can match an interface.
+    std::vector<std::string> excluded_interfaces;
     InterceptionPolicy policy;
 };
 

@@ -53,7 +53,4 @@ class AttachmentStore {
     std::string directory_;
 };
 
-// /proc/sys/kernel/random/boot_id.
-Result<std::string> current_boot_id();
-
 }  // namespace fsm

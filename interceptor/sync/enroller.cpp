@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "common/boot_id.h"
+
 namespace fsm {
 
 namespace {

@@ -25,9 +25,9 @@ void add_addresses(const NetnsView& view, PodEnrolment& enrolment) {
 void leave_out_interfaces(const std::vector<std::string>& excluded, const NetnsView& view,
                           PodEnrolment& enrolment) {
     for (const auto& interface : view.interfaces) {
-        if (!contains(excluded, interface)) {
-            enrolment.interfaces.push_back(interface);
-        }
+        auto& list = contains(excluded, interface) ? enrolment.excluded_interfaces
+                                                   : enrolment.interfaces;
+        list.push_back(interface);
     }
     for (const auto& entry : view.addresses) {
         if (contains(excluded, entry.interface)) {
@@ -91,7 +91,8 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
 
 bool same_enrolment(const PodEnrolment& a, const PodEnrolment& b) {
     return a.netns_cookie == b.netns_cookie && a.addresses == b.addresses &&
-           a.interfaces == b.interfaces && a.policy == b.policy;
+           a.interfaces == b.interfaces && a.excluded_interfaces == b.excluded_interfaces &&
+           a.policy == b.policy;
 }
 
 std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,

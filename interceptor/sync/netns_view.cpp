@@ -12,28 +12,12 @@
 #include <memory>
 #include <optional>
 
-#include "common/fd.h"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 namespace fsm {
 
 namespace {
 
 constexpr unsigned kMappedBits = 96;
 constexpr unsigned kPointToPointPrefix = 31;  // from here on a network has no broadcast address
-
-Result<std::uint64_t> cookie_of_this_thread() {
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    std::uint64_t cookie = 0;
-    socklen_t length = sizeof(cookie);
-    if (!socket || getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) {
-        return Error::from_errno("read the network namespace's cookie (Linux 5.14)");
-    }
-    return cookie;
-}
 
 IpAddress address_of(const sockaddr& address) {
     if (address.sa_family == AF_INET) {
@@ -120,7 +104,6 @@ void note_interface(const ifaddrs& entry, NetnsView& view) {
 
 Result<NetnsView> look_from_this_thread() {
     NetnsView view;
-    FSM_ASSIGN(view.cookie, cookie_of_this_thread());
     ifaddrs* list = nullptr;
     if (getifaddrs(&list) != 0) {
         return Error::from_errno("list the network namespace's addresses");
@@ -142,6 +125,7 @@ Result<NetnsView> look_into(const Netns& netns, const std::string& first_interfa
     std::optional<Result<NetnsView>> view;
     FSM_TRY(netns.run([&] { view = look_from_this_thread(); }));
     if (*view) {
+        FSM_ASSIGN((*view)->cookie, netns.cookie());
         auto& addresses = (*view)->addresses;
         std::stable_partition(addresses.begin(), addresses.end(), [&](const auto& address) {
             return address.interface == first_interface;

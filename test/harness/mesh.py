@@ -5,6 +5,8 @@ from harness.sidecar import FSM_UID, HaProxy, Relay
 
 INBOUND_ANNOTATION = "fsm.flomesh.io/inbound"
 ACCELERATION_ANNOTATION = "fsm.flomesh.io/acceleration"
+# A mechanism that no annotation asks for: the interceptor's mode.
+IPTABLES = "iptables"
 
 
 class Mesh:
@@ -14,7 +16,7 @@ class Mesh:
         self.node = node
         self.interceptor = interceptor
         self.defaults = {}
-        if inbound:
+        if inbound and inbound != IPTABLES:
             self.defaults[INBOUND_ANNOTATION] = inbound
         if acceleration:
             self.defaults[ACCELERATION_ANNOTATION] = acceleration
@@ -104,6 +106,9 @@ class Member:
         else:
             sidecar = Relay(self.pod, self._interceptor.directory, *options, uid=self.uid, **ports)
         self.relay = sidecar
+        if self._mesh.inbound == IPTABLES and self.enrolled:
+            # That the sidecar listens on IPv6 is looked for every 5 s, and by a repeated ADD.
+            self.enrol()
         return self.keep(sidecar)
 
     def serve(self, *ports, **options):

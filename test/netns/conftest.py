@@ -14,12 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 # pylint: disable=wrong-import-position
 from harness import programs  # noqa: E402
 from harness.interceptor import Interceptor  # noqa: E402
-from harness.mesh import Mesh  # noqa: E402
+from harness.mesh import IPTABLES, Mesh  # noqa: E402
 from harness.node import Node  # noqa: E402
-
-
-def pytest_configure():
-    programs.require()
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +36,30 @@ def shared_interceptor(shared_node):
         interceptor.remove()
 
 
-@pytest.fixture(params=["sk_lookup", "tc"])
+@pytest.fixture(scope="session")
+def shared_iptables_interceptor(shared_node):
+    interceptor = Interceptor(shared_node, trafficInterceptionMode=IPTABLES)
+    try:
+        yield interceptor.start()
+    finally:
+        interceptor.remove()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "also_iptables: holds in mode iptables, too")
+    programs.require()
+
+
+def pytest_generate_tests(metafunc):
+    """Each test with every mechanism, unless it names some itself."""
+    named = any("inbound" in mark.args[0]
+                for mark in metafunc.definition.iter_markers("parametrize"))
+    if "inbound" in metafunc.fixturenames and not named:
+        more = [IPTABLES] if metafunc.definition.get_closest_marker("also_iptables") else []
+        metafunc.parametrize("inbound", ["sk_lookup", "tc", *more], indirect=True)
+
+
+@pytest.fixture
 def inbound(request):
     return request.param
 
@@ -52,8 +71,9 @@ def acceleration():
 
 
 @pytest.fixture
-def mesh(request, shared_node, shared_interceptor, inbound, acceleration):
-    interceptor = shared_interceptor
+def mesh(request, shared_node, inbound, acceleration):
+    interceptor = request.getfixturevalue("shared_iptables_interceptor" if inbound == IPTABLES
+                                          else "shared_interceptor")
     _note_log(request, interceptor)
     if not interceptor.is_running:
         interceptor.start()
@@ -72,6 +92,8 @@ def make_mesh(request):
     cleanup = []
 
     def make(inbound=None, acceleration=None, **settings):
+        if inbound == IPTABLES:
+            settings.setdefault("trafficInterceptionMode", IPTABLES)
         node = Node()
         cleanup.append(node.delete)
         interceptor = Interceptor(node, **settings)

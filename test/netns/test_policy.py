@@ -56,7 +56,7 @@ def server_of(mesh, annotations, *ports):
 # ---- lists ----
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 @pytest.mark.parametrize("annotation, intercepted", [
     ({OUTBOUND_PORTS_EXCLUDED: "8081, 9000"}, {8080: True, 8081: False}),
     ({OUTBOUND_PORTS_INCLUDED: "8081"}, {8080: False, 8081: True}),
@@ -73,7 +73,7 @@ def test_outbound_port_lists(mesh, annotation, intercepted):
                 for port in intercepted} == intercepted
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 @pytest.mark.parametrize("annotation, intercepted", [
     ({OUTBOUND_RANGES_EXCLUDED: "{one4}/32,{one6}/128"}, {"one": False, "two": True}),
     ({OUTBOUND_RANGES_EXCLUDED: "0.0.0.0/0, ::/0"}, {"one": False, "two": False}),
@@ -102,6 +102,7 @@ def test_outbound_range_lists(mesh, annotation, intercepted):
                 for name, server in servers.items()} == intercepted
 
 
+@pytest.mark.also_iptables
 @pytest.mark.parametrize("annotation, intercepted", [
     ({INBOUND_PORTS_EXCLUDED: "8081"}, {8080: True, 8081: False}),
     ({INBOUND_PORTS_INCLUDED: "8081"}, {8080: False, 8081: True}),
@@ -115,6 +116,7 @@ def test_inbound_port_lists(mesh, annotation, intercepted):
                 for port in intercepted} == intercepted
 
 
+@pytest.mark.also_iptables
 def test_inbound_ranges_are_those_of_the_sources(make_mesh, inbound):
     mesh = make_mesh(inbound, profile="custom")
     near, far = mesh.outsider("near"), mesh.outsider("far")
@@ -125,6 +127,7 @@ def test_inbound_ranges_are_those_of_the_sources(make_mesh, inbound):
     assert is_intercepted_inbound(server, near, server.pod.ip6, 8080)
 
 
+@pytest.mark.also_iptables
 def test_long_lists_are_not_cut(mesh):
     ports = list(range(20000, 20300))
     server = server_of(mesh, {INBOUND_PORTS_EXCLUDED: ",".join(map(str, ports))}, ports[0],
@@ -134,6 +137,7 @@ def test_long_lists_are_not_cut(mesh):
             for port in (ports[0], ports[-1], ports[-1] + 1)] == [False, False, True]
 
 
+@pytest.mark.also_iptables
 def test_changed_annotations_apply_to_new_connections_without_a_restart(mesh):
     client, server = mesh.pair(8080)
     outsider = mesh.outsider("outsider")
@@ -166,6 +170,7 @@ def test_changed_annotations_apply_to_new_connections_without_a_restart(mesh):
     assert held.result()
 
 
+@pytest.mark.also_iptables
 def test_bad_entry_of_a_list_is_reported_and_the_rest_applies(mesh):
     server = server_of(mesh, {INBOUND_PORTS_EXCLUDED: "8081, eighty, 70000"}, 8080, 8081)
     client = mesh.outsider("client")
@@ -178,7 +183,7 @@ def test_bad_entry_of_a_list_is_reported_and_the_rest_applies(mesh):
 # ---- destinations that are never intercepted ----
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_application_reaches_its_own_pod_directly(mesh):
     client = client_of(mesh, {})
     client.serve(8080)
@@ -232,7 +237,7 @@ def _error_or_timeout(function):
         return "timeout"
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_udp_is_not_intercepted(mesh):
     client, server = mesh.pair()
 
@@ -264,7 +269,7 @@ def test_udp_is_not_intercepted(mesh):
 # ---- the sidecar's own calls ----
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup", "tc"], indirect=True)
+@pytest.mark.also_iptables
 def test_sidecars_call_to_its_own_pod_goes_to_its_inbound_listener(mesh):
     pod = server_of(mesh, {}, 8080)
     for address, seen in ((pod.pod.ip4, pod.pod.ip4), ("127.0.0.2", "127.0.0.2"),
@@ -277,7 +282,7 @@ def test_sidecars_call_to_its_own_pod_goes_to_its_inbound_listener(mesh):
             ("inbound", f"{seen}:8080")], address
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_sidecars_calls_to_localhost_and_elsewhere_are_left_alone(mesh):
     pod = server_of(mesh, {}, 8080)
     outsider = mesh.outsider("outsider")
@@ -289,7 +294,7 @@ def test_sidecars_calls_to_localhost_and_elsewhere_are_left_alone(mesh):
     assert pod.relay.reports() == []
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 @pytest.mark.parametrize("profile, own_source_is_exempt", [("fsm", False), ("istio", True)])
 def test_own_source_reaches_the_pods_address_where_the_mesh_has_that_rule(
         make_mesh, inbound, profile, own_source_is_exempt):
@@ -312,6 +317,7 @@ def member_of_profile(mesh, profile):
     return mesh.member("server")
 
 
+@pytest.mark.also_iptables
 @pytest.mark.parametrize("before", ["before the check listens", "while it listens"])
 def test_istios_validation_container_is_content(make_mesh, inbound, before):
     mesh = make_mesh(inbound, profile="istio")

@@ -27,6 +27,7 @@ def connect_and_read(address, port):
         return "reset"
 
 
+@pytest.mark.also_iptables
 @pytest.mark.parametrize("family", ["v4", "v6", "mapped"])
 def test_request_goes_through_both_sidecars(mesh, family):
     client, server = mesh.pair(8080)
@@ -55,6 +56,7 @@ def test_request_goes_through_both_sidecars(mesh, family):
     assert client.relay.reports("inbound") == server.relay.reports("outbound") == []
 
 
+@pytest.mark.also_iptables
 @pytest.mark.parametrize("family", ["v4", "v6", "mapped"])
 def test_port_without_listener_still_goes_to_the_sidecar(mesh, family):
     client, server = mesh.pair()
@@ -67,6 +69,7 @@ def test_port_without_listener_still_goes_to_the_sidecar(mesh, family):
     assert inbound["original_dst"] == endpoint(target, 9999)
 
 
+@pytest.mark.also_iptables
 def test_connection_from_outside_to_the_outbound_port_ends_at_the_inbound_listener(mesh):
     server = mesh.member("server")
     server.start_sidecar()
@@ -93,6 +96,7 @@ def test_request_goes_through_haproxy_on_both_sides(mesh):
     assert after[inbound] == before[inbound] + 1
 
 
+@pytest.mark.also_iptables
 def test_two_sockets_of_one_source_port_reach_two_destinations(mesh):
     client, server = mesh.pair(8080)
     other = mesh.outsider("other")
@@ -120,6 +124,7 @@ def connect_twice(first, second):
             conversation.socket.getsockname()[0])
 
 
+@pytest.mark.also_iptables
 def test_connect_after_one_that_was_not_intercepted(mesh):
     client, server = mesh.pair(8080)
     target = (server.pod.ip4, 8080)
@@ -127,6 +132,7 @@ def test_connect_after_one_that_was_not_intercepted(mesh):
         errno.ECONNREFUSED, "server", "127.0.0.6", target, client.pod.ip4)
 
 
+@pytest.mark.also_iptables
 def test_connect_that_is_not_intercepted_after_one_that_was(mesh):
     """It must not remember anything, not even its source address."""
     client = mesh.member("client")  # its sidecar is not there: the first connect is refused

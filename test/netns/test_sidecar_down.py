@@ -10,7 +10,7 @@ from harness.wait import eventually
 REFUSED = errno.ECONNREFUSED
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 @pytest.mark.parametrize("when", ["never started", "stopped"])
 def test_outbound_is_refused_while_the_sidecar_is_down(mesh, when):
     client = mesh.member("client")
@@ -27,6 +27,7 @@ def test_outbound_is_refused_while_the_sidecar_is_down(mesh, when):
     assert client.call(ask, outsider.pod.ip4, 8080)["application"] == "outsider"
 
 
+@pytest.mark.also_iptables
 @pytest.mark.parametrize("when", ["never started", "stopped"])
 def test_inbound_is_refused_while_the_sidecar_is_down(mesh, when):
     server = mesh.member("server")
@@ -43,6 +44,7 @@ def test_inbound_is_refused_while_the_sidecar_is_down(mesh, when):
     assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
 
 
+@pytest.mark.also_iptables
 def test_ipv6_passes_as_long_as_the_sidecar_has_never_listened_on_it(mesh):
     client, server = mesh.pair(8080, listen=("--listen", "v4"))
 
@@ -53,6 +55,7 @@ def test_ipv6_passes_as_long_as_the_sidecar_has_never_listened_on_it(mesh):
     assert client.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
 
 
+@pytest.mark.also_iptables
 def test_ipv6_is_refused_when_the_sidecar_that_listened_on_it_is_down(mesh):
     client, server = mesh.pair(8080)
     outsider = mesh.outsider("outsider")
@@ -65,6 +68,7 @@ def test_ipv6_is_refused_when_the_sidecar_that_listened_on_it_is_down(mesh):
     assert outsider.call(connect_error, server.pod.ip6, 8080) == REFUSED
 
 
+@pytest.mark.also_iptables
 def test_never_intercepted_ipv6_passes_under_a_mesh_that_is_single_stack(make_mesh, inbound):
     mesh = make_mesh(inbound, profile="istio")
     server = mesh.member("server", containers=("app", "istio-proxy"), uid=1337,
@@ -77,6 +81,7 @@ def test_never_intercepted_ipv6_passes_under_a_mesh_that_is_single_stack(make_me
     assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
 
 
+@pytest.mark.also_iptables
 def test_connection_to_a_sidecar_that_comes_up_later_is_served(mesh):
     """Refused, refused, then served: what a client that polls a starting pod sees."""
     server = mesh.member("server")

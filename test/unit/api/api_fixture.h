@@ -52,7 +52,7 @@ class ApiTest : public EnrollerTest {
         EnrollerTest::SetUp();
         add_cni_routes(router, *enroller, meter);
         add_view_routes(router,
-                        {*enroller, datapath, source, meter, "fsm", "auto", "auto",
+                        {*enroller, datapath, source, meter, "fsm", "ebpf", "auto", "auto",
                          [this] { return reconcile_age; }, [this] { return install_problems; }});
         serve();
     }

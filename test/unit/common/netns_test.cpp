@@ -2,11 +2,18 @@
 #include "common/netns.h"
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -54,6 +61,36 @@ TEST(Netns, RunsInsideAndLeavesTheCallerWhereItIs) {
     EXPECT_EQ(inside, netns->identity());
     EXPECT_NE(inside, before->identity());
     EXPECT_EQ(Netns::current()->identity(), before->identity());
+}
+
+// From here on this thread's kernel has no such option, like one before Linux 5.14.
+bool take_cookies_away() {
+    constexpr unsigned kCookieOption = 71;
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kCookieOption, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter = {sizeof(program) / sizeof(program[0]), program};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST(Netns, AKernelWithoutCookiesGivesOneForEachNamespaceThatLives) {
+    const MadeNetns one;
+    const MadeNetns other;
+    std::thread([&] {
+        ASSERT_TRUE(take_cookies_away());
+        const auto first = Netns::open(one.path())->cookie();
+        const auto again = Netns::open(one.path())->cookie();
+        const auto second = Netns::open(other.path())->cookie();
+        ASSERT_TRUE(first && again && second);
+        EXPECT_EQ(*first, *again);
+        EXPECT_NE(*first, *second);
+    }).join();
 }
 
 TEST(Netns, CookiesDifferAndStay) {

@@ -1,0 +1,60 @@
+// Handover: one data path takes over the pods of another, pod by pod, so that no pod is without
+// interception in between and each ends with exactly one mechanism.
+//
+// What is enrolled goes to the new data path first and is withdrawn from the former one then; while
+// both have a pod (a few milliseconds), the BPF programs and the iptables rules agree about where a
+// connection goes. A pod that nobody enrols again (the pod source does not know it yet) keeps the
+// former one's interception. When that has no pod any more, it is removed altogether.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <shared_mutex>
+
+#include "interceptor/datapath/datapath.h"
+
+namespace fsm {
+
+// Threads: as every Datapath.
+class Handover : public Datapath {
+  public:
+    // `remove_former` takes away what is left of the former one when it has no pods; it is called
+    // when `former` has been destroyed, and again by the next sweep() when it has failed.
+    Handover(std::unique_ptr<Datapath> current, std::unique_ptr<Datapath> former,
+             std::function<Result<void>()> remove_former)
+        : current_(std::move(current)),
+          former_(std::move(former)),
+          remove_former_(std::move(remove_former)) {}
+
+    Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
+    Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
+    Result<void> forget_address(const IpAddress& address, std::uint64_t keep) override;
+    Result<void> check(const Netns& netns, std::uint64_t netns_cookie) const override {
+        return current_->check(netns, netns_cookie);
+    }
+    Result<void> sweep() override;
+    // Of both.
+    Result<std::vector<EnrolledPod>> pods() const override;
+    Result<std::vector<DatapathMap>> maps() const override { return current_->maps(); }
+    Result<std::vector<DatapathProgram>> programs() const override { return current_->programs(); }
+    Result<std::vector<CounterValue>> counters() const override { return current_->counters(); }
+    const std::vector<KernelCapability>& capabilities() const override {
+        return current_->capabilities();
+    }
+    Acceleration automatic_acceleration() const override {
+        return current_->automatic_acceleration();
+    }
+    const std::string& automatic_acceleration_reason() const override {
+        return current_->automatic_acceleration_reason();
+    }
+
+  private:
+    Result<void> finish_when_empty();
+
+    const std::unique_ptr<Datapath> current_;
+    mutable std::shared_mutex mutex_;  // former_ may be used, or be taken away
+    std::unique_ptr<Datapath> former_;
+    std::function<Result<void>()> remove_former_;  // empty: it is done
+};
+
+}  // namespace fsm

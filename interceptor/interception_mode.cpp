@@ -1,0 +1,85 @@
+#include "interceptor/interception_mode.h"
+
+#include <spdlog/spdlog.h>
+
+#include <string>
+#include <utility>
+
+#include "interceptor/datapath/handover.h"
+#include "interceptor/datapath/no_datapath.h"
+#include "interceptor/datapath/pins.h"
+#include "interceptor/iptables/iptables_datapath.h"
+
+namespace fsm {
+namespace {
+
+Result<bool> has_left_programs(const DatapathOptions& options) {
+    FSM_ASSIGN(const auto pins, list_directory(PinTree(options.bpffs, options.name).root()));
+    return !pins.empty();
+}
+
+Result<std::unique_ptr<Datapath>> open_ebpf(const DatapathOptions& options) {
+    FSM_ASSIGN(auto current, Datapath::open(options));
+    FSM_ASSIGN(const bool has_former, IptablesDatapath::has_left_rules(options));
+    if (!has_former) {
+        return current;
+    }
+    auto former = IptablesDatapath::open(options);
+    if (!former) {
+        return std::move(former.error())
+            .within("pods have iptables rules of an earlier run in mode iptables");
+    }
+    spdlog::info("taking over the pods of mode iptables");
+    return std::unique_ptr<Datapath>(
+        new Handover(std::move(current), std::move(*former),
+                     [options] { return IptablesDatapath::uninstall(options); }));
+}
+
+Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) {
+    FSM_ASSIGN(std::unique_ptr<Datapath> current, IptablesDatapath::open(options));
+    FSM_ASSIGN(const bool has_former, has_left_programs(options));
+    if (!has_former) {
+        return current;
+    }
+    auto former = Datapath::open(options);
+    if (!former) {
+        return std::move(former.error())
+            .within(
+                "an earlier run in mode ebpf has left its data path, which cannot be opened to "
+                "hand its pods over; `fsm-interceptor uninstall` removes it at once");
+    }
+    spdlog::info("taking over the pods of mode ebpf");
+    return std::unique_ptr<Datapath>(new Handover(std::move(current), std::move(*former),
+                                                  [options] { return Datapath::uninstall(options); }));
+}
+
+Result<std::unique_ptr<Datapath>> open_none(const DatapathOptions& options) {
+    FSM_TRY(uninstall_datapaths(options));
+    return std::unique_ptr<Datapath>(new NoDatapath());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Datapath>> open_datapath(InterceptionMode mode,
+                                                const DatapathOptions& options) {
+    switch (mode) {
+        case InterceptionMode::ebpf:
+            return open_ebpf(options);
+        case InterceptionMode::iptables:
+            return open_iptables(options);
+        case InterceptionMode::none:
+            return open_none(options);
+    }
+    return Error("unknown mode of interception");
+}
+
+Result<void> uninstall_datapaths(const DatapathOptions& options) {
+    const auto programs = Datapath::uninstall(options);
+    const auto rules = IptablesDatapath::uninstall(options);
+    if (!programs && !rules) {
+        return Error(programs.error().message() + "; " + rules.error().message());
+    }
+    return programs ? rules : programs;
+}
+
+}  // namespace fsm

@@ -1,0 +1,359 @@
+#include "interceptor/iptables/iptables_datapath.h"
+
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "bpf/abi.h"
+#include "interceptor/datapath/listeners.h"
+#include "interceptor/datapath/netns_scan.h"
+
+namespace fsm {
+namespace {
+
+Result<void> run_in(const Netns& netns, const std::function<Result<void>()>& work) {
+    Result<void> outcome;
+    FSM_TRY(netns.run([&] { outcome = work(); }));
+    return outcome;
+}
+
+// xt_owner takes ids only from who is in the user namespace that owns the network namespace.
+Result<void> refuse_user_namespace(const Netns& netns) {
+    const Fd owner(ioctl(netns.fd().get(), NS_GET_USERNS));
+    struct stat theirs {};
+    struct stat ours {};
+    if (!owner || fstat(owner.get(), &theirs) != 0 || stat("/proc/self/ns/user", &ours) != 0) {
+        return {};  // before Linux 4.9, or hidden: the kernel has the last word
+    }
+    if (theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino) {
+        return {};
+    }
+    return Error(
+        "the pod's network namespace belongs to a user namespace of its own (hostUsers: false), "
+        "where iptables' owner match cannot be used from outside: let the pod use the host's user "
+        "namespace, or use trafficInterceptionMode: ebpf",
+        EPERM);
+}
+
+// What the sidecar listens on for IPv6, in the calling thread's namespace.
+Result<Directions> listening_ipv6(const InterceptionPolicy& policy) {
+    FSM_ASSIGN(const std::vector<ListeningSocket> sockets, listening_sockets());
+    const std::uint32_t seen = listeners_seen({policy.outbound_port4, policy.inbound_port4,
+                                               policy.outbound_port6, policy.inbound_port6},
+                                              sockets, 0);
+    return Directions{(seen & FSM_SEEN_OUT6) != 0, (seen & FSM_SEEN_IN6) != 0};
+}
+
+Directions either(const Directions& a, const Directions& b) {
+    return {a.outbound || b.outbound, a.inbound || b.inbound};
+}
+
+// A sidecar that has listened on IPv6 once is refused, not passed by, while it is down. The rules
+// themselves are the memory of it.
+Result<Directions> ipv6_directions(const InterceptionPolicy& policy, const RuleSet& present) {
+    switch (policy.ipv6) {
+        case Ipv6Mode::never:
+            return Directions{};
+        case Ipv6Mode::always:
+            return Directions{true, true};
+        case Ipv6Mode::when_listening:
+            break;
+    }
+    FSM_ASSIGN(const Directions listening, listening_ipv6(policy));
+    return either(listening, intercepted_by(present));
+}
+
+Result<void> remove_with(const RuleTool& tool, Family family) {
+    FSM_ASSIGN(const RuleSet present, tool.read(family));
+    return present.empty() ? Result<void>() : tool.replace(family, present, {});
+}
+
+Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
+    for (const RuleTool& tool : tools) {
+        FSM_TRY(remove_with(tool, Family::ipv4));
+        FSM_TRY(remove_with(tool, Family::ipv6));
+    }
+    return {};
+}
+
+}  // namespace
+
+// ---- open and uninstall ------------------------------------------------------------------------
+
+Result<std::unique_ptr<IptablesDatapath>> IptablesDatapath::open(const DatapathOptions& options) {
+    FSM_ASSIGN(ChosenTool chosen, choose_rule_tool());
+    PodRecords records(options.run_directory);
+    FSM_ASSIGN(auto known, records.load());
+    std::unique_ptr<IptablesDatapath> datapath(
+        new IptablesDatapath(options, std::move(chosen), std::move(records)));
+    for (auto& [cookie, addresses] : known) {
+        datapath->pods_[cookie].addresses = std::move(addresses);
+    }
+    return datapath;
+}
+
+Result<bool> IptablesDatapath::has_left_rules(const DatapathOptions& options) {
+    FSM_ASSIGN(const auto records, PodRecords(options.run_directory).load());
+    return !records.empty();
+}
+
+Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
+    const PodRecords records(options.run_directory);
+    FSM_ASSIGN(auto pods, records.load());
+    const auto tools = pods.empty() ? std::vector<RuleTool>() : RuleTool::installed();
+    std::string failures;
+    const auto note = [&](const Result<void>& outcome) {
+        if (!outcome) {
+            failures += (failures.empty() ? "" : "; ") + outcome.error().message();
+        }
+    };
+    const auto remove_from = [&](const Netns& netns) -> Result<void> {
+        FSM_ASSIGN(const std::uint64_t cookie, netns.cookie());
+        if (!pods.contains(cookie)) {
+            return {};
+        }
+        if (tools.empty()) {
+            return Error(netns.path() +
+                         " has iptables rules of ours, but iptables is not installed");
+        }
+        FSM_TRY(run_in(netns, [&] { return remove_with_all(tools); }));
+        return records.remove(cookie);
+    };
+    if (!pods.empty()) {
+        note(for_each_netns(options.proc,
+                            [&](const Netns& netns) { note(remove_from(netns)); }));
+    }
+    if (!failures.empty()) {
+        return Error("remove the iptables rules: " + failures);
+    }
+    // The others' namespaces are gone, and the rules with them.
+    for (const auto& [cookie, addresses] : pods) {
+        FSM_TRY(records.remove(cookie));
+    }
+    return records.remove_directory();
+}
+
+// ---- enrol -------------------------------------------------------------------------------------
+
+std::optional<IptablesDatapath::Pod> IptablesDatapath::find(std::uint64_t netns_cookie) const {
+    const std::lock_guard guard(mutex_);
+    const auto found = pods_.find(netns_cookie);
+    return found == pods_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<EnrolledPod> IptablesDatapath::enrol(const Netns& netns, const PodEnrolment& enrolment) {
+    const auto lock = pod_locks_.lock(enrolment.netns_cookie);
+    auto enrolled = enrol_locked(netns, enrolment);
+    ++(enrolled ? applied_ : failed_);
+    return enrolled;
+}
+
+Result<EnrolledPod> IptablesDatapath::enrol_locked(const Netns& netns,
+                                                   const PodEnrolment& enrolment) {
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    if (cookie == 0) {
+        return Error("the pod has no network namespace cookie", EINVAL);
+    }
+    FSM_TRY(refuse_user_namespace(netns));
+    // Before the rules: a crash between the two leaves a record too many, not rules that nobody
+    // knows.
+    const bool known = find(cookie).has_value();
+    FSM_TRY(records_.save(cookie, enrolment.addresses));
+    Pod pod;
+    auto programmed = run_in(netns, [&]() -> Result<void> {
+        FSM_ASSIGN(pod, program(enrolment));
+        return {};
+    });
+    if (!programmed) {
+        auto forgotten = known ? Result<void>() : records_.remove(cookie);
+        return std::move(programmed.error())
+            .within(forgotten ? "make the iptables rules"
+                              : forgotten.error().message() + "; make the iptables rules");
+    }
+    pod.netns_path = netns.path();
+    pod.netns = netns.identity();
+    const EnrolledPod enrolled = describe(cookie, pod);
+    const std::lock_guard guard(mutex_);
+    pods_[cookie] = std::move(pod);
+    return enrolled;
+}
+
+Result<IptablesDatapath::Pod> IptablesDatapath::program(const PodEnrolment& enrolment) const {
+    Pod pod;
+    pod.addresses = enrolment.addresses;
+    pod.enrolment = enrolment;
+    FSM_ASSIGN(const Rules before, read_both());
+    FSM_ASSIGN(pod.ipv6, ipv6_directions(enrolment.policy, before.ipv6));
+    const Rules wanted{render_rules(enrolment, Family::ipv4, {true, true}),
+                       render_rules(enrolment, Family::ipv6, pod.ipv6)};
+    FSM_TRY(replace_both(before, wanted));
+    // Of an earlier run with the other kind of iptables: both kinds would be asked.
+    FSM_TRY(remove_with_all(chosen_.others));
+    FSM_ASSIGN(pod.rules, read_both());
+    return pod;
+}
+
+Result<IptablesDatapath::Rules> IptablesDatapath::read_both() const {
+    Rules rules;
+    FSM_ASSIGN(rules.ipv4, chosen_.tool.read(Family::ipv4));
+    FSM_ASSIGN(rules.ipv6, chosen_.tool.read(Family::ipv6));
+    return rules;
+}
+
+// Each family in one transaction. When the second is refused, the first is put back.
+Result<void> IptablesDatapath::replace_both(const Rules& before, const Rules& wanted) const {
+    FSM_TRY(chosen_.tool.replace(Family::ipv4, before.ipv4, wanted.ipv4));
+    if (before.ipv6.empty() && wanted.ipv6.empty()) {
+        return {};
+    }
+    auto replaced = chosen_.tool.replace(Family::ipv6, before.ipv6, wanted.ipv6);
+    if (replaced) {
+        return {};
+    }
+    const auto undone = [&]() -> Result<void> {
+        FSM_ASSIGN(const RuleSet present, chosen_.tool.read(Family::ipv4));
+        return chosen_.tool.replace(Family::ipv4, present, before.ipv4);
+    }();
+    const std::string left = undone ? "" : "; and not undone: " + undone.error().message();
+    return Error(replaced.error().message() + left, replaced.error().errno_value());
+}
+
+// ---- withdraw ----------------------------------------------------------------------------------
+
+Result<void> IptablesDatapath::withdraw(std::uint64_t netns_cookie, const Netns* netns) {
+    const auto lock = pod_locks_.lock(netns_cookie);
+    if (!find(netns_cookie)) {
+        return {};
+    }
+    if (netns != nullptr) {
+        FSM_TRY(run_in(*netns, [&] { return remove_with_all({chosen_.tool}); }));
+        FSM_TRY(run_in(*netns, [&] { return remove_with_all(chosen_.others); }));
+    }
+    FSM_TRY(records_.remove(netns_cookie));
+    ++removed_;
+    const std::lock_guard guard(mutex_);
+    pods_.erase(netns_cookie);
+    return {};
+}
+
+// The rules name no pod's address: one that is given to somebody else leads nowhere.
+Result<void> IptablesDatapath::forget_address(const IpAddress& /*address*/,
+                                              std::uint64_t /*keep*/) {
+    return {};
+}
+
+// ---- check and sweep ---------------------------------------------------------------------------
+
+Result<void> IptablesDatapath::check(const Netns& netns, std::uint64_t netns_cookie) const {
+    const auto lock = pod_locks_.lock(netns_cookie);
+    const auto pod = find(netns_cookie);
+    if (!pod || !pod->enrolment) {
+        return Error("the pod has no iptables rules of this process", ENOENT);
+    }
+    return run_in(netns, [&]() -> Result<void> {
+        FSM_ASSIGN(const Rules present, read_both());
+        for (const auto& [wanted, found, family] :
+             {std::tuple(pod->rules.ipv4, present.ipv4, Family::ipv4),
+              std::tuple(pod->rules.ipv6, present.ipv6, Family::ipv6)}) {
+            const std::string changed = difference(wanted, found);
+            if (!changed.empty()) {
+                return Error("in the nat table for " + std::string(to_string(family)) + " " +
+                             changed);
+            }
+        }
+        FSM_ASSIGN(const Directions ipv6,
+                   ipv6_directions(pod->enrolment->policy, present.ipv6));
+        if (either(ipv6, pod->ipv6) != pod->ipv6) {
+            return Error("the sidecar listens on IPv6, which is not intercepted yet");
+        }
+        return {};
+    });
+}
+
+Result<void> IptablesDatapath::sweep() {
+    std::map<std::uint64_t, Pod> waiting;
+    {
+        const std::lock_guard guard(mutex_);
+        std::copy_if(pods_.begin(), pods_.end(), std::inserter(waiting, waiting.end()),
+                     [](const auto& entry) { return waits_for_ipv6(entry.second); });
+    }
+    for (const auto& [cookie, pod] : waiting) {
+        FSM_TRY(follow_listeners(cookie, pod));
+    }
+    return {};
+}
+
+bool IptablesDatapath::waits_for_ipv6(const Pod& pod) {
+    return pod.enrolment && pod.enrolment->policy.ipv6 == Ipv6Mode::when_listening &&
+           pod.ipv6 != Directions{true, true};
+}
+
+// A namespace that is gone is found by who watches the pods.
+Result<void> IptablesDatapath::follow_listeners(std::uint64_t netns_cookie, const Pod& pod) {
+    const auto netns = Netns::open(pod.netns_path);
+    if (!netns || netns->identity() != pod.netns) {
+        return {};
+    }
+    std::optional<Result<Directions>> listening;
+    FSM_TRY(netns->run([&] { listening = listening_ipv6(pod.enrolment->policy); }));
+    FSM_ASSIGN(const Directions now, std::move(*listening));
+    if (either(now, pod.ipv6) == pod.ipv6) {
+        return {};
+    }
+    const auto lock = pod_locks_.lock(netns_cookie);
+    const auto current = find(netns_cookie);
+    if (!current || !current->enrolment) {
+        return {};  // withdrawn meanwhile
+    }
+    FSM_TRY(enrol_locked(*netns, *current->enrolment));
+    return {};
+}
+
+// ---- what there is -----------------------------------------------------------------------------
+
+EnrolledPod IptablesDatapath::describe(std::uint64_t netns_cookie, const Pod& pod) {
+    EnrolledPod enrolled;
+    enrolled.netns_cookie = netns_cookie;
+    enrolled.addresses = pod.addresses;
+    enrolled.inbound = InboundMechanism::iptables;
+    if (pod.ipv6.outbound) {
+        enrolled.listeners_seen |= FSM_SEEN_OUT6;
+    }
+    if (pod.ipv6.inbound) {
+        enrolled.listeners_seen |= FSM_SEEN_IN6;
+    }
+    return enrolled;
+}
+
+Result<std::vector<EnrolledPod>> IptablesDatapath::pods() const {
+    const std::lock_guard guard(mutex_);
+    std::vector<EnrolledPod> enrolled;
+    std::transform(pods_.begin(), pods_.end(), std::back_inserter(enrolled),
+                   [](const auto& entry) { return describe(entry.first, entry.second); });
+    return enrolled;
+}
+
+Result<std::vector<DatapathMap>> IptablesDatapath::maps() const {
+    return std::vector<DatapathMap>();
+}
+
+Result<std::vector<DatapathProgram>> IptablesDatapath::programs() const {
+    return std::vector<DatapathProgram>();
+}
+
+Result<std::vector<CounterValue>> IptablesDatapath::counters() const {
+    return std::vector<CounterValue>{
+        {"iptables_applied", "Times that rules were made or replaced in a pod's network namespace",
+         applied_},
+        {"iptables_failed", "Times that this was refused", failed_},
+        {"iptables_removed", "Times that a pod's rules were removed, or went with it", removed_},
+    };
+}
+
+}  // namespace fsm

@@ -1,0 +1,102 @@
+// IptablesDatapath: the Datapath for nodes whose kernel is too old for the BPF programs. The rules
+// that the meshes' own init containers make are made from outside, in the pod's network namespace,
+// from the same policy.
+//
+// What iptables cannot do: no acceleration; IPv6 with `when_listening` is looked at every few
+// seconds instead of at the moment at which the sidecar listens; a pod whose network namespace
+// belongs to a user namespace of its own is refused.
+//
+// The rules live and die with the namespace; which pods have them is remembered on disk
+// (PodRecords). The empty nat table stays when they are withdrawn: without it the kernel would
+// forget the connections that were redirected and are still open.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/keyed_mutex.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/iptables/pod_records.h"
+#include "interceptor/iptables/rules.h"
+#include "interceptor/iptables/tools.h"
+
+namespace fsm {
+
+class IptablesDatapath : public Datapath {
+  public:
+    // Finds the tools, and tries them in a network namespace of its own. Of the options only the
+    // directories count.
+    static Result<std::unique_ptr<IptablesDatapath>> open(const DatapathOptions& options);
+
+    // Removes every rule that an instance with this run directory has made in namespaces that are
+    // alive. What cannot be removed is in the error. Needs the tools only when there is something.
+    static Result<void> uninstall(const DatapathOptions& options);
+
+    // Whether an earlier process has left rules, or may have.
+    static Result<bool> has_left_rules(const DatapathOptions& options);
+
+    Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
+    Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
+    Result<void> forget_address(const IpAddress& address, std::uint64_t keep) override;
+    Result<void> check(const Netns& netns, std::uint64_t netns_cookie) const override;
+    Result<void> sweep() override;
+    // Those of an earlier process too, from their records.
+    Result<std::vector<EnrolledPod>> pods() const override;
+    Result<std::vector<DatapathMap>> maps() const override;
+    Result<std::vector<DatapathProgram>> programs() const override;
+    Result<std::vector<CounterValue>> counters() const override;
+    const std::vector<KernelCapability>& capabilities() const override {
+        return chosen_.capabilities;
+    }
+    Acceleration automatic_acceleration() const override { return Acceleration::off; }
+    const std::string& automatic_acceleration_reason() const override { return reason_; }
+
+  private:
+    // What the tool printed right after the rules had been made: its own words, to compare with.
+    struct Rules {
+        RuleSet ipv4;
+        RuleSet ipv6;
+    };
+    struct Pod {
+        std::vector<IpAddress> addresses;
+        // Absent: enrolled by an earlier process only.
+        std::optional<PodEnrolment> enrolment;
+        Rules rules;
+        Directions ipv6;
+        std::string netns_path;
+        NetnsIdentity netns;
+    };
+
+    IptablesDatapath(DatapathOptions options, ChosenTool chosen, PodRecords records)
+        : options_(std::move(options)), chosen_(std::move(chosen)), records_(std::move(records)) {}
+
+    std::optional<Pod> find(std::uint64_t netns_cookie) const;
+    // With the pod's lock held.
+    Result<EnrolledPod> enrol_locked(const Netns& netns, const PodEnrolment& enrolment);
+    Result<void> follow_listeners(std::uint64_t netns_cookie, const Pod& pod);
+    static bool waits_for_ipv6(const Pod& pod);
+    static EnrolledPod describe(std::uint64_t netns_cookie, const Pod& pod);
+    // In the calling thread's network namespace, which is the pod's.
+    Result<Pod> program(const PodEnrolment& enrolment) const;
+    Result<Rules> read_both() const;
+    Result<void> replace_both(const Rules& before, const Rules& wanted) const;
+
+    const DatapathOptions options_;
+    const ChosenTool chosen_;
+    const PodRecords records_;
+    const std::string reason_ =
+        "trafficInterceptionMode is iptables: acceleration needs the BPF programs of mode ebpf";
+    mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; locked before mutex_
+    mutable std::mutex mutex_;
+    std::map<std::uint64_t, Pod> pods_;
+    std::atomic<std::uint64_t> applied_ = 0;
+    std::atomic<std::uint64_t> failed_ = 0;
+    std::atomic<std::uint64_t> removed_ = 0;
+};
+
+}  // namespace fsm

@@ -1,0 +1,312 @@
+"""trafficInterceptionMode: the rules of mode iptables are the meshes' own, mode none lets pods pass,
+and a node that changes its mode ends with exactly one mechanism, without a connection that goes around
+the sidecar."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import programs
+from harness.application import ask
+from harness.cni import CniFailure
+from harness.load import expect_flawless, start_load
+from harness.wait import eventually
+from test_interceptor_lifecycle import expect_interception, load_on
+
+RECONCILED = 15
+THOROUGHLY_RECONCILED = 45
+# The chains that both have; the redirect of a mesh is ours under another name.
+OURS, MESH = "FSM_", "MESH_"
+PROFILES = {
+    "fsm": {"containers": ("app", "sidecar"), "uid": 1500, "annotations": {}},
+    "istio": {"containers": ("app", "istio-proxy"), "uid": 1337,
+              "annotations": {"sidecar.istio.io/status": "{}"}},
+    "kuma": {"containers": ("app", "kuma-sidecar"), "uid": 5678,
+             "annotations": {"kuma.io/sidecar-injected": "true"}},
+}
+LISTS = {
+    "fsm": ({"flomesh.io/outbound-port-exclusion-list": "8081,9000",
+             "flomesh.io/inbound-port-exclusion-list": "9901",
+             "flomesh.io/outbound-ip-range-exclusion-list": "10.1.0.0/16,10.9.9.9/32"},
+            ["--exclude-outbound-ports", "8081,9000", "--exclude-inbound-ports", "9901",
+             "--exclude-outbound-ranges", "10.1.0.0/16,10.9.9.9/32"]),
+    "istio": ({"traffic.sidecar.istio.io/includeOutboundPorts": "80,443",
+               "traffic.sidecar.istio.io/includeOutboundIPRanges": "10.0.0.0/8",
+               "traffic.sidecar.istio.io/includeInboundPorts": "8080"},
+              ["--include-outbound-ports", "80,443", "--include-outbound-ranges", "10.0.0.0/8",
+               "--include-inbound-ports", "8080"]),
+    "kuma": ({"traffic.kuma.io/exclude-outbound-ports": "3306",
+              "traffic.kuma.io/exclude-inbound-ports": "8443"},
+             ["--exclude-outbound-ports", "3306", "--exclude-inbound-ports", "8443"]),
+}
+
+
+def saved(pod, prefix, tool="iptables"):
+    """The rules that concern chains of this prefix, as the kernel has them, without the prefix."""
+    text = pod.root.run(f"{tool}-save", "-t", "nat").stdout
+    return [line.replace(prefix, "") for line in text.splitlines()
+            if line.startswith("-A ") and prefix in line]
+
+
+def comparable(rules, broadcast):
+    """Chains may be printed in any order; the ports that a mesh leaves out may be in any."""
+    rules = [rule for rule in rules if rule != f"-A OUTPUT -d {broadcast}/32 -j RETURN"]
+    # The one deliberate difference: connections that were open before stay as they are.
+    rules = [rule.replace(" -m tcp --tcp-flags FIN,SYN,RST,ACK SYN", "") for rule in rules]
+    # FSM accepts what its outbound chain has decided to redirect; ours leaves it out before.
+    if "-A REDIRECT -p tcp -m tcp --dport 15000 -j ACCEPT" in rules:
+        rules.remove("-A REDIRECT -p tcp -m tcp --dport 15000 -j ACCEPT")
+        rules.append("-A OUTPUT -p tcp -m tcp --dport 15000 -j RETURN")
+    chains = {}
+    for rule in rules:
+        chains.setdefault(rule.split()[1], []).append(rule)
+    return {chain: _runs_of_one_verdict(listed) for chain, listed in chains.items()}
+
+
+def _runs_of_one_verdict(rules):
+    """Rules that only list ports or ranges for one verdict say the same in any order."""
+    runs = []
+    for rule in rules:
+        kind = re.sub(r"(--dport |-d )\S+", r"\1…", rule)
+        if "owner" not in kind and runs and runs[-1][0] == kind:
+            runs[-1][1].append(rule)
+        else:
+            runs.append((kind, [rule]))
+    return [sorted(listed) for _, listed in runs]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("lists", [False, True], ids=["plain", "with lists"])
+def test_rules_are_those_of_the_mesh(make_mesh, profile, lists):
+    mesh = make_mesh("iptables", profile=profile)
+    known = PROFILES[profile]
+    annotations, options = LISTS[profile] if lists else ({}, [])
+    member = mesh.member("server", containers=known["containers"], uid=known["uid"],
+                         more_annotations={**known["annotations"], **annotations})
+    other = mesh.stranger("baseline")
+    other.pod.root.run(programs.IPTABLES_MESH, "install", "--profile", profile, *options)
+
+    ours = comparable(saved(member.pod, OURS), "10.77.255.255")
+    theirs = comparable(saved(other.pod, MESH), "10.77.255.255")
+
+    assert ours.keys() == theirs.keys()
+    for chain, rules in theirs.items():
+        assert ours[chain] == rules, chain
+
+
+def test_ipv6_rules_are_those_of_the_mesh(make_mesh, tmp_path):
+    text = (programs.REPOSITORY / "profiles/kuma.yaml").read_text()
+    (tmp_path / "kuma.yaml").write_text(text.replace("ipv6: when_listening", "ipv6: always"))
+    mesh = make_mesh("iptables", profile="kuma", profilesDirectory=str(tmp_path))
+    known = PROFILES["kuma"]
+    member = mesh.member("server", containers=known["containers"], uid=known["uid"],
+                         more_annotations=known["annotations"])
+    other = mesh.stranger("baseline")
+    other.pod.root.run(programs.IPTABLES_MESH, "install", "--profile", "kuma", "--inbound6", 15010)
+
+    assert (comparable(saved(member.pod, OURS, "ip6tables"), "")
+            == comparable(saved(other.pod, MESH, "ip6tables"), ""))
+
+
+# ---- mode iptables by itself ----
+
+
+@pytest.fixture
+def running(make_mesh):
+    mesh = make_mesh("iptables")
+    client, server = mesh.pair(8080)
+    expect_interception(client, server)
+    return mesh, client, server
+
+
+def expect_rules(member, expected=True):
+    assert bool(saved(member.pod, OURS)) == expected
+    if not expected:
+        assert not saved(member.pod, OURS, "ip6tables")
+
+
+def expect_no_bpf(mesh):
+    attached = mesh.node.place.run("bpftool", "cgroup", "show", mesh.node.pod_cgroup).stdout
+    assert "fsm_" not in attached
+    assert not list(mesh.interceptor.bpffs.rglob("*"))
+
+
+def test_no_bpf_is_loaded_and_the_status_says_what_works(running):
+    mesh, _, server = running
+    expect_no_bpf(mesh)
+    status = mesh.interceptor.get("status")
+    assert status["trafficInterceptionMode"] == "iptables"
+    assert "iptables" in status["automaticAcceleration"]["reason"]
+    assert status["capabilities"][0]["works"], status["capabilities"]
+    assert status["problems"] == []
+    assert server.state()["inbound"] == "iptables"
+    assert server.state()["acceleration"] == "off"
+    assert mesh.interceptor.counters()["iptables_applied"] >= 2
+
+
+def test_rules_stay_while_the_interceptor_is_away_and_annotations_are_made_up_for(running):
+    mesh, client, server = running
+    before = saved(server.pod, OURS)
+    with load_on(client, server):
+        mesh.interceptor.kill()
+        expect_interception(client, server)
+        client.describe(**{"flomesh.io/outbound-port-exclusion-list": "9999"})
+        mesh.interceptor.start()
+    expect_interception(client, server)
+    assert saved(server.pod, OURS) == before
+    assert any("--dport 9999 -j RETURN" in rule for rule in saved(client.pod, OURS))
+    assert client.state()["state"] == server.state()["state"] == "in-mesh"
+
+
+def test_rules_that_somebody_took_away_are_named_and_put_back(running):
+    mesh, client, server = running
+    server.pod.root.run("iptables", "-t", "nat", "-F", "PREROUTING")
+    with pytest.raises(CniFailure, match="-j FSM_INBOUND.* is gone"):
+        mesh.interceptor.cni.check(server.pod)
+    eventually(lambda: mesh.interceptor.cni.check(server.pod) or True, THOROUGHLY_RECONCILED)
+    expect_interception(client, server)
+
+
+def test_connections_that_are_open_when_a_pod_is_enrolled_go_on(make_mesh):
+    """Nothing tracks them before there are rules; the next packet of each is the first for those."""
+    mesh = make_mesh("iptables")
+    server = mesh.member("server", enrol=False)
+    server.start_sidecar()
+    server.serve(8080)
+    client = mesh.stranger("client")
+    load = start_load(client, server, 3, serve=True)
+    eventually(lambda: "ESTAB" in client.pod.root.run("ss", "-Htn").stdout)
+    server.enrol()
+    expect_flawless(load, requests=100)
+    assert client.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
+
+
+def test_pod_that_is_gone_is_forgotten(running):
+    mesh, _, server = running
+    server.stop_processes()
+    server.pod.delete()
+    eventually(lambda: server.state() is None, RECONCILED)
+    assert len(list((mesh.interceptor.state / "iptables").iterdir())) == 1
+
+
+def test_withdrawn_pod_is_no_longer_intercepted(running):
+    mesh, client, server = running
+    server.withdraw()
+    expect_rules(server, expected=False)
+    outsider = mesh.stranger("outsider")
+    assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == outsider.pod.ip4
+    expect_rules(client)
+
+
+def test_uninstall_removes_the_rules_of_living_pods(running):
+    mesh, client, server = running
+    mesh.interceptor.stop()
+    mesh.interceptor.uninstall()
+    expect_rules(client, expected=False)
+    expect_rules(server, expected=False)
+    assert not mesh.interceptor.state.exists()
+
+
+def test_without_iptables_it_does_not_start_and_says_what_to_install(make_mesh):
+    mesh = make_mesh(None)
+    mesh.interceptor.stop()
+    result = subprocess.run(
+        [programs.INTERCEPTOR, "run", "--config", mesh.interceptor.configuration,
+         "--traffic-interception-mode", "iptables"],
+        env={**os.environ, "PATH": "/nowhere"}, capture_output=True, text=True, timeout=30,
+        check=False)
+    assert result.returncode == 1
+    assert "Install Debian's package iptables" in result.stderr
+
+
+# ---- mode none ----
+
+
+def test_mode_none_lets_every_pod_pass_and_waits_for_nobody(make_mesh):
+    mesh = make_mesh(None, trafficInterceptionMode="none", unknownPods="refuse",
+                     podSource={"directory": "/does/not/exist"})
+    server = mesh.member("server")
+    server.serve(8080)
+    client = mesh.stranger("client")
+    assert mesh.interceptor.cni.add(client.pod)[1] < 2
+    assert client.call(ask, server.pod.ip4, 8080)["peer"] == client.pod.ip4
+    expect_no_bpf(mesh)
+    expect_rules(server, expected=False)
+    assert server.state()["state"] == "unknown"
+    assert mesh.interceptor.get("status")["problems"] == []
+
+
+# ---- one mode after another ----
+
+
+def in_mode(mesh, mode):
+    mesh.interceptor.restart(trafficInterceptionMode=mode)
+
+
+def expect_one_mechanism(mesh, mode, *members):
+    """Once the handover is over: what is left of the other mechanism goes with a pass."""
+    def is_over():
+        listed = list((mesh.interceptor.state / "iptables").glob("*"))
+        pins = list(mesh.interceptor.bpffs.rglob("*"))
+        return (bool(listed), bool(pins)) == (mode == "iptables", mode == "ebpf")
+
+    eventually(is_over, RECONCILED)
+    for member in members:
+        expect_rules(member, expected=mode == "iptables")
+    if mode == "iptables":
+        expect_no_bpf(mesh)
+
+
+@pytest.mark.parametrize("inbound", ["sk_lookup", "tc"], indirect=True)
+def test_from_one_mode_to_the_other_and_back(make_mesh, inbound):
+    mesh = make_mesh(inbound, acceleration="sidecar")
+    client, server = mesh.pair(8080)
+    expect_interception(client, server)
+
+    for mode in ("iptables", "ebpf"):
+        fresh = start_load(client, server, 4, requests_per_connection=1)
+        in_mode(mesh, mode)
+        expect_flawless(fresh, requests=100)
+        expect_one_mechanism(mesh, mode, client, server)
+        eventually(lambda: expect_interception(client, server) or True, RECONCILED)
+        assert server.state()["inbound"] == ("iptables" if mode == "iptables" else inbound)
+        assert len(server.pod.programs_on_interface()) == (
+            2 if (mode, inbound) == ("ebpf", "tc") else 0)
+
+
+def test_pod_that_nobody_enrols_again_keeps_the_mechanism_that_it_has(make_mesh):
+    mesh = make_mesh("sk_lookup")
+    server = mesh.member("server")
+    server.start_sidecar()
+    server.serve(8080)
+    outsider = mesh.stranger("outsider")
+    mesh.interceptor.stop()
+    mesh.interceptor.remove_manifest(server.pod)
+    in_mode(mesh, "iptables")
+    expect_rules(server, expected=False)
+    assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
+
+    server.describe()
+
+    expect = lambda: expect_one_mechanism(mesh, "iptables", server)  # noqa: E731
+    eventually(lambda: expect() or True, RECONCILED)
+    assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
+
+
+@pytest.mark.parametrize("before", ["ebpf", "iptables"])
+def test_mode_none_takes_away_what_an_earlier_mode_made(make_mesh, before):
+    mesh = make_mesh("iptables" if before == "iptables" else "sk_lookup")
+    server = mesh.member("server")
+    server.start_sidecar()
+    server.serve(8080)
+    outsider = mesh.stranger("outsider")
+    assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
+
+    in_mode(mesh, "none")
+    assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == outsider.pod.ip4
+    expect_one_mechanism(mesh, "none", server)
+
+    in_mode(mesh, before)
+    assert outsider.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"

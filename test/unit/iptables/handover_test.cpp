@@ -1,0 +1,77 @@
+#include "interceptor/datapath/handover.h"
+
+#include <gtest/gtest.h>
+
+#include "test/unit/sync/fake_datapath.h"
+#include "test/unit/sync/test_netns.h"
+
+namespace fsm {
+namespace {
+
+using testing::FakeDatapath;
+using testing::TestNetns;
+
+class HandoverTest : public ::testing::Test {
+  protected:
+    HandoverTest() {
+        enrolment_.netns_cookie = pod_.cookie();
+        former_->plant(enrolment_);
+        handover_ = std::make_unique<Handover>(std::unique_ptr<Datapath>(current_),
+                                               std::unique_ptr<Datapath>(former_), [this] {
+                                                   ++removals_;
+                                                   return removal_;
+                                               });
+    }
+
+    const TestNetns pod_;
+    const Netns netns_ = *Netns::open(pod_.path());
+    PodEnrolment enrolment_;
+    FakeDatapath* current_ = new FakeDatapath();
+    FakeDatapath* former_ = new FakeDatapath();
+    Result<void> removal_;
+    int removals_ = 0;
+    std::unique_ptr<Handover> handover_;
+};
+
+TEST_F(HandoverTest, APodIsEnrolledBeforeTheFormerOneLetsItGo) {
+    former_->withdraw_failure = "not now";
+    EXPECT_FALSE(handover_->enrol(netns_, enrolment_));
+    EXPECT_TRUE(current_->enrolled(pod_.cookie()));
+    former_->withdraw_failure.clear();
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    EXPECT_FALSE(former_->enrolled(pod_.cookie()));
+}
+
+TEST_F(HandoverTest, AFailureLeavesThePodWithTheFormerOne) {
+    current_->enrol_failure = "no";
+    EXPECT_FALSE(handover_->enrol(netns_, enrolment_));
+    EXPECT_TRUE(former_->enrolled(pod_.cookie()));
+}
+
+TEST_F(HandoverTest, TheFormerOneStaysUntilItHasNoPod) {
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_EQ(removals_, 0);
+    ASSERT_TRUE(handover_->pods());
+    EXPECT_EQ(handover_->pods()->size(), 1U);
+
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    EXPECT_EQ(handover_->pods()->size(), 1U);
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_EQ(removals_, 1);
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_EQ(removals_, 1);
+    EXPECT_EQ(handover_->pods()->size(), 1U);
+}
+
+TEST_F(HandoverTest, ARemovalThatFailsIsTriedAgain) {
+    removal_ = Error("busy");
+    EXPECT_TRUE(handover_->withdraw(pod_.cookie(), &netns_));
+    EXPECT_FALSE(handover_->sweep());
+    removal_ = {};
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_EQ(removals_, 2);
+}
+
+}  // namespace
+}  // namespace fsm
