@@ -58,6 +58,14 @@ static __always_inline int original_of(struct bpf_sockopt* ctx, struct bpf_sock*
         case FSM_PLACE_PLAIN_SERVER:
             local_of(sk, original);
             return ctx->retval != 0;
+        case FSM_PLACE_AT_INBOUND: {
+            /* Where nothing was translated by us, conntrack may know of a translation by rules: of
+             * those that are just taking over this pod, or are just leaving it to us. */
+            struct fsm_endpoint local = {};
+            local_of(sk, &local);
+            *original = conn->original;
+            return local.port_be != original->port_be || ctx->retval != 0;
+        }
         default:
             *original = conn->original;
             return 1;

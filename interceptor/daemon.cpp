@@ -145,8 +145,7 @@ Result<Ending> run_until_end(const Config& config) {
 
 Result<void> run_daemon(const Config& config) {
     spdlog::info("fsm-interceptor {} pid={} mode={} profile={} stateDirectory={}", kVersion,
-                 getpid(), to_string(config.mode), config.profile,
-                 config.enroller.state_directory);
+                 getpid(), to_string(config.mode), config.profile, config.enroller.state_directory);
     FSM_ASSIGN(const Ending ending, run_until_end(config));
     return ending == Ending::removed ? uninstall(config) : Result<void>();
 }

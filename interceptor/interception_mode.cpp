@@ -19,16 +19,18 @@ Result<bool> has_left_programs(const DatapathOptions& options) {
 }
 
 Result<std::unique_ptr<Datapath>> open_ebpf(const DatapathOptions& options) {
-    FSM_ASSIGN(auto current, Datapath::open(options));
     FSM_ASSIGN(const bool has_former, IptablesDatapath::has_left_rules(options));
     if (!has_former) {
-        return current;
+        return Datapath::open(options);
     }
+    // First: without it nothing must be attached.
     auto former = IptablesDatapath::open(options);
     if (!former) {
         return std::move(former.error())
-            .within("pods have iptables rules of an earlier run in mode iptables");
+            .within(
+                "pods have rules of an earlier run in mode iptables, which cannot be taken over");
     }
+    FSM_ASSIGN(auto current, Datapath::open(options));
     spdlog::info("taking over the pods of mode iptables");
     return std::unique_ptr<Datapath>(
         new Handover(std::move(current), std::move(*former),
@@ -36,7 +38,12 @@ Result<std::unique_ptr<Datapath>> open_ebpf(const DatapathOptions& options) {
 }
 
 Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) {
-    FSM_ASSIGN(std::unique_ptr<Datapath> current, IptablesDatapath::open(options));
+    auto opened = IptablesDatapath::open(options);
+    if (!opened) {
+        return Error("trafficInterceptionMode iptables: " + opened.error().message() +
+                     ", or choose trafficInterceptionMode: ebpf");
+    }
+    std::unique_ptr<Datapath> current = std::move(*opened);
     FSM_ASSIGN(const bool has_former, has_left_programs(options));
     if (!has_former) {
         return current;
@@ -49,8 +56,9 @@ Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) 
                 "hand its pods over; `fsm-interceptor uninstall` removes it at once");
     }
     spdlog::info("taking over the pods of mode ebpf");
-    return std::unique_ptr<Datapath>(new Handover(std::move(current), std::move(*former),
-                                                  [options] { return Datapath::uninstall(options); }));
+    return std::unique_ptr<Datapath>(
+        new Handover(std::move(current), std::move(*former),
+                     [options] { return Datapath::uninstall(options); }));
 }
 
 Result<std::unique_ptr<Datapath>> open_none(const DatapathOptions& options) {

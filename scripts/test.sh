@@ -120,7 +120,7 @@ reported_tests() {
 # needs it.
 declare -rA targets_of=(
     [release]="fsm-interceptor fsm-cni fsm relay stream probe fsm_bpf_test"
-    [debug]="fsm_common_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_api_test fsm_cni_test fsm_install_test"
+    [debug]="fsm_common_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_iptables_test fsm_api_test fsm_cni_test fsm_install_test"
 )
 declare -A build_state=()
 built() {

@@ -35,8 +35,7 @@ Result<Fd> memory_file(const char* name, std::string_view content) {
     }
     std::size_t written = 0;
     while (written < content.size()) {
-        const ssize_t count =
-            write(file.get(), content.data() + written, content.size() - written);
+        const ssize_t count = write(file.get(), content.data() + written, content.size() - written);
         if (count < 0) {
             return Error::from_errno("write to a file in memory");
         }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -44,9 +45,9 @@ Result<void> refuse_user_namespace(const Netns& netns) {
 // What the sidecar listens on for IPv6, in the calling thread's namespace.
 Result<Directions> listening_ipv6(const InterceptionPolicy& policy) {
     FSM_ASSIGN(const std::vector<ListeningSocket> sockets, listening_sockets());
-    const std::uint32_t seen = listeners_seen({policy.outbound_port4, policy.inbound_port4,
-                                               policy.outbound_port6, policy.inbound_port6},
-                                              sockets, 0);
+    const std::uint32_t seen = listeners_seen(
+        {policy.outbound_port4, policy.inbound_port4, policy.outbound_port6, policy.inbound_port6},
+        sockets, 0);
     return Directions{(seen & FSM_SEEN_OUT6) != 0, (seen & FSM_SEEN_IN6) != 0};
 }
 
@@ -82,6 +83,17 @@ Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
     return {};
 }
 
+// By cookie.
+Result<std::set<std::uint64_t>> living_namespaces(const std::string& proc) {
+    std::set<std::uint64_t> living;
+    FSM_TRY(for_each_netns(proc, [&](const Netns& netns) {
+        if (const auto cookie = netns.cookie()) {
+            living.insert(*cookie);
+        }
+    }));
+    return living;
+}
+
 }  // namespace
 
 // ---- open and uninstall ------------------------------------------------------------------------
@@ -90,10 +102,18 @@ Result<std::unique_ptr<IptablesDatapath>> IptablesDatapath::open(const DatapathO
     FSM_ASSIGN(ChosenTool chosen, choose_rule_tool());
     PodRecords records(options.run_directory);
     FSM_ASSIGN(auto known, records.load());
+    std::set<std::uint64_t> living;
+    if (!known.empty()) {
+        FSM_ASSIGN(living, living_namespaces(options.proc));
+    }
     std::unique_ptr<IptablesDatapath> datapath(
         new IptablesDatapath(options, std::move(chosen), std::move(records)));
     for (auto& [cookie, addresses] : known) {
-        datapath->pods_[cookie].addresses = std::move(addresses);
+        if (living.contains(cookie)) {
+            datapath->pods_[cookie].addresses = std::move(addresses);
+        } else {
+            FSM_TRY(datapath->records_.remove(cookie));
+        }
     }
     return datapath;
 }
@@ -126,8 +146,7 @@ Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
         return records.remove(cookie);
     };
     if (!pods.empty()) {
-        note(for_each_netns(options.proc,
-                            [&](const Netns& netns) { note(remove_from(netns)); }));
+        note(for_each_netns(options.proc, [&](const Netns& netns) { note(remove_from(netns)); }));
     }
     if (!failures.empty()) {
         return Error("remove the iptables rules: " + failures);
@@ -267,8 +286,7 @@ Result<void> IptablesDatapath::check(const Netns& netns, std::uint64_t netns_coo
                              changed);
             }
         }
-        FSM_ASSIGN(const Directions ipv6,
-                   ipv6_directions(pod->enrolment->policy, present.ipv6));
+        FSM_ASSIGN(const Directions ipv6, ipv6_directions(pod->enrolment->policy, present.ipv6));
         if (either(ipv6, pod->ipv6) != pod->ipv6) {
             return Error("the sidecar listens on IPv6, which is not intercepted yet");
         }

@@ -179,8 +179,8 @@ class Renderer {
     // What is left over is included by a list, or all of it is.
     void add_inclusion(const char* chain, const TrafficFilter& filter, InclusionRule rule,
                        const char* address, const char* ports_chain, const char* target) {
-        const bool both = filter.included_ports && filter.included_ranges &&
-                          rule == InclusionRule::every_list;
+        const bool both =
+            filter.included_ports && filter.included_ranges && rule == InclusionRule::every_list;
         if (both) {
             add_chain(ports_chain);
             add_ports(ports_chain, *filter.included_ports, target);
@@ -265,9 +265,8 @@ bool has_rule_in(const RuleSet& rules, const char* chain) {
 // Of a chain, in their order. Chains of one table may be printed in any order.
 std::vector<std::string> rules_in(const RuleSet& rules, const std::string& chain) {
     std::vector<std::string> found;
-    std::copy_if(
-        rules.rules.begin(), rules.rules.end(), std::back_inserter(found),
-        [&](const std::string& rule) { return rule.starts_with("-A " + chain + " "); });
+    std::copy_if(rules.rules.begin(), rules.rules.end(), std::back_inserter(found),
+                 [&](const std::string& rule) { return rule.starts_with("-A " + chain + " "); });
     return found;
 }
 

@@ -40,8 +40,8 @@ struct Directions {
 // Rules of the nat table in the words of iptables-save.
 struct RuleSet {
     std::vector<std::string> chains;  // of our own
-    std::vector<std::string> rules;   // "-A <chain of our own> …", those of a chain in their order
-    std::vector<std::string> jumps;   // "-A PREROUTING … -j FSM_INBOUND"
+    std::vector<std::string> rules;  // "-A <chain of our own> …", those of a chain in their order
+    std::vector<std::string> jumps;  // "-A PREROUTING … -j FSM_INBOUND"
 
     bool empty() const { return chains.empty() && rules.empty() && jumps.empty(); }
     bool operator==(const RuleSet&) const = default;

@@ -53,17 +53,14 @@ Result<void> try_rules(const RuleTool& tool, const Netns& netns, Family family) 
 constexpr const char* kAdvice =
     "Install Debian's package iptables (or what has iptables-restore and ip6tables-restore "
     "elsewhere), see that the kernel has the nat table and the owner match (modules nft_compat, "
-    "nft_nat or iptable_nat; xt_REDIRECT, xt_owner), or choose trafficInterceptionMode: ebpf";
+    "nft_nat or iptable_nat; xt_REDIRECT, xt_owner)";
 
 }  // namespace
 
 std::vector<RuleTool> RuleTool::installed() {
     std::vector<RuleTool> tools;
     // Without a kind in its name it is the system's choice, or an old one that is always "legacy".
-    for (const std::string suffix : {"-nft", "-legacy", ""}) {
-        if (suffix.empty() && !tools.empty()) {
-            break;
-        }
+    for (const std::string suffix : {"-nft", "", "-legacy"}) {
         RuleTool tool;
         tool.programs4_ = {find_program("iptables" + suffix + "-save"),
                            find_program("iptables" + suffix + "-restore")};
@@ -76,7 +73,12 @@ std::vector<RuleTool> RuleTool::installed() {
         tool.version_ = version ? version->substr(0, version->find('\n')) : "version not known";
         const bool nft = tool.version_.find("nf_tables") != std::string::npos;
         tool.name_ = suffix.empty() ? (nft ? "nft" : "legacy") : suffix.substr(1);
-        tools.push_back(std::move(tool));
+        const bool known = std::any_of(tools.begin(), tools.end(), [&](const RuleTool& other) {
+            return other.name_ == tool.name_;
+        });
+        if (!known) {
+            tools.push_back(std::move(tool));
+        }
     }
     return tools;
 }
@@ -103,8 +105,7 @@ Result<RuleSet> RuleTool::read(Family family) const {
     return own_rules(saved);
 }
 
-Result<void> RuleTool::replace(Family family, const RuleSet& present,
-                               const RuleSet& wanted) const {
+Result<void> RuleTool::replace(Family family, const RuleSet& present, const RuleSet& wanted) const {
     if (programs(family).restore.empty()) {
         return Error("ip6tables-restore (" + name_ + ") is not installed: IPv6 needs it", ENOENT);
     }
@@ -116,7 +117,7 @@ Result<void> RuleTool::replace(Family family, const RuleSet& present,
 Result<ChosenTool> choose_rule_tool() {
     std::vector<RuleTool> tools = RuleTool::installed();
     if (tools.empty()) {
-        return Error(std::string("trafficInterceptionMode iptables: neither iptables-nft-restore, "
+        return Error(std::string("neither iptables-nft-restore, "
                                  "iptables-legacy-restore nor iptables-restore is in PATH. ") +
                          kAdvice,
                      ENOENT);
@@ -128,8 +129,8 @@ Result<ChosenTool> choose_rule_tool() {
     for (const RuleTool& tool : tools) {
         const std::string what = "iptables (" + tool.name() + ")";
         const auto works = try_rules(tool, scratch, Family::ipv4);
-        capabilities.push_back({what, static_cast<bool>(works),
-                                works ? tool.version() : works.error().message()});
+        capabilities.push_back(
+            {what, static_cast<bool>(works), works ? tool.version() : works.error().message()});
         if (!works) {
             failures += works.error().message() + ". ";
         } else if (!chosen) {
@@ -137,8 +138,7 @@ Result<ChosenTool> choose_rule_tool() {
         }
     }
     if (!chosen) {
-        return Error("trafficInterceptionMode iptables: the kernel refuses the rules. " + failures +
-                     kAdvice);
+        return Error("the kernel refuses iptables rules. " + failures + kAdvice);
     }
     const auto ipv6 = try_rules(*chosen, scratch, Family::ipv6);
     capabilities.push_back({"ip6tables (" + chosen->name() + ")", static_cast<bool>(ipv6),

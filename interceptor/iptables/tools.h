@@ -17,7 +17,7 @@ namespace fsm {
 // the calling thread's network namespace.
 class RuleTool {
   public:
-    // `prefix`: "iptables-nft". Nothing when a program of it is not installed.
+    // Each kind once. One of which a program is missing is left out, but for those of ip6tables.
     static std::vector<RuleTool> installed();
 
     const std::string& name() const { return name_; }        // "nft", "legacy"

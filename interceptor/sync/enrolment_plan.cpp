@@ -25,8 +25,8 @@ void add_addresses(const NetnsView& view, PodEnrolment& enrolment) {
 void leave_out_interfaces(const std::vector<std::string>& excluded, const NetnsView& view,
                           PodEnrolment& enrolment) {
     for (const auto& interface : view.interfaces) {
-        auto& list = contains(excluded, interface) ? enrolment.excluded_interfaces
-                                                   : enrolment.interfaces;
+        auto& list =
+            contains(excluded, interface) ? enrolment.excluded_interfaces : enrolment.interfaces;
         list.push_back(interface);
     }
     for (const auto& entry : view.addresses) {

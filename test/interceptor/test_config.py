@@ -22,6 +22,7 @@ hostVarRun: /host/var/run
 profile: istio
 profilesDirectory: /nonexistent
 podSource: {directory: /etc/fsm/pods}
+trafficInterceptionMode: iptables
 inbound: tc
 acceleration: "off"
 outboundPortExclusionList: [5432, 6379]
@@ -50,6 +51,7 @@ cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excl
     ("maxPods: 0\n", [":1:", "maxPods"]),
     ("maxPods: 99999999999\n", ["maxPods"]),
     ("\n\ninbound: iptables\n", [":3:", "inbound", "sk_lookup"]),
+    ("\ntrafficInterceptionMode: xdp\n", [":2:", "trafficInterceptionMode", "iptables", "none"]),
     ("acceleration: yes\n", ["acceleration", "sidecar"]),
     ("podSource: /etc\n", ["podSource"]),
     ("podSource:\n  file: /etc\n", [":2:", "podSource.file"]),

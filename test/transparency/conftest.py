@@ -78,12 +78,28 @@ def baseline(observations):
     return Baseline(observations)
 
 
-@pytest.fixture(scope="session")
-def interceptor():
+def on_this_machine(**settings):
     """The pods are in the machine's own cgroup tree: no cgroup of their own."""
     machine = types.SimpleNamespace(place=Place("/proc/self/ns/net", cgroup2_root()),
                                     pod_cgroup=cgroup2_root())
-    ours = Interceptor(machine)
+    return Interceptor(machine, **settings)
+
+
+@pytest.fixture(scope="session")
+def interceptor():
+    ours = on_this_machine()
+    try:
+        yield ours.start()
+    finally:
+        ours.remove()
+
+
+@pytest.fixture
+def iptables_interceptor(tmp_path):
+    """The baseline redirects IPv6 from the beginning, whether or not a sidecar listens on it."""
+    text = (programs.REPOSITORY / "profiles/fsm.yaml").read_text()
+    (tmp_path / "fsm.yaml").write_text(text.replace("ipv6: when_listening", "ipv6: always"))
+    ours = on_this_machine(trafficInterceptionMode="iptables", profilesDirectory=str(tmp_path))
     try:
         yield ours.start()
     finally:

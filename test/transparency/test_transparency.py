@@ -32,6 +32,13 @@ def test_iptables_is_like_iptables(baseline, observations):
                  "iptables", "none")
 
 
+def test_mode_iptables_is_like_the_meshes_rules(baseline, iptables_interceptor, observations):
+    observed = observe_into(observations / "mode-iptables",
+                            Interceptor(iptables_interceptor, "auto", "auto"), "tpo")
+    verdict = judge(baseline, observed, [], "iptables", "none")
+    assert verdict.good, complaints(verdict)
+
+
 @pytest.mark.parametrize("scope", ["off", "sidecar", "full"])
 @pytest.mark.parametrize("inbound", ["sk_lookup", "tc"])
 def test_we_are_like_iptables(baseline, interceptor, observations, inbound, scope):

@@ -208,6 +208,13 @@ TEST_F(IptablesTest, AnotherProcessKnowsThePodAndWithdrawsIt) {
     EXPECT_TRUE(rules().empty());
 }
 
+TEST_F(IptablesTest, ARecordOfANamespaceThatIsGoneIsDropped) {
+    ASSERT_TRUE(PodRecords(directory_.path()).save(1, {}));
+    EXPECT_TRUE(*IptablesDatapath::has_left_rules(options_));
+    EXPECT_TRUE(open()->pods()->empty());
+    EXPECT_FALSE(*IptablesDatapath::has_left_rules(options_));
+}
+
 TEST_F(IptablesTest, WithdrawNeedsNoNamespace) {
     const auto datapath = open();
     expect_done(datapath->enrol(netns(), enrolment()));
@@ -296,8 +303,7 @@ TEST_F(IptablesTest, WithoutIptablesItSaysWhatToInstall) {
 TEST_F(IptablesTest, ItSaysWhatWorks) {
     const auto datapath = open();
     ASSERT_FALSE(datapath->capabilities().empty());
-    EXPECT_TRUE(datapath->capabilities().front().works)
-        << datapath->capabilities().front().detail;
+    EXPECT_TRUE(datapath->capabilities().front().works) << datapath->capabilities().front().detail;
     EXPECT_NE(datapath->automatic_acceleration_reason().find("iptables"), std::string::npos);
     EXPECT_TRUE(datapath->maps()->empty());
     EXPECT_TRUE(datapath->programs()->empty());

@@ -59,10 +59,8 @@ class Profile : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Profile, IsWrittenAsItsMeshWritesIt) {
     const PodEnrolment enrolment = enrolment_of(GetParam());
-    EXPECT_EQ(text_of(render_rules(enrolment, Family::ipv4, kBoth)),
-              golden(GetParam() + ".ipv4"));
-    EXPECT_EQ(text_of(render_rules(enrolment, Family::ipv6, kBoth)),
-              golden(GetParam() + ".ipv6"));
+    EXPECT_EQ(text_of(render_rules(enrolment, Family::ipv4, kBoth)), golden(GetParam() + ".ipv4"));
+    EXPECT_EQ(text_of(render_rules(enrolment, Family::ipv6, kBoth)), golden(GetParam() + ".ipv6"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, Profile,
@@ -77,9 +75,10 @@ TEST(Rules, ExclusionComesBeforeInclusion) {
 
     const Rules rules = rules_in(render_rules(enrolment, Family::ipv4, kBoth), "FSM_OUTPUT");
 
-    EXPECT_EQ(Rules(rules.end() - 4, rules.end()),
-              Rules({"-d 10.0.0.0/8 -j RETURN", "-p tcp --dport 8081 -j RETURN",
-                     "-p tcp --dport 8080 -j FSM_REDIRECT", "-p tcp --dport 8081 -j FSM_REDIRECT"}));
+    EXPECT_EQ(
+        Rules(rules.end() - 4, rules.end()),
+        Rules({"-d 10.0.0.0/8 -j RETURN", "-p tcp --dport 8081 -j RETURN",
+               "-p tcp --dport 8080 -j FSM_REDIRECT", "-p tcp --dport 8081 -j FSM_REDIRECT"}));
 }
 
 TEST(Rules, ListsOfPortsAndRangesMustBothMatchOrEither) {
@@ -190,9 +189,8 @@ TEST(SavedRules, OursAreToldFromOthers) {
     const RuleSet rules = own_rules(kSaved);
     EXPECT_EQ(rules.chains, Rules({"FSM_INBOUND"}));
     EXPECT_EQ(rules.rules, Rules({"-A FSM_INBOUND -p tcp -m tcp --dport 22 -j RETURN"}));
-    EXPECT_EQ(rules.jumps,
-              Rules({"-A PREROUTING -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j "
-                     "FSM_INBOUND"}));
+    EXPECT_EQ(rules.jumps, Rules({"-A PREROUTING -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j "
+                                  "FSM_INBOUND"}));
     EXPECT_TRUE(own_rules("").empty());
 }
 
