@@ -214,7 +214,10 @@ Result<IptablesDatapath::Pod> IptablesDatapath::program(const PodEnrolment& enro
     FSM_TRY(replace_both(before, wanted));
     // Of an earlier run with the other kind of iptables: both kinds would be asked.
     FSM_TRY(remove_with_all(chosen_.others));
-    FSM_ASSIGN(pod.rules, read_both());
+    FSM_ASSIGN(pod.rules.ipv4, chosen_.tool.read(Family::ipv4));
+    if (!before.ipv6.empty() || !wanted.ipv6.empty()) {
+        FSM_ASSIGN(pod.rules.ipv6, chosen_.tool.read(Family::ipv6));
+    }
     return pod;
 }
 

@@ -147,6 +147,22 @@ def test_no_bpf_is_loaded_and_the_status_says_what_works(running):
     assert mesh.interceptor.counters()["iptables_applied"] >= 2
 
 
+def test_kernel_without_bpf_and_cookies_will_do(make_mesh, monkeypatch, tmp_path):
+    wrapper = tmp_path / "fsm-interceptor"
+    wrapper.write_text(f"#!/bin/sh\nexec {programs.REPOSITORY}/test/harness/old_kernel.py "
+                       f"{programs.INTERCEPTOR} \"$@\"\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(programs, "INTERCEPTOR", wrapper)
+    mesh = make_mesh("iptables")
+    client, server = mesh.pair(8080)
+    expect_interception(client, server)
+    assert server.state()["netnsCookie"] >= 1 << 63
+    mesh.interceptor.restart()
+    mesh.interceptor.cni.check(server.pod)
+    server.withdraw()
+    expect_rules(server, expected=False)
+
+
 def test_rules_stay_while_the_interceptor_is_away_and_annotations_are_made_up_for(running):
     mesh, client, server = running
     before = saved(server.pod, OURS)
