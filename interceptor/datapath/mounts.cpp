@@ -200,6 +200,16 @@ Result<void> ensure_bpffs(const std::string& path, const std::string& run_direct
     return mount_at("bpf", path);
 }
 
+Result<void> require_bpffs(const std::string& path) {
+    FSM_ASSIGN(const bool mounted, is_bpffs(path));
+    if (!mounted) {
+        return Error("the node has no bpffs at " + path +
+                     ", and one that a container mounts would go away with it: mount it on the "
+                     "node (mount -t bpf bpf /sys/fs/bpf), as systemd does at boot");
+    }
+    return {};
+}
+
 Result<void> remove_own_mounts(const std::string& bpffs, const std::string& run_directory) {
     FSM_TRY(remove_own_cgroup2(run_directory));
     return remove_own_bpffs(bpffs, run_directory);

@@ -218,12 +218,18 @@ Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, con
     return std::unique_ptr<Datapath>(std::move(datapath));
 }
 
+// The host's processes are somewhere else than ours only in a container.
+Result<void> prepare_bpffs(const DatapathOptions& options) {
+    return options.proc == "/proc" ? ensure_bpffs(options.bpffs, options.run_directory)
+                                   : require_bpffs(options.bpffs);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Datapath>> Datapath::open(const DatapathOptions& options) {
     FSM_TRY(check_name(options.name));
     FSM_ASSIGN(DatapathLock lock, DatapathLock::acquire(options.run_directory, options.name));
-    FSM_TRY(ensure_bpffs(options.bpffs, options.run_directory));
+    FSM_TRY(prepare_bpffs(options));
     const PinTree tree(options.bpffs, options.name);
     FSM_ASSIGN(const std::vector<std::string> pins_before, list_directory(tree.root()));
     auto datapath = open_below(options, tree, std::move(lock));

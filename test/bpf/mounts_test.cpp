@@ -1,6 +1,10 @@
 #include "interceptor/datapath/mounts.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
 
 namespace fsm::test {
 namespace {
@@ -24,6 +28,16 @@ TEST(Mountinfo, ResolvesEscapesInPaths) {
 
 TEST(Mountinfo, LeavesOutLinesThatAreCutShort) {
     EXPECT_TRUE(parse_mountinfo("1 2 0:1 / /a rw\n\n1 2\n1 2 0:1 / /a rw -\n").empty());
+}
+
+TEST(Bpffs, OfTheNodeIsNotMadeByAContainer) {
+    std::string folder = "/tmp/fsm-no-bpffs-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    const auto answer = require_bpffs(folder);
+    ASSERT_FALSE(answer);
+    EXPECT_NE(answer.error().message().find("mount it on the node"), std::string::npos);
+    EXPECT_FALSE(require_bpffs(folder + "/nowhere"));
+    EXPECT_EQ(rmdir(folder.c_str()), 0);
 }
 
 }  // namespace
