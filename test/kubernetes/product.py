@@ -91,7 +91,10 @@ class Product:
 
     def ask(self, node, route):
         done = self._cluster.in_node(node, "curl", "--silent", "--fail", "--max-time", "10",
-                                     "--unix-socket", SOCKET, f"http://localhost/v1/{route}")
+                                     "--unix-socket", SOCKET, f"http://localhost/v1/{route}",
+                                     check=False)
+        if done.returncode != 0:
+            raise OSError(f"the interceptor of {node} does not answer: curl {done.returncode}")
         return json.loads(done.stdout)
 
     def pods(self, node):

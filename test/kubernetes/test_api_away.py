@@ -5,12 +5,33 @@ import time
 from applications import CURL, OWN_SOURCE, PORT, answer_of, client, request, url
 from conftest import CONTROL
 from harness.wait import eventually
+from product import NAMESPACE
 
 AWAY = 8  # seconds
+CAUSED = r"(cannot connect|the connection broke)"
+
+
+def test_interceptor_that_starts_without_it(cluster, product):
+    """The node's pods keep their data path, and their mesh, whatever the interceptor knows."""
+    product.expect(CAUSED)
+    client_app = cluster.container("client")
+    server = cluster.addresses("server")[0]
+    interceptor = cluster.container(product.pod_on(CONTROL), "interceptor", namespace=NAMESPACE)
+    before = product.ask(CONTROL, "status")["pid"]
+    cluster.kill_daemon(CONTROL, "kube-apiserver")
+    try:
+        interceptor.kill()
+        eventually(lambda: product.ask(CONTROL, "status")["pid"] != before, timeout=40)
+        assert product.enrolled(CONTROL, "client")
+        assert answer_of(client_app.execute(*CURL, url(server, PORT))).seen == OWN_SOURCE
+    finally:
+        cluster.repair()
+    product.wait_rolled_out()
+    assert request(cluster, "client", "server").seen == OWN_SOURCE
 
 
 def test_existing_pods_go_on(cluster, product, pods):
-    product.expect(r"watch .*: (cannot connect|the connection broke)")
+    product.expect(CAUSED)
     container = cluster.container("client")
     server = cluster.addresses("server")[0]
     cluster.kill_daemon(CONTROL, "kube-apiserver")

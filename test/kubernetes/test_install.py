@@ -5,12 +5,14 @@ import json
 import pytest
 
 from applications import OWN_SOURCE, SERVICE_PORT, came_through, request
+from cluster import HOME
 from conftest import CONTROL
 from harness.wait import eventually
 from product import CONFLIST, DAEMONSET, NAMESPACE, PINS, PLUGIN
 
 
-def test_without_it_requests_go_past_the_sidecars(cluster, veterans):  # pylint: disable=unused-argument
+# pylint: disable-next=unused-argument
+def test_without_it_requests_go_past_the_sidecars(cluster, veterans):
     """So that what the later tests see is the interceptor's doing."""
     seen = eventually(lambda: request(cluster, "client", "server").seen)
     assert seen == cluster.addresses("client")[0]
@@ -21,7 +23,18 @@ def test_daemonset_is_ready(cluster, product):  # pylint: disable=unused-argumen
     assert status["numberReady"] == status["desiredNumberScheduled"] == len(cluster.nodes)
 
 
-def test_plugin_is_the_last_of_the_chain(cluster, product, conflists_before):  # pylint: disable=unused-argument
+def test_mesh_is_listed(product):
+    listing = product.fsm("mesh", "list").stdout.splitlines()
+    assert listing[1].split()[:2] == ["fsm", NAMESPACE] and "ebpf" in listing[1], listing
+    assert listing[1].endswith("1/1")
+
+
+def test_helm_test_passes(cluster, product):  # pylint: disable=unused-argument
+    cluster.run(HOME / "bin/helm", "test", "fsm", "--namespace", NAMESPACE, "--timeout", "60s")
+
+
+# pylint: disable-next=unused-argument
+def test_plugin_is_the_last_of_the_chain(cluster, product, conflists_before):
     before = json.loads(conflists_before[CONTROL])
     after = json.loads(cluster.node_file(CONTROL, CONFLIST).read_text())
     assert after["plugins"][:-1] == before["plugins"]
