@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "interceptor/kubernetes/pod_json.h"
@@ -14,11 +15,16 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kObjectLimit = std::size_t{4} << 20;
+constexpr std::chrono::milliseconds kAskAgain{250};
 
 enum class Sight : std::uint8_t { unknown, there, going };
 
 Sight sight_of(const json& object) {
     return metadata_text(object, "deletionTimestamp").empty() ? Sight::there : Sight::going;
+}
+
+bool is_refusal(int status) {
+    return status == 401 || status == 403;
 }
 
 CollectionSettings collection_of(const RemovalWatchOptions& options) {
@@ -58,6 +64,8 @@ class RemovalWatch::Implementation final : public CollectionHandler {
         const std::lock_guard guard(mutex_);
         return seen_;
     }
+    Result<ApiAnswer> ask_once();
+    Result<ApiAnswer> ask();
     bool judge_refusal(int status) const;
 
     const RemovalWatchOptions options_;
@@ -69,17 +77,31 @@ class RemovalWatch::Implementation final : public CollectionHandler {
     CollectionWatch watch_;  // last: it calls the others
 };
 
+Result<ApiAnswer> RemovalWatch::Implementation::ask_once() {
+    return asking_.get("/apis/apps/v1/namespaces/" + encoded(options_.name_space) + "/daemonsets/" +
+                           encoded(options_.daemon_set),
+                       kObjectLimit, {options_.ask_time, options_.ask_time});
+}
+
+Result<ApiAnswer> RemovalWatch::Implementation::ask() {
+    const auto until = std::chrono::steady_clock::now() + options_.refusal_time;
+    auto answer = ask_once();
+    while (answer && is_refusal(answer->status) && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(kAskAgain);
+        answer = ask_once();
+    }
+    return answer;
+}
+
 bool RemovalWatch::Implementation::being_removed() {
-    const auto answer = asking_.get("/apis/apps/v1/namespaces/" + encoded(options_.name_space) +
-                                        "/daemonsets/" + encoded(options_.daemon_set),
-                                    kObjectLimit, {options_.ask_time, options_.ask_time});
+    const auto answer = ask();
     if (!answer) {
         return seen() == Sight::going;
     }
     if (answer->says_not_found()) {
         return true;
     }
-    if (answer->status == 401 || answer->status == 403) {
+    if (is_refusal(answer->status)) {
         return judge_refusal(answer->status);
     }
     const auto object = answer->status == 200 ? parse_api_json(answer->body, JsonForm::object)

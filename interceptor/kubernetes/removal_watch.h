@@ -21,6 +21,9 @@ struct RemovalWatchOptions {
     std::string name_space;
     std::string daemon_set;
     std::chrono::milliseconds ask_time{3000};
+    // How long 401 or 403 must last to be believed: an API server that has just started refuses
+    // everybody until it has loaded the rights.
+    std::chrono::milliseconds refusal_time{5000};
     CollectionSettings collection;  // its path, selector and name are set here
 };
 
@@ -33,7 +36,7 @@ class RemovalWatch {
     RemovalWatch(const RemovalWatch&) = delete;
     RemovalWatch& operator=(const RemovalWatch&) = delete;
 
-    // Takes a few seconds at most.
+    // Takes a few seconds at most, some more when the API refuses to answer.
     bool being_removed();
 
     CollectionState state() const;

@@ -20,6 +20,7 @@ class RemovalWatchTest : public ApiTest {
         options_.name_space = "fsm-system";
         options_.daemon_set = "fsm-interceptor";
         options_.ask_time = 500ms;
+        options_.refusal_time = 100ms;
         options_.collection.backoff = {.first = 10ms, .longest = 50ms};
         server_.put(kDaemonSets, daemon_set());
     }
@@ -116,6 +117,19 @@ TEST_F(RemovalWatchTest, RightsThatWentWithEverythingElseAreARemoval) {
         removal_.reset();
         server_.always(nullptr, {});
     }
+}
+
+// An API server that has just started does not know the rights yet.
+TEST_F(RemovalWatchTest, ARefusalThatPassesIsNoRemoval) {
+    options_.refusal_time = 10s;
+    open();
+    const auto until = std::chrono::steady_clock::now() + 400ms;
+    server_.always(
+        [until](const ReceivedRequest&) { return std::chrono::steady_clock::now() < until; },
+        [](Exchange& exchange) { exchange.refuse(403, "Forbidden", "no"); });
+    server_.end_watches();
+    ASSERT_TRUE(soon([&] { return !removal_->state().connected; }));
+    EXPECT_FALSE(removal_->being_removed());
 }
 
 TEST_F(RemovalWatchTest, RightsThatThisPodAloneLostAreNone) {
