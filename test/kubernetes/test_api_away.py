@@ -8,7 +8,8 @@ from harness.wait import eventually
 from product import NAMESPACE
 
 AWAY = 8  # seconds
-CAUSED = r"(cannot connect|the connection broke)"
+# A server that has just started knows nobody's rights yet, and answers 403.
+CAUSED = r"(cannot connect|the connection broke|answers 403)"
 
 
 def test_interceptor_that_starts_without_it(cluster, product):
