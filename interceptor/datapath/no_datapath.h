@@ -37,7 +37,7 @@ class NoDatapath : public Datapath {
     const std::string& automatic_acceleration_reason() const override { return reason_; }
 
   private:
-    const std::vector<KernelCapability> capabilities_;
+    const std::vector<KernelCapability> capabilities_{};
     const std::string reason_ = "trafficInterceptionMode is none";
 };
 
