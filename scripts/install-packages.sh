@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian's packages. Quiet, and a matter of milliseconds when nothing is.
 #
-#   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes; without one:
-#                                            all but kubernetes, which the suite of that name installs
+#   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes debian-kernel;
+#                                            without one: all but the last two, which the suites of
+#                                            those names install
 #   scripts/install-packages.sh --list       prints the packages, one a line, and installs nothing
 set -euo pipefail
 
@@ -25,6 +26,11 @@ readonly kubernetes_packages=(
     containerd runc containernetworking-plugins busybox gcc libc6-dev openssl
     iptables conntrack iproute2 procps util-linux
 )
+# The emulated machine with Debian's kernel, and what is put into it.
+readonly debian_kernel_packages=(
+    qemu-system-x86 cpio kmod busybox bash dash iproute2 bpftool iptables conntrack procps util-linux
+    curl haproxy python3-pytest python3-yaml
+)
 
 # image_contents: what of Debian's own is copied into the image.
 readonly image_contents=(iptables binutils)
@@ -43,8 +49,9 @@ packages_of() {
         image) printf '%s\n' "${image_packages[@]}" ;;
         image-contents) printf '%s\n' "${image_contents[@]}" ;;
         kubernetes) printf '%s\n' "${kubernetes_packages[@]}" ;;
+        debian-kernel) printf '%s\n' "${debian_kernel_packages[@]}" ;;
         *) die "no group of packages is called '$1'; there are:" \
-            "build run test image image-contents kubernetes" ;;
+            "build run test image image-contents kubernetes debian-kernel" ;;
     esac
 }
 

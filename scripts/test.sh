@@ -2,7 +2,7 @@
 # Runs the tests: all of them, or the suites that are named. Builds what they need.
 #
 #   scripts/test.sh [SUITE…]
-#   scripts/test.sh --list      what there is
+#   scripts/test.sh --list      what there is, with the suites that run only when they are named
 #
 # The last line says `N passed, N failed`, with `, N skipped` when a test was skipped; the exit status
 # is 0 only if nothing failed. What is left on the machine after the tests counts as a failure.
@@ -16,6 +16,8 @@ source "$(dirname "$0")/lib/leaks.sh"
 source "$(dirname "$0")/lib/helm.sh"
 
 readonly suites=(lint unit bpf cni cli chart interceptor netns transparency e2e demo)
+# Takes ten minutes of both processors of a small machine, and is the same wherever it runs.
+readonly named_only=(debian-kernel)
 declare -rA about=(
     [lint]="shellcheck, clang-format and clang-tidy over the sources"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
@@ -29,6 +31,7 @@ declare -rA about=(
     [e2e]="pods started by podman through the real CNI chain"
     [demo]="scripts/demo.sh, in less than three minutes"
     [kubernetes]="what an operator installs, in a real cluster of two nodes on this machine"
+    [debian-kernel]="on request: bpf and a part of netns on Debian's own kernel, in an emulated machine"
 )
 # A suite that hangs is a failure too.
 readonly suite_limit=1500
@@ -41,14 +44,14 @@ passed=0 failed=0 skipped=0
 main() {
     local chosen=("$@") suite
     if [[ ${1:-} == --list ]]; then
-        for suite in "${suites[@]}"; do
+        for suite in "${suites[@]}" "${named_only[@]}"; do
             printf '%-14s %s\n' "$suite" "${about[$suite]}"
         done
         return
     fi
     [[ $# -gt 0 ]] || chosen=("${suites[@]}")
     for suite in "${chosen[@]}"; do
-        [[ -n ${about[$suite]:-} ]] || die "there is no suite '$suite'; there are: ${suites[*]}"
+        [[ -n ${about[$suite]:-} ]] || die "there is no suite '$suite'; there are: ${suites[*]} ${named_only[*]}"
     done
 
     need_root
@@ -101,10 +104,16 @@ show_failure() {
 # reported_tests SUITE REPORT COMMAND…: a runner that writes a JUnit report. One that fails without a
 # failed test in its report (it crashed, or found nothing to run) is a failure by itself.
 reported_tests() {
-    local suite=$1 report=$2 log=$logs/$1.log status=0 counted=(0 0 0)
+    local suite=$1 report=$2 log=$logs/$1.log status=0
     shift 2
     rm -f "$report"
     timeout --signal=INT --kill-after=60 "$suite_limit" "$@" >"$log" 2>&1 </dev/null || status=$?
+    count_report "$suite" "$report" "$status" "$log"
+}
+
+# count_report SUITE REPORT STATUS LOG: what a runner that ended with STATUS has written.
+count_report() {
+    local suite=$1 report=$2 status=$3 log=$4 counted=(0 0 0)
     [[ ! -s $report ]] ||
         read -r -a counted < <("$python" "$repository/scripts/lib/junit_counts.py" "$report")
     if [[ ${counted[1]} -eq 0 && ($status -ne 0 || ${counted[0]} -eq 0) ]]; then
@@ -210,6 +219,17 @@ suite_kubernetes() {
             show_failure kubernetes "$logs/kubernetes-build.log"
             ;;
     esac
+}
+
+suite_debian-kernel() {
+    local part status=0 log=$logs/debian-kernel.log reports=$repository/build/debian-kernel
+    built release || return 0
+    "$repository/scripts/install-packages.sh" debian-kernel
+    rm -f "$reports"/{bpf,netns}.xml
+    "$repository/test/debian-kernel/run.sh" >"$log" 2>&1 </dev/null || status=$?
+    for part in bpf netns; do
+        count_report "debian-kernel, $part" "$reports/$part.xml" "$status" "$log"
+    done
 }
 
 # skip_suite REASON: a whole suite counts as one skipped test.
