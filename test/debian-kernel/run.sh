@@ -22,7 +22,7 @@ readonly time_limit=1500
 readonly default_tests="test_requests or test_policy or test_sidecar_down or test_tc_flows"
 
 # Debian's kernel has these as modules. In this order, dependencies included.
-readonly modules=(veth bridge dummy sch_ingress cls_bpf tcp_diag inet_diag tls
+readonly modules=(veth bridge dummy sch_ingress cls_bpf cls_u32 tcp_diag inet_diag tls
     iptable_nat ip6table_nat xt_REDIRECT xt_owner)
 # Programs that the tests call, beside busybox.
 readonly programs=(/bin/bash /bin/dash /sbin/ip /sbin/tc /sbin/bpftool /bin/ss /usr/bin/nsenter
@@ -32,7 +32,7 @@ readonly programs=(/bin/bash /bin/dash /sbin/ip /sbin/tc /sbin/bpftool /bin/ss /
 main() {
     local tests=${1:-$default_tests}
     rm -rf "$root"
-    mkdir -p "$work" "$root"/{bin,dev,etc,lib64,mods,proc,root,run,sys,tmp,usr/bin,usr/sbin,var}
+    mkdir -p "$work" "$root"/{bin,dev,etc,lib64,mods,proc,root,run,sys,tmp,usr/bin,usr/lib,usr/sbin,var}
     fetch_kernel
     add_modules
     add_programs
