@@ -45,6 +45,7 @@ json to_json(const AttachmentState& state) {
         {"network", attachment.network},
         {"netns", attachment.netns_path},
         {"netnsCookie", attachment.netns_cookie},
+        {"foundRunning", attachment.found_running},
         {"state", to_string(state.membership)},
         {"reason", state.reason},
         {"problems", state.problems},

@@ -33,6 +33,7 @@ std::string to_json(const Attachment& attachment) {
         {"podNamespace", attachment.pod.pod_namespace},
         {"podName", attachment.pod.name},
         {"podUID", attachment.pod_uid},
+        {"foundRunning", attachment.found_running},
     };
     // Names come from outside: bytes that are no UTF-8 must not throw.
     return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
@@ -53,6 +54,7 @@ Result<Attachment> from_json(const std::string& text) {
         attachment.pod = {document.at("podNamespace").get<std::string>(),
                           document.at("podName").get<std::string>()};
         attachment.pod_uid = document.at("podUID").get<std::string>();
+        attachment.found_running = document.value("foundRunning", false);
         return attachment;
     } catch (const nlohmann::json::exception& failure) {
         return Error(failure.what());

@@ -25,6 +25,8 @@ struct Attachment {
     // that is no pod.
     PodName pod;
     std::string pod_uid;
+    // Not the runtime told of it: it was found. The key may be one of ours.
+    bool found_running = false;
 };
 
 // Threads: each function may be called from any thread; two calls for one key must not overlap.

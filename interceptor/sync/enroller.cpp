@@ -1,7 +1,6 @@
 #include "interceptor/sync/enroller.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <set>
@@ -15,14 +14,6 @@ namespace {
 
 CniError environment_error(const std::string& message, const std::string& details) {
     return CniError(CniErrorCode::invalid_environment, message, details);
-}
-
-std::optional<NetnsIdentity> identity_at(const std::string& path) {
-    struct stat info {};
-    if (stat(path.c_str(), &info) != 0) {
-        return std::nullopt;
-    }
-    return NetnsIdentity{info.st_dev, info.st_ino};
 }
 
 // Different keys can name one file: {"a", "b-c"} and {"a-b", "c"}.
@@ -45,7 +36,7 @@ Result<std::unique_ptr<Enroller>> Enroller::open(EnrollerOptions options, MeshPr
     FSM_ASSIGN(auto boot_id, current_boot_id());
     FSM_ASSIGN(const auto own, Netns::current());
     std::vector<NetnsIdentity> host_netns = {own.identity()};
-    if (const auto host = identity_at(options.host_paths.proc + "/1/ns/net")) {
+    if (const auto host = netns_identity_at(options.host_paths.proc + "/1/ns/net")) {
         host_netns.push_back(*host);
     }
     return std::unique_ptr<Enroller>(new Enroller(std::move(options), std::move(profile), source,
@@ -83,7 +74,8 @@ Result<Netns> Enroller::open_pod_netns(const std::string& path) const {
 }
 
 bool Enroller::is_alive(const Attachment& attachment) const {
-    return attachment.boot_id == boot_id_ && identity_at(attachment.netns_path) == attachment.netns;
+    return attachment.boot_id == boot_id_ &&
+           netns_identity_at(attachment.netns_path) == attachment.netns;
 }
 
 std::optional<Netns> Enroller::open_if_same(const Attachment& attachment) const {
@@ -266,6 +258,7 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
     }
     report_new_problems(state, {});
     table_.put(state);
+    take_over_found(state.attachment);
     return {};
 }
 
@@ -288,17 +281,35 @@ CniOutcome Enroller::remove(const CniRequest& request) {
 }
 
 CniOutcome Enroller::remove_locked(const CniRequest& request) {
-    const auto state = table_.find(request.key);
+    const auto state = find_attachment(request);
     if (!state) {
         return remove_unknown(request);
     }
-    const auto netns = open_if_same(state->attachment);
-    if (auto gone = forget(*state, netns ? &*netns : nullptr); !gone) {
+    const AttachmentKey& key = state->attachment.key;
+    if (key.container_id == request.key.container_id) {
+        return remove_state(*state, request);
+    }
+    // The key is one of ours, which no request of the runtime locks before another one.
+    const auto lock = container_locks_.lock(key.container_id);
+    const auto now = table_.find(key);
+    return now ? remove_state(*now, request) : CniOutcome();
+}
+
+CniOutcome Enroller::remove_state(const AttachmentState& state, const CniRequest& request) {
+    auto netns = open_if_same(state.attachment);
+    if (!netns && !request.netns.empty()) {
+        // The path by which a pod was found is not always the one that lasts.
+        auto given = open_pod_netns(options_.host_paths.translate(request.netns));
+        if (given && given->identity() == state.attachment.netns) {
+            netns = std::move(*given);
+        }
+    }
+    if (auto gone = forget(state, netns ? &*netns : nullptr); !gone) {
         return CniError(CniErrorCode::withdrawal_failed,
                         "cannot remove the attachment " + request.key.to_string(),
                         gone.error().message());
     }
-    spdlog::info("pod={} container={} interface={} removed", state->attachment.pod.to_string(),
+    spdlog::info("pod={} container={} interface={} removed", state.attachment.pod.to_string(),
                  request.key.container_id, request.key.ifname);
     return {};
 }
@@ -377,7 +388,7 @@ CniOutcome Enroller::check(const CniRequest& request) {
         return valid;
     }
     const auto lock = container_locks_.lock(request.key.container_id);
-    const auto state = table_.find(request.key);
+    const auto state = find_attachment(request);
     if (!state) {
         return check_unknown(request);
     }
@@ -418,7 +429,8 @@ CniOutcome Enroller::check_unknown(const CniRequest& request) const {
         return CniError(CniErrorCode::not_enrolled,
                         "pod " + name_of(args.pod) + " is in the mesh, but not intercepted",
                         "the attachment " + request.key.to_string() +
-                            " was made without the interceptor; restart the pod");
+                            " was made without the interceptor; it is found and enrolled as soon "
+                            "as a process of the pod runs");
     }
     return {};
 }

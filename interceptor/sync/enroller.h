@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@
 #include "interceptor/sync/host_paths.h"
 #include "interceptor/sync/pod_lookup.h"
 #include "interceptor/sync/problem_log.h"
+#include "interceptor/sync/running_pods.h"
+#include "interceptor/sync/search_pace.h"
 
 namespace fsm {
 
@@ -82,6 +85,9 @@ class Enroller {
     // After a change of one pod in the source.
     void reconcile_pod(const PodName& name);
     void consume_deletion_notes();
+    // Enrols the source's pods that run on this node without an attachment. Cheap when there is
+    // none; otherwise it paces itself. From one thread at a time.
+    void enrol_running();
 
     std::vector<AttachmentState> attachments() const { return table_.all(); }
     // Of the interceptor and the pod source; those of pods are in attachments().
@@ -106,6 +112,16 @@ class Enroller {
     std::optional<Netns> open_if_same(const Attachment& attachment) const;
     bool is_alive(const Attachment& attachment) const;
 
+    // By the uid that the kubelet uses in cgroup paths.
+    std::map<std::string, Pod> pods_without_attachment() const;
+    void enrol_found(const Pod& pod, const RunningPod& place);
+    // By the request's key, or one that was found running and fits.
+    std::optional<AttachmentState> find_attachment(const CniRequest& request) const;
+    // An ADD of a namespace that had been found: one attachment remains, the runtime's.
+    void take_over_found(const Attachment& attached);
+    // The process by which the namespace was found may end before the pod does.
+    bool find_again(AttachmentState& state);
+
     // The rest is called with the container's lock held.
     CniOutcome create_locked(Candidate& candidate);
     CniOutcome look_up(const Candidate& candidate, FoundPod& found) const;
@@ -113,6 +129,7 @@ class Enroller {
     CniOutcome undo(const AttachmentState& state, const Netns& netns,
                     const std::optional<AttachmentState>& previous, CniOutcome outcome);
     CniOutcome remove_locked(const CniRequest& request);
+    CniOutcome remove_state(const AttachmentState& state, const CniRequest& request);
     CniOutcome remove_unknown(const CniRequest& request);
     CniOutcome check_unknown(const CniRequest& request) const;
     Result<void> forget(const AttachmentState& state, const Netns* netns);
@@ -138,6 +155,7 @@ class Enroller {
     EnrolmentKeeper keeper_;
     KeyedMutex<std::string> container_locks_;
     ProblemLog problems_;
+    SearchPace search_pace_;
     PodNotifier* notifier_ = nullptr;
     std::atomic<bool> interrupted_ = false;
 };

@@ -49,6 +49,7 @@ Result<void> Enroller::restore() {
     // Before pods are enrolled again: the notes are about pods that went meanwhile.
     consume_deletion_notes();
     reconcile(ReconcileDepth::everything);
+    enrol_running();
     for (const auto& pod : held) {
         const bool known = table_.has_other({}, [&](const AttachmentState& state) {
             return state.attachment.netns_cookie == pod.netns_cookie;
@@ -113,7 +114,7 @@ void Enroller::reconcile_one(const AttachmentKey& key, ReconcileDepth depth) {
     if (!state) {
         return;
     }
-    if (!is_alive(state->attachment)) {
+    if (!is_alive(state->attachment) && !find_again(*state)) {
         spdlog::info("pod={} container={} lost its network namespace {}: withdrawn",
                      state->attachment.pod.to_string(), key.container_id,
                      state->attachment.netns_path);

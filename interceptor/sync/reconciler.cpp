@@ -35,6 +35,7 @@ void Reconciler::pass() {
     enroller_.consume_deletion_notes();
     enroller_.reconcile(passes_ % timing_.thorough_every == 0 ? ReconcileDepth::everything
                                                               : ReconcileDepth::settings);
+    enroller_.enrol_running();
     last_pass_ = Clock::now();
 }
 
@@ -52,6 +53,9 @@ void Reconciler::loop() {
         }
         for (const auto& name : changed) {
             enroller_.reconcile_pod(name);
+        }
+        if (!changed.empty()) {
+            enroller_.enrol_running();
         }
         if (Clock::now() >= next_pass) {
             pass();

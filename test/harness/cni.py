@@ -30,9 +30,9 @@ class Cni:
         """Returns (the result, seconds)."""
         return self._call("ADD", pod, pod.netns.path, with_result=True)
 
-    def delete(self, pod):
+    def delete(self, pod, container_id=None):
         return self._call("DEL", pod, pod.netns.path if pod.netns.exists else "",
-                          with_result=True)
+                          with_result=True, container_id=container_id)
 
     def check(self, pod):
         return self._call("CHECK", pod, pod.netns.path, with_result=True)
@@ -54,8 +54,10 @@ class Cni:
         }
         return environment, json.dumps(configuration)
 
-    def _call(self, verb, pod, netns, with_result):
+    def _call(self, verb, pod, netns, with_result, container_id=None):
         environment, configuration = self.command(verb, pod, netns, with_result)
+        if container_id:
+            environment["CNI_CONTAINERID"] = container_id
         began = time.monotonic()
         process = subprocess.run([programs.PLUGIN], env=environment, input=configuration, text=True,
                                  capture_output=True, timeout=90, check=False)

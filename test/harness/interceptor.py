@@ -224,7 +224,8 @@ def _as_bytes(listing):
     return bytes(int(number, 16) for number in listing)
 
 
-def manifest(name, annotations=None, containers=("app", "sidecar"), uid=1500, labels=None):
+def manifest(name, annotations=None, containers=("app", "sidecar"), uid=1500, labels=None,
+             pod_uid=None, host_network=False):
     """An ordinary Pod manifest."""
     def container(container_name):
         description = {"name": container_name, "image": "none"}
@@ -236,8 +237,9 @@ def manifest(name, annotations=None, containers=("app", "sidecar"), uid=1500, la
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "default", "labels": labels or {},
-                     "annotations": annotations or {}},
-        "spec": {"containers": [container(each) for each in containers]},
+                     "annotations": annotations or {}, **({"uid": pod_uid} if pod_uid else {})},
+        "spec": {"containers": [container(each) for each in containers],
+                 "hostNetwork": host_network},
     }
 
 

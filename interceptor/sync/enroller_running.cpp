@@ -1,0 +1,180 @@
+// The part of the Enroller that finds pods which run without an attachment: they ran before the
+// interceptor, were started while it was away or out of the chain, or have become part of the mesh.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "interceptor/sync/enroller.h"
+#include "interceptor/sync/running_pods.h"
+
+namespace fsm {
+
+namespace {
+
+// The runtime's own name for a pod's first interface, in every Kubernetes.
+constexpr const char* kInterface = "eth0";
+
+// What the kubelet calls the pod in cgroup paths: a static pod has another uid in the API.
+std::string uid_on_node(const Pod& pod) {
+    const auto hash = pod.annotations.find("kubernetes.io/config.hash");
+    return hash == pod.annotations.end() ? pod.uid : hash->second;
+}
+
+std::string interface_of(const NetnsView& view) {
+    const auto& names = view.interfaces;
+    return names.empty() || std::find(names.begin(), names.end(), kInterface) != names.end()
+               ? kInterface
+               : names.front();
+}
+
+}  // namespace
+
+std::map<std::string, Pod> Enroller::pods_without_attachment() const {
+    const auto pods = source_.list();
+    std::map<std::string, Pod> missing;
+    if (!pods) {
+        return missing;  // not known is no reason to change anything
+    }
+    std::map<PodName, std::set<std::string>> attached;
+    for (const auto& state : table_.all()) {
+        attached[state.attachment.pod].insert(state.attachment.pod_uid);
+    }
+    for (const Pod& pod : *pods) {
+        const auto known = attached.find(pod.name);
+        const bool is_attached = known != attached.end() && (known->second.count(pod.uid) != 0 ||
+                                                             known->second.count("") != 0);
+        if (is_attached || pod.host_network || pod.uid.empty()) {
+            continue;
+        }
+        if (std::holds_alternative<InMesh>(decide(profile_, pod, options_.defaults).verdict)) {
+            missing.emplace(uid_on_node(pod), pod);
+        }
+    }
+    return missing;
+}
+
+void Enroller::enrol_running() {
+    const auto missing = pods_without_attachment();
+    std::set<std::string> uids;
+    for (const auto& [uid, pod] : missing) {
+        uids.insert(uid);
+    }
+    if (!search_pace_.is_due(uids, SearchPace::Clock::now())) {
+        return;
+    }
+    const auto running = find_running_pods(options_.host_paths, uids, host_netns_);
+    if (!running) {
+        problems_.add("find pods that run already: " + running.error().message());
+        return;
+    }
+    for (const auto& [uid, place] : *running) {
+        if (interrupted_) {
+            return;
+        }
+        enrol_found(missing.at(uid), place);
+    }
+}
+
+void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
+    const auto netns = open_pod_netns(place.netns_path);
+    if (!netns || netns->identity() != place.netns) {
+        return;  // it ended this very moment
+    }
+    const auto view = look_into(*netns, kInterface);
+    if (!view || view->addresses.empty()) {
+        return;  // the runtime is about to make its network, and will tell us
+    }
+    AttachmentState state;
+    Attachment& attachment = state.attachment;
+    attachment.key = {place.container_id, interface_of(*view)};
+    if (!validate_key(attachment.key)) {
+        attachment.key.container_id = "pod-" + pod.uid;
+    }
+    const auto lock = container_locks_.lock(attachment.key.container_id);
+    const bool known = table_.has_other({}, [&](const AttachmentState& other) {
+        return other.attachment.netns_cookie == view->cookie ||
+               other.attachment.key == attachment.key;
+    });
+    if (known) {
+        return;
+    }
+    attachment.netns_path = place.netns_path;
+    attachment.netns = place.netns;
+    attachment.netns_cookie = view->cookie;
+    attachment.boot_id = boot_id_;
+    attachment.pod = pod.name;
+    attachment.pod_uid = pod.uid;
+    attachment.found_running = true;
+    if (auto saved = store_.save(attachment); !saved) {
+        problems_.add("remember pod " + pod.name.to_string() + ": " + saved.error().message());
+        return;  // an enrolment that nobody remembers could never be withdrawn
+    }
+    spdlog::info("pod={} container={} runs without an attachment in {}: found by its cgroup",
+                 pod.name.to_string(), attachment.key.container_id, attachment.netns_path);
+    table_.put(state);
+    // A failure stays at the pod, and is tried again by the passes.
+    if (auto applied =
+            keeper_.apply(state, decide(profile_, pod, options_.defaults), *netns, *view);
+        !applied) {
+        spdlog::error("pod={} cannot be intercepted, tried again every 5 s: {}",
+                      pod.name.to_string(), applied.error().message());
+    }
+    report_new_problems(state, {});
+    table_.put(state);
+}
+
+std::optional<AttachmentState> Enroller::find_attachment(const CniRequest& request) const {
+    if (auto state = table_.find(request.key)) {
+        return state;
+    }
+    // What was found running goes by a key of ours, if the runtime's could not be told.
+    const auto args = parse_cni_args(request.args);
+    const std::string uid = args.outcome ? args.pod.uid : "";
+    const auto netns = netns_identity_at(options_.host_paths.translate(request.netns));
+    for (auto& state : table_.all()) {
+        const Attachment& attachment = state.attachment;
+        const bool same_pod = !uid.empty() && attachment.pod_uid == uid;
+        const bool same_netns = netns && *netns == attachment.netns;
+        if (attachment.found_running && attachment.key.ifname == request.key.ifname &&
+            (same_pod || same_netns)) {
+            return state;
+        }
+    }
+    return std::nullopt;
+}
+
+void Enroller::take_over_found(const Attachment& attached) {
+    for (const auto& state : table_.all()) {
+        const Attachment& found = state.attachment;
+        if (!found.found_running || found.netns_cookie != attached.netns_cookie ||
+            found.key == attached.key) {
+            continue;
+        }
+        if (auto removed = store_.remove(found.key); !removed) {
+            problems_.add(removed.error().message());
+        }
+        table_.erase(found.key);
+    }
+}
+
+bool Enroller::find_again(AttachmentState& state) {
+    Attachment& attachment = state.attachment;
+    if (!attachment.found_running || attachment.boot_id != boot_id_) {
+        return false;
+    }
+    const auto running = find_running_pods(options_.host_paths, {attachment.pod_uid}, host_netns_);
+    if (!running || running->empty() || running->begin()->second.netns != attachment.netns) {
+        return false;
+    }
+    attachment.netns_path = running->begin()->second.netns_path;
+    if (auto saved = store_.save(attachment); !saved) {
+        problems_.add("remember pod " + attachment.pod.to_string() + ": " +
+                      saved.error().message());
+    }
+    table_.put(state);
+    return true;
+}
+
+}  // namespace fsm

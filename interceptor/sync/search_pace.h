@@ -1,0 +1,29 @@
+// SearchPace: how often all processes of the node are looked through for pods that nobody attached.
+// At once for a pod that has not been looked for yet, then ever more rarely: most of them have
+// simply not started yet, and will come by the container runtime.
+#pragma once
+
+#include <chrono>
+#include <set>
+#include <string>
+
+namespace fsm {
+
+// Threads: one at a time. Time is passed in.
+class SearchPace {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    static constexpr std::chrono::seconds kFirstPause{2};
+    static constexpr std::chrono::seconds kLongestPause{16};
+
+    // Whether pods with these uids are to be looked for now; then they count as looked for.
+    bool is_due(const std::set<std::string>& uids, Clock::time_point now);
+
+  private:
+    std::set<std::string> looked_for_;
+    Clock::time_point next_;
+    std::chrono::seconds pause_{0};
+};
+
+}  // namespace fsm
