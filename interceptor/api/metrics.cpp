@@ -71,6 +71,21 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
                              {gauge_value(problems, {})}));
 }
 
+void add_source(const PodSource& source, Families& families) {
+    families.push_back(gauge("fsm_pod_source_ready", "1: it is known which pods there are",
+                             {gauge_value(source.ready() ? 1 : 0, {})}));
+    for (const auto& figure : source.figures()) {
+        const std::string name = "fsm_pod_source_" + figure.name;
+        if (figure.kind == SourceFigure::Kind::level) {
+            families.push_back(gauge(name, figure.help, {gauge_value(figure.value, {})}));
+            continue;
+        }
+        ClientMetric metric;
+        metric.counter.value = figure.value;
+        families.push_back({name + "_total", figure.help, MetricType::Counter, {metric}});
+    }
+}
+
 void add_node(const Views& views, Families& families) {
     families.push_back(
         gauge("fsm_build_info", "Version and profile of the interceptor",
@@ -96,6 +111,7 @@ std::string render_metrics(const Views& views) {
     Families families = views.meter.collect();
     double errors = 0;
     add_node(views, families);
+    add_source(views.source, families);
     add_attachments(views.enroller.attachments(), families);
     if (const auto maps = views.datapath.maps()) {
         add_maps(*maps, families);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "interceptor/kubernetes/api_connection.h"
+#include "interceptor/pod/text.h"
 
 namespace fsm {
 
@@ -58,7 +59,7 @@ std::string ApiAnswer::describe() const {
         const std::string reason = text_of(object, "reason");
         text += (reason.empty() ? "" : " " + reason) + ": " + text_of(object, "message");
     }
-    return text.substr(0, kLongestMessage);
+    return printable(text.substr(0, kLongestMessage));
 }
 
 bool ApiAnswer::says_not_found() const {
@@ -185,8 +186,9 @@ Result<ApiAnswer> ApiClient::stream(const std::string& path, std::chrono::millis
 
 // A refusal may mean that the token has been replaced since it was read.
 Result<ApiAnswer> ApiClient::send(const Request& request) {
-    const std::string what =
-        (request.content != nullptr ? "POST " : "GET ") + access_.url() + request.path;
+    // Without the query, which differs each time.
+    const std::string what = (request.content != nullptr ? "POST " : "GET ") + access_.url() +
+                             request.path.substr(0, request.path.find('?'));
     auto token = token_.get();
     if (!token) {
         return std::move(token.error()).within(what);

@@ -152,6 +152,8 @@ Result<void> ApiConnection::trust(const ClusterAccess& access) {
         any = X509_STORE_add_cert(store, authority.get()) == 1 || any;
     }
     ERR_clear_error();  // the end of the text is one
+    // What is given is trusted, be it a root or not: ca.crt may hold an intermediate authority.
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
     if (!any) {
         return Error("the certificate authority in " + origin + " is not a PEM certificate",
                      EINVAL);
@@ -161,7 +163,9 @@ Result<void> ApiConnection::trust(const ClusterAccess& access) {
 
 Result<void> ApiConnection::expect_name(const std::string& name) {
     X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(client_.ssl_context());
-    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // A certificate without alternative names is for nobody, as for Kubernetes' own clients.
+    X509_VERIFY_PARAM_set_hostflags(
+        parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     const int set = is_address(name)
                         ? X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str())
                         : X509_VERIFY_PARAM_set1_host(parameters, name.c_str(), name.size());

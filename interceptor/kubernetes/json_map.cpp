@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "interceptor/pod/text.h"
+
 namespace fsm {
 
 namespace {
@@ -17,7 +19,7 @@ const json& nothing() {
 
 void JsonReader::fail(const std::string& path, const std::string& what) {
     if (!error_) {
-        error_ = Error((path.empty() ? "" : path + ": ") + what, EINVAL);
+        error_ = Error(printable((path.empty() ? "" : path + ": ") + what), EINVAL);
     }
 }
 

@@ -10,6 +10,7 @@
 
 #include "interceptor/kubernetes/pod_json.h"
 #include "interceptor/pod/pod_reader.h"
+#include "interceptor/pod/text.h"
 
 namespace fsm {
 
@@ -63,6 +64,7 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     Result<void> watch(std::function<void(const PodName&)> changed);
     std::vector<std::string> problems() const;
     Result<void> ready() const;
+    std::vector<SourceFigure> figures() const;
     CollectionState state() const;
 
   private:
@@ -129,7 +131,7 @@ std::optional<Pod> KubernetesPods::Implementation::read(const json& object) {
         }
         return std::move(*pod);
     }
-    const std::string problem = "pod " + name.to_string() +
+    const std::string problem = "pod " + fsm::quoted(name.to_string()) +
                                 " of the Kubernetes API cannot be read: " + pod.error().message();
     spdlog::warn("{}", problem);
     const std::lock_guard guard(mutex_);
@@ -273,7 +275,8 @@ Result<FoundPod> KubernetesPods::Implementation::understand(const PodName& name,
         return std::move(pod.error()).within(what + ": the answer cannot be read");
     }
     if (pod->name != name) {
-        return Error(what + ": the answer is about pod " + pod->name.to_string(), EBADMSG);
+        return Error(what + ": the answer is about pod " + fsm::quoted(pod->name.to_string()),
+                     EBADMSG);
     }
     return FoundPod(std::move(*pod));
 }
@@ -332,6 +335,24 @@ std::vector<std::string> KubernetesPods::Implementation::problems() const {
     return problems;
 }
 
+std::vector<SourceFigure> KubernetesPods::Implementation::figures() const {
+    using Kind = SourceFigure::Kind;
+    const CollectionState now = state();
+    std::size_t known = 0;
+    {
+        const std::lock_guard guard(mutex_);
+        known = pods_.size();
+    }
+    const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
+    return {
+        {Kind::level, "connected", "1: the API server answers", now.connected ? 1.0 : 0.0},
+        {Kind::level, "pods", "Pods in memory", number(known)},
+        {Kind::count, "lists", "Times that all pods were listed", number(now.lists)},
+        {Kind::count, "watches", "Watches begun", number(now.watches)},
+        {Kind::count, "failures", "Lists and watches that failed", number(now.failures)},
+    };
+}
+
 // ---- the source
 // ----------------------------------------------------------------------------------
 
@@ -369,6 +390,10 @@ std::vector<std::string> KubernetesPods::problems() const {
 
 Result<void> KubernetesPods::ready() const {
     return implementation_->ready();
+}
+
+std::vector<SourceFigure> KubernetesPods::figures() const {
+    return implementation_->figures();
 }
 
 CollectionState KubernetesPods::state() const {

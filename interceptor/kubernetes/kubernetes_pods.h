@@ -52,8 +52,8 @@ class KubernetesPods final : public PodSource {
     // The state of the connection, pods that cannot be read, pods beyond the limit.
     std::vector<std::string> problems() const override;
     Result<void> ready() const override;
+    std::vector<SourceFigure> figures() const override;
 
-    // For tests and metrics.
     CollectionState state() const;
 
   private:

@@ -108,9 +108,7 @@ PodEvents::~PodEvents() {
 void PodEvents::warn(const PodWarning& warning) {
     {
         const std::lock_guard guard(mutex_);
-        forget_old();
-        const bool is_known = !told_.emplace(event_name(warning), Clock::now()).second;
-        if (is_known) {
+        if (!is_news(warning)) {
             return;
         }
         if (waiting_.size() >= options_.max_waiting) {
@@ -122,14 +120,23 @@ void PodEvents::warn(const PodWarning& warning) {
     wake_.notify_all();
 }
 
+// A refusal is repeated with every attempt to start the pod, and its words may change with it.
+bool PodEvents::is_news(const PodWarning& warning) {
+    forget_old();
+    auto& told = told_[warning.pod.to_string() + " " + warning.uid + " " + warning.reason];
+    return told.size() < options_.max_of_a_reason &&
+           told.emplace(event_name(warning), Clock::now()).second;
+}
+
 // What was told longest ago may be told again, or has to give way.
 void PodEvents::forget_old() {
     const auto limit = Clock::now() - options_.forget_after;
-    std::erase_if(told_, [&](const auto& entry) { return entry.second < limit; });
-    while (told_.size() >= options_.max_remembered) {
-        told_.erase(std::min_element(told_.begin(), told_.end(), [](const auto& a, const auto& b) {
-            return a.second < b.second;
-        }));
+    for (auto& [subject, told] : told_) {
+        std::erase_if(told, [&](const auto& entry) { return entry.second < limit; });
+    }
+    std::erase_if(told_, [](const auto& entry) { return entry.second.empty(); });
+    if (told_.size() >= options_.max_remembered) {
+        told_.clear();  // the events' names keep what is told twice together
     }
 }
 

@@ -24,7 +24,8 @@ namespace fsm {
 struct PodEventsOptions {
     std::string host;  // the node, as the events' source
     std::size_t max_waiting = 256;
-    std::size_t max_remembered = 4096;
+    std::size_t max_remembered = 4096;  // pods and reasons
+    std::size_t max_of_a_reason = 5;    // for one pod, until they are forgotten
     std::chrono::milliseconds forget_after = std::chrono::hours(1);
     // Between two events, once `burst` have gone out without a pause.
     std::chrono::milliseconds interval{500};
@@ -57,7 +58,9 @@ class PodEvents final : public PodNotifier {
     Outcome attempt(const PodWarning& warning);
     void wait_for_turn();
     void drop(const std::string& why);
-    void forget_old();  // with the lock held
+    // With the lock held.
+    bool is_news(const PodWarning& warning);
+    void forget_old();
 
     const PodEventsOptions options_;
     ApiClient client_;
@@ -69,7 +72,8 @@ class PodEvents final : public PodNotifier {
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<PodWarning> waiting_;
-    std::map<std::string, Clock::time_point> told_;  // by the event's name
+    // By pod and reason: the names of the events, and when they were told.
+    std::map<std::string, std::map<std::string, Clock::time_point>> told_;
     std::uint64_t dropped_ = 0;
     bool stopping_ = false;
     std::thread thread_;  // last: it uses the others

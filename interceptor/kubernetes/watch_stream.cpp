@@ -3,12 +3,15 @@
 #include <utility>
 
 #include "interceptor/kubernetes/pod_json.h"
+#include "interceptor/pod/text.h"
 
 namespace fsm {
 
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kLongestText = 512;
 
 Error garbled(const std::string& what) {
     return Error("the watch is garbled: " + what, EBADMSG);
@@ -21,7 +24,8 @@ WatchEvent failed_event(const json& status) {
     }
     if (const auto message = status.find("message");
         message != status.end() && message->is_string()) {
-        event.failure_text = message->get<std::string>();
+        event.failure_text =
+            printable(message->get_ref<const std::string&>().substr(0, kLongestText));
     }
     return event;
 }
@@ -47,7 +51,8 @@ Result<WatchEvent> parse_event(std::string_view line) {
     } else if (*type == "BOOKMARK") {
         event.kind = WatchEvent::Kind::bookmark;
     } else if (*type != "ADDED" && *type != "MODIFIED") {
-        return garbled("an event has the unknown type " + type->dump());
+        return garbled("an event has the unknown type " +
+                       fsm::quoted(type->get_ref<const std::string&>()));
     }
     if (event.version.empty()) {
         return garbled("an event's object has no resourceVersion");

@@ -4,6 +4,7 @@
 // source, never while the source holds a lock that find() takes.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,6 +18,14 @@ namespace fsm {
 // "Not there" and "not known" are different answers: a source that cannot tell returns an Error
 // and its caller retries; it must never be taken for "not in the mesh".
 using FoundPod = std::optional<Pod>;
+
+// One number about a source, for metrics.
+struct SourceFigure {
+    enum class Kind : std::uint8_t { level, count } kind;  // a count only grows
+    std::string name;                                      // "lists"
+    std::string help;
+    double value = 0;
+};
 
 class PodSource {
   public:
@@ -50,6 +59,8 @@ class PodSource {
     // An Error until the source has known, once since its start, which pods there are; it says what
     // it waits for.
     virtual Result<void> ready() const { return {}; }
+
+    virtual std::vector<SourceFigure> figures() const { return {}; }
 };
 
 }  // namespace fsm

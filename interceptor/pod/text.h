@@ -1,4 +1,4 @@
-// Small things about texts that users wrote. Internal to this folder.
+// Small things about texts that others wrote.
 #pragma once
 
 #include <string>

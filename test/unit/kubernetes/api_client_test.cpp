@@ -92,6 +92,20 @@ TEST_F(ApiClientTest, ACertificateForAnotherAddressIsNotAccepted) {
     EXPECT_THAT(failure(to), HasSubstr("IP address mismatch"));
 }
 
+TEST_F(ApiClientTest, AnAuthorityNeedNotBeARoot) {
+    ClusterAccess pinned = access();
+    pinned.authority.text = certificate_.certificate;  // issued by another one
+    EXPECT_EQ(failure(pinned), "status 200");
+}
+
+TEST_F(ApiClientTest, ACommonNameIsNotEnough) {
+    ApiServer old_style(authority_.issue("api.test"));
+    ClusterAccess to = access();
+    to.port = old_style.port();
+    to.tls_server_name = "api.test";
+    EXPECT_THAT(failure(to), HasSubstr("ame mismatch"));
+}
+
 TEST_F(ApiClientTest, TheNameForTlsCanBeAnother) {
     ClusterAccess named = access();
     named.tls_server_name = "api.test";

@@ -365,7 +365,7 @@ TEST_F(KubernetesPodsTest, AnUnreadablePodIsAProblemOfThatPodAlone) {
     open();
     EXPECT_EQ(known("a"), "u1");
     ASSERT_EQ(pods_->problems().size(), 1U);
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("pod shop/odd"));
+    EXPECT_THAT(pods_->problems().front(), HasSubstr("pod \"shop/odd\""));
     EXPECT_THAT(pods_->problems().front(), HasSubstr("hostNetwork"));
     EXPECT_FALSE(pods_->find({"shop", "odd"})) << "not known is not the same as not there";
     ASSERT_TRUE(soon_watching());
@@ -493,6 +493,19 @@ TEST_F(KubernetesPodsTest, AListWithoutEndIsNoticed) {
     open();
     EXPECT_FALSE(pods_->ready());
     EXPECT_THAT(pods_->problems().front(), HasSubstr("again and again"));
+}
+
+TEST_F(KubernetesPodsTest, CountsWhatItDoes) {
+    server_.put(kPods, pod_object("a", "u1"));
+    open();
+    ASSERT_TRUE(soon([&] { return pods_->state().watches == 1; }));
+    std::map<std::string, double> figures;
+    for (const auto& figure : pods_->figures()) {
+        figures[figure.name] = figure.value;
+    }
+    const std::map<std::string, double> expected = {
+        {"connected", 1}, {"pods", 1}, {"lists", 1}, {"watches", 1}, {"failures", 0}};
+    EXPECT_EQ(figures, expected);
 }
 
 TEST_F(KubernetesPodsTest, StopsAtOnce) {

@@ -78,6 +78,19 @@ TEST_F(PodEventsTest, SaysAThingOnce) {
               server_.posted()[1].at("metadata").at("name"));
 }
 
+TEST_F(PodEventsTest, WordsThatChangeEachTimeAreNotToldForEver) {
+    open();
+    PodWarning refusal = kBadList;
+    for (int i = 0; i < 100; ++i) {
+        refusal.message = "cannot look into /run/netns/cni-" + std::to_string(i);
+        events_->warn(refusal);
+    }
+    events_->warn(about("other"));
+    EXPECT_TRUE(soon_told(6));
+    std::this_thread::sleep_for(30ms);
+    EXPECT_TRUE(soon_told(6));
+}
+
 TEST_F(PodEventsTest, TheNextProcessUsesTheSameName) {
     open();
     events_->warn(kBadList);
