@@ -15,7 +15,7 @@ source "$(dirname "$0")/lib/leaks.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/helm.sh"
 
-readonly suites=(lint unit bpf cni cli chart interceptor netns transparency e2e demo)
+readonly suites=(lint unit bpf cni cli chart interceptor netns transparency e2e demo kubernetes)
 # Takes ten minutes of both processors of a small machine, and is the same wherever it runs.
 readonly named_only=(debian-kernel)
 declare -rA about=(
