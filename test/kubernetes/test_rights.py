@@ -32,7 +32,7 @@ def test_nothing_beyond_what_is_explained(cluster, product, namespace):  # pylin
 
 
 def test_pod_is_not_privileged(cluster, product):
-    """Its capabilities are those that it lists; the kernel says the same."""
+    """It has the capabilities that the chart explains, and a root file system that it cannot write."""
     name = product.pod_on(CONTROL)
     container = cluster.get("pod", name, namespace=NAMESPACE)["spec"]["containers"][0]
     context = container["securityContext"]
