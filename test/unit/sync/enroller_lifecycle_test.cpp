@@ -171,7 +171,7 @@ TEST_F(Lifecycle, CheckOfAnAttachmentThatWasMadeWithoutUs) {
     source.put(mesh_pod("web"));
     source.put(plain_pod("plain"));
     EXPECT_CNI_ERROR(enroller->check(request_for("web", netns.path())), not_enrolled,
-                     "restart the pod");
+                     "found and enrolled");
     EXPECT_OK(enroller->check(request_for("plain", netns.path())));
     EXPECT_OK(enroller->check(request_for("nobody", netns.path())));
 }
