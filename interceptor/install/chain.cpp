@@ -99,14 +99,21 @@ Result<ConfigFile> read_valid(const ConfigFiles& files, const std::string& name)
 // ---- removal
 
 // Whether the file's author's part of it is still what the original says.
-bool is_unchanged(const ConfigFiles& files, const std::string& original,
-                  const std::string& stripped) {
-    const auto kept = files.read(ConfigFiles::original_of(original));
-    if (!kept) {
-        return false;
+bool is_list_of(const ConfigFiles& files, const std::string& name, const std::string& stripped) {
+    const auto kept = files.read(ConfigFiles::original_of(name));
+    return kept && kept->text == stripped;
+}
+
+// The same for a single plugin, whose file is there already when an insertion or a removal was
+// interrupted.
+bool is_made_of(const ConfigFiles& files, const std::string& single, const std::string& stripped) {
+    for (const auto& name : {ConfigFiles::original_of(single), single}) {
+        const auto kept = files.read(name);
+        if (kept && as_list(kept->text) == stripped) {
+            return true;
+        }
     }
-    return config_form_of(original) == ConfigForm::list ? kept->text == stripped
-                                                        : as_list(kept->text) == stripped;
+    return false;
 }
 
 // The single file comes first again, then the chain goes.
@@ -121,11 +128,11 @@ Result<void> restore_single(const ConfigFiles& files, const std::string& single,
 
 Result<void> restore(const ConfigFiles& files, const ConfigFile& list) {
     const auto stripped = without_entry(list.text);
-    if (is_unchanged(files, list.name, stripped)) {
+    if (is_list_of(files, list.name, stripped)) {
         return files.put_back(list.name);
     }
     for (const auto& single : single_names_of(list.name)) {
-        if (is_unchanged(files, single, stripped)) {
+        if (is_made_of(files, single, stripped)) {
             return restore_single(files, single, list.name);
         }
     }

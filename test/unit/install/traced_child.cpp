@@ -1,7 +1,6 @@
 #include "test/unit/install/traced_child.h"
 
 #include <limits.h>
-#include <linux/ptrace.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -93,7 +92,7 @@ ChildRun run_traced(const std::function<bool()>& work, unsigned limit) {
             run.succeeded = WIFEXITED(status) && WEXITSTATUS(status) == 0;
             return run;
         }
-        ptrace_syscall_info info{};
+        __ptrace_syscall_info info{};
         ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof(info), &info);
         if (info.op != PTRACE_SYSCALL_INFO_ENTRY) {
             continue;
