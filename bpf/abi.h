@@ -16,7 +16,7 @@
 
 #include <linux/types.h>
 
-#define FSM_ABI_LAYOUT 1
+#define FSM_ABI_LAYOUT 2
 
 /* ---- pods: HASH, netns cookie (__u64) -> struct fsm_pod; written by user space only ------------
  */
@@ -122,12 +122,13 @@ struct fsm_port_key {
 };
 
 /* Pod id and list are always matched in full: prefixlen is 64 + the prefix of the mapped address.
- */
+ * The families have lists of their own: ::/0 would otherwise mean every IPv4 address as well. */
 #define FSM_RANGE_FIXED_BITS 64
+#define FSM_RANGE_IPV6 (1 << 8)
 struct fsm_range_key {
     __u32 prefixlen;
     __u32 pod_id;
-    __u32 list; /* enum fsm_list */
+    __u32 list; /* enum fsm_list, with FSM_RANGE_IPV6 for a range of IPv6 */
     __u8 address[16];
 };
 

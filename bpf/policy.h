@@ -15,8 +15,9 @@ static __always_inline int port_listed(const struct fsm_pod* pod, __u8 list, __u
 
 static __always_inline int range_listed(const struct fsm_pod* pod, __u32 list,
                                         const struct fsm_address* address) {
-    struct fsm_range_key key = {
-        .prefixlen = FSM_RANGE_FIXED_BITS + 128, .pod_id = pod->pod_id, .list = list};
+    struct fsm_range_key key = {.prefixlen = FSM_RANGE_FIXED_BITS + 128,
+                                .pod_id = pod->pod_id,
+                                .list = is_v4(address) ? list : list | FSM_RANGE_IPV6};
     __builtin_memcpy(key.address, address->bytes, sizeof(key.address));
     return bpf_map_lookup_elem(&fsm_ranges, &key) != 0;
 }

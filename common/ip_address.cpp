@@ -88,6 +88,10 @@ std::string IpAddress::to_string() const {
     return text;
 }
 
+bool Cidr::is_v4() const {
+    return address_.is_v4() && prefix_ >= kMappedBits;
+}
+
 Cidr Cidr::all_v4() {
     return Cidr(IpAddress::from_v4(0), kMappedBits);
 }

@@ -47,6 +47,8 @@ class Cidr {
     static Cidr all_v6();
 
     const IpAddress& address() const { return address_; }
+    // A range of IPv6 can hold the v4-mapped addresses, and is not one of IPv4 for that.
+    bool is_v4() const;
     // Bits of the v4-mapped form: 10.0.0.0/8 has 104.
     unsigned mapped_prefix_length() const { return prefix_; }
     std::string to_string() const;

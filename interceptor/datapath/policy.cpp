@@ -26,7 +26,7 @@ void add_ranges(PolicyEntries& entries, std::uint32_t pod_id, fsm_list list,
         fsm_range_key key{};
         key.prefixlen = FSM_RANGE_FIXED_BITS + range.mapped_prefix_length();
         key.pod_id = pod_id;
-        key.list = list;
+        key.list = range.is_v4() ? list : list | FSM_RANGE_IPV6;
         std::memcpy(key.address, range.address().bytes().data(), sizeof(key.address));
         entries.ranges.push_back(key);
     }

@@ -20,15 +20,13 @@ constexpr std::array kOwnChains = {kInbound,    kToInbound,    kOutbound,
 
 // A run of more ports than this is one rule; what is shorter reads as the meshes write it.
 constexpr std::size_t kLongestRunOfSingleRules = 4;
-constexpr unsigned kMappedBits = 96;
 
 bool is_own_chain(std::string_view name) {
     return std::find(kOwnChains.begin(), kOwnChains.end(), name) != kOwnChains.end();
 }
 
 bool is_of(Family family, const Cidr& range) {
-    const bool v4 = range.address().is_v4() && range.mapped_prefix_length() >= kMappedBits;
-    return v4 == (family == Family::ipv4);
+    return range.is_v4() == (family == Family::ipv4);
 }
 
 // "8080", "8000:8100".

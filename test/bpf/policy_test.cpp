@@ -24,6 +24,15 @@ TEST(PolicyEntries, NameTheListOfEachEntry) {
     EXPECT_EQ(entries.ranges[0].prefixlen, 64U + 96U + 8U);
 }
 
+TEST(PolicyEntries, KeepTheFamiliesApart) {
+    InterceptionPolicy policy;
+    policy.outbound.excluded_ranges = {Cidr::all_v6()};
+    const PolicyEntries entries = policy_entries(7, policy);
+    ASSERT_EQ(entries.ranges.size(), 1U);
+    EXPECT_EQ(entries.ranges[0].list, std::uint32_t{FSM_OUT_EXCLUDE} | FSM_RANGE_IPV6);
+    EXPECT_EQ(entries.ranges[0].prefixlen, 64U);
+}
+
 TEST(PodEntry, TellsAnEmptyInclusionListFromNone) {
     PodEnrolment enrolment;
     enrolment.policy.outbound.included_ports.emplace();

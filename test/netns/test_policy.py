@@ -102,6 +102,16 @@ def test_outbound_range_lists(mesh, annotation, intercepted):
                 for name, server in servers.items()} == intercepted
 
 
+@pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
+@pytest.mark.parametrize("everything, ip4, ip6", [("::/0", True, False), ("0.0.0.0/0", False, True)])
+def test_everything_of_one_family_is_not_everything(mesh, everything, ip4, ip6):
+    server = mesh.outsider("server")
+    server.serve(8080)
+    client = client_of(mesh, {OUTBOUND_RANGES_EXCLUDED: everything})
+    assert is_intercepted_outbound(client, server.pod.ip4, 8080) == ip4
+    assert is_intercepted_outbound(client, server.pod.ip6, 8080) == ip6
+
+
 @pytest.mark.also_iptables
 @pytest.mark.parametrize("annotation, intercepted", [
     ({INBOUND_PORTS_EXCLUDED: "8081"}, {8080: True, 8081: False}),
