@@ -28,8 +28,8 @@ Result<std::string> find_or_mount_cgroup2(const std::string& run_directory);
 // sysfs), and remembers below `run_directory` that it was us.
 Result<void> ensure_bpffs(const std::string& path, const std::string& run_directory);
 
-// For a container: a bpffs that it mounts goes away with it, and the pins with that. So there it must
-// be the node's, and an error says what to do when it is not.
+// For a container: a bpffs that it mounts goes away with it, and the pins with that. So there it
+// must be the node's, and an error says what to do when it is not.
 Result<void> require_bpffs(const std::string& path);
 
 // Undoes the mounts that were made by the two functions above, if they were. A bpffs in which

@@ -1,7 +1,7 @@
 """Which traffic is intercepted: lists, destinations that never are, and the order of the rules."""
 
-import ipaddress
 import errno
+import ipaddress
 import socket
 import subprocess
 import time
