@@ -16,12 +16,12 @@ source "$(dirname "$0")/lib/leaks.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/helm.sh"
 
-readonly suites=(lint unit bpf cni cli chart interceptor netns transparency e2e demo tidy kubernetes)
+readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e demo netns tidy kubernetes)
 # Takes ten minutes of both processors of a small machine, and is the same wherever it runs.
 readonly named_only=(debian-kernel)
 declare -rA about=(
     [lint]="shellcheck and clang-format over the sources"
-    [tidy]="clang-tidy over the product; begins while netns leaves a processor idle"
+    [tidy]="clang-tidy over the product"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
     [bpf]="the BPF programs, loaded into this kernel"
     [netns]="interceptor and data path with pods that are network namespaces"
@@ -63,12 +63,12 @@ main() {
     need_root
     "$repository/scripts/install-packages.sh"
     mkdir -p "$logs"
-    trap '[[ -z $tidy_begun ]] || kill "$tidy_begun" 2>/dev/null || true' EXIT
+    trap end_beside EXIT
     local before
     before=$(system_state)
     for suite in "${chosen[@]}"; do
-        [[ $suite != netns || " ${chosen[*]} " != *' tidy '* ]] || begin_tidy
         run_suite "$suite"
+        [[ $suite != bpf ]] || begin_beside "${chosen[@]}"
     done
     check_leaks "$before"
     summary
@@ -163,20 +163,29 @@ ctest_suite() {
 # pytest_suite SUITE [OPTION…]: the folder test/SUITE.
 pytest_suite() {
     built release || return 0
-    local suite=$1
-    shift
-    reported_tests "$suite" "$logs/$suite.xml" env --chdir="$repository" \
-        PYTHONDONTWRITEBYTECODE=1 FSM_BUILD_DIR="$repository/build/release" \
-        "$python" -m pytest -q -p no:cacheprovider "test/$suite" "$@" \
-        --junitxml "$logs/$suite.xml"
+    reported_tests "$1" "$logs/$1.xml" "${pytest[@]}" "test/$1" "${@:2}" --junitxml "$logs/$1.xml"
 }
+readonly pytest=(env --chdir="$repository" PYTHONDONTWRITEBYTECODE=1
+    FSM_BUILD_DIR="$repository/build/release" "$python" -m pytest -q -p no:cacheprovider)
 
 # --- the suites ---------------------------------------------------------------------------------
 
 suite_unit() { ctest_suite unit debug "$(nproc)"; }
 # One at a time: these attach to the one root of the cgroup tree.
 suite_bpf() { ctest_suite bpf release 1; }
-suite_netns() { pytest_suite netns; }
+suite_netns() {
+    built release || return 0
+    local status=0
+    [[ -n ${beside[netns]:-} ]] || begin_netns
+    wait "${beside[netns]}" || status=$?
+    count_report netns "$logs/netns.xml" "$status" "$logs/netns.log"
+}
+begin_netns() {
+    rm -f "$logs/netns.xml"
+    timeout --signal=INT --kill-after=60 "$suite_limit" "${pytest[@]}" test/netns \
+        --junitxml "$logs/netns.xml" >"$logs/netns.log" 2>&1 </dev/null &
+    beside[netns]=$!
+}
 suite_cni() { pytest_suite cni "--fsm-cni=$repository/build/release/cni-plugin/fsm-cni"; }
 suite_cli() {
     pytest_suite cli "--helm=$(helm_of_the_tests)" "--fsm=$repository/build/release/cli/fsm"
@@ -246,32 +255,48 @@ suite_lint() {
     one_test clang-format run_clang_format
 }
 
-# clang-tidy takes as long as a build, and the suites with pods mostly wait: it runs beside them, on what
-# they leave of the processors.
-tidy_begun=
-begin_tidy() {
-    built release || return 0
-    (
-        chrt --idle --pid 0 "$BASHPID"
-        run_clang_tidy
-    ) >"$logs/clang-tidy-beside.log" 2>&1 </dev/null &
-    tidy_begun=$!
-}
-
 suite_tidy() {
     built release || return 0
-    if [[ -n $tidy_begun ]]; then
-        one_test clang-tidy finish_tidy
-    else
-        one_test clang-tidy run_clang_tidy
-    fi
+    one_test clang-tidy finish_tidy
 }
 
 finish_tidy() {
+    [[ -n ${beside[tidy]:-} ]] || begin_tidy
     local status=0
-    wait "$tidy_begun" || status=$?
-    cat "$logs/clang-tidy-beside.log"
+    wait "${beside[tidy]}" || status=$?
+    cat "$logs/tidy-beside.log"
     return "$status"
+}
+
+begin_tidy() {
+    (
+        # On what the others leave of the processors.
+        chrt --idle --pid 0 "$BASHPID"
+        run_clang_tidy
+    ) >"$logs/tidy-beside.log" 2>&1 </dev/null &
+    beside[tidy]=$!
+}
+
+# --- beside the others --------------------------------------------------------------------------
+
+# The tests with pods mostly wait, and each has a node of its own; clang-tidy takes as long as a build. Both
+# begin when nothing is left that has the cgroup tree for itself, and run beside the other suites.
+declare -A beside=()
+begin_beside() {
+    local wanted=" $* "
+    if [[ $wanted == *' netns '* ]] && built release; then
+        begin_netns
+    fi
+    if [[ $wanted == *' tidy '* ]] && built release; then
+        begin_tidy
+    fi
+}
+
+end_beside() {
+    local pid
+    for pid in "${beside[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
 }
 
 run_shellcheck() {
