@@ -16,7 +16,7 @@ source "$(dirname "$0")/lib/leaks.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/helm.sh"
 
-readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e demo netns tidy kubernetes)
+readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo tidy kubernetes)
 # Takes ten minutes of both processors of a small machine, and is the same wherever it runs.
 readonly named_only=(debian-kernel)
 declare -rA about=(
@@ -280,7 +280,8 @@ begin_tidy() {
 # --- beside the others --------------------------------------------------------------------------
 
 # The tests with pods mostly wait, and each has a node of its own; clang-tidy takes as long as a build. Both
-# begin when nothing is left that has the cgroup tree for itself, and run beside the other suites.
+# begin when nothing is left that has the cgroup tree for itself, and run beside the other suites. The demo
+# waits for netns: it looks whether anything of ours is left on the machine.
 declare -A beside=()
 begin_beside() {
     local wanted=" $* "
