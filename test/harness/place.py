@@ -94,9 +94,10 @@ class Task:
 
     def result(self, timeout=30):
         until = time.monotonic() + timeout
+        waiting = select.poll()  # select() ends at descriptor 1023, and a long run goes beyond
+        waiting.register(self._read, select.POLLIN)
         while True:
-            ready, _, _ = select.select([self._read], [], [], max(0, until - time.monotonic()))
-            if not ready:
+            if not waiting.poll(max(0, until - time.monotonic()) * 1000):
                 raise TimeoutError(f"{self.name} did not end within {timeout} s")
             part = os.read(self._read, 1 << 16)
             if not part:
@@ -117,6 +118,7 @@ class Task:
             return
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+        os.close(self._read)
         self.pid = None
 
 

@@ -10,7 +10,8 @@ from harness.adding import add_at_once, describe_pods
 from harness.cni import CniFailure
 from harness.wait import eventually
 
-GENEROUS = 10
+# Other suites run beside this one, and benchmarks are no tests: what hangs is found, not what is slow.
+GENEROUS = 50
 GOAL_P99_MS = 20
 GOAL_RESIDENT_KB = 25 * 1024
 PODS_AT_ONCE = 100
