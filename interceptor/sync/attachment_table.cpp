@@ -30,37 +30,40 @@ void AttachmentTable::plan_again(std::uint64_t netns_cookie) {
 }
 
 std::vector<AttachmentKey> AttachmentTable::keys() const {
-    const std::lock_guard guard(mutex_);
+    return keys_where([](const AttachmentState&) { return true; });
+}
+
+std::vector<AttachmentKey> AttachmentTable::keys_where(
+    const std::function<bool(const AttachmentState&)>& fits) const {
     std::vector<AttachmentKey> keys;
-    keys.reserve(states_.size());
-    for (const auto& [key, state] : states_) {
-        keys.push_back(key);
-    }
+    for_each([&](const AttachmentState& state) {
+        if (fits(state)) {
+            keys.push_back(state.attachment.key);
+        }
+    });
     return keys;
 }
 
 std::vector<AttachmentKey> AttachmentTable::keys_that_may_be(const PodName& pod) const {
-    const std::lock_guard guard(mutex_);
-    std::vector<AttachmentKey> keys;
-    for (const auto& [key, state] : states_) {
+    return keys_where([&](const AttachmentState& state) {
         const PodName& attached = state.attachment.pod;
         // A runtime's name for a pod that was not known can differ from the pod's own.
-        if (attached == pod ||
-            (state.membership == Membership::unknown && !attached.name.empty())) {
-            keys.push_back(key);
-        }
-    }
-    return keys;
+        return attached == pod ||
+               (state.membership == Membership::unknown && !attached.name.empty());
+    });
 }
 
 std::vector<AttachmentState> AttachmentTable::all() const {
-    const std::lock_guard guard(mutex_);
     std::vector<AttachmentState> states;
-    states.reserve(states_.size());
-    for (const auto& [key, state] : states_) {
-        states.push_back(state);
-    }
+    for_each([&](const AttachmentState& state) { states.push_back(state); });
     return states;
+}
+
+void AttachmentTable::for_each(const std::function<void(const AttachmentState&)>& visit) const {
+    const std::lock_guard guard(mutex_);
+    for (const auto& [key, state] : states_) {
+        visit(state);
+    }
 }
 
 bool AttachmentTable::has_other(const AttachmentKey& key,

@@ -52,9 +52,14 @@ class AttachmentTable {
     void plan_again(std::uint64_t netns_cookie);
 
     std::vector<AttachmentKey> keys() const;
+    std::vector<AttachmentKey> keys_where(
+        const std::function<bool(const AttachmentState&)>& fits) const;
     // Those of the pod, and those whose pod was not known.
     std::vector<AttachmentKey> keys_that_may_be(const PodName& pod) const;
+    // A copy of everything: for views, and not for what is done at each request.
     std::vector<AttachmentState> all() const;
+    // Calls with the table locked: `visit` does not use it.
+    void for_each(const std::function<void(const AttachmentState&)>& visit) const;
     // Another attachment than `key` that fits.
     bool has_other(const AttachmentKey& key,
                    const std::function<bool(const AttachmentState&)>& fits) const;

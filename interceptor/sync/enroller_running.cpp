@@ -38,9 +38,9 @@ std::map<std::string, Pod> Enroller::pods_without_attachment() const {
         return missing;  // not known is no reason to change anything
     }
     std::map<PodName, std::set<std::string>> attached;
-    for (const auto& state : table_.all()) {
+    table_.for_each([&](const AttachmentState& state) {
         attached[state.attachment.pod].insert(state.attachment.pod_uid);
-    }
+    });
     for (const Pod& pod : *pods) {
         const auto known = attached.find(pod.name);
         const bool is_attached = known != attached.end() && (known->second.count(pod.uid) != 0 ||
@@ -133,29 +133,27 @@ std::optional<AttachmentState> Enroller::find_attachment(const CniRequest& reque
     const auto args = parse_cni_args(request.args);
     const std::string uid = args.outcome ? args.pod.uid : "";
     const auto netns = netns_identity_at(options_.host_paths.translate(request.netns));
-    for (auto& state : table_.all()) {
+    const auto found = table_.keys_where([&](const AttachmentState& state) {
         const Attachment& attachment = state.attachment;
         const bool same_pod = !uid.empty() && attachment.pod_uid == uid;
         const bool same_netns = netns && *netns == attachment.netns;
-        if (attachment.found_running && attachment.key.ifname == request.key.ifname &&
-            (same_pod || same_netns)) {
-            return state;
-        }
-    }
-    return std::nullopt;
+        return attachment.found_running && attachment.key.ifname == request.key.ifname &&
+               (same_pod || same_netns);
+    });
+    return found.empty() ? std::nullopt : table_.find(found.front());
 }
 
 void Enroller::take_over_found(const Attachment& attached) {
-    for (const auto& state : table_.all()) {
-        const Attachment& found = state.attachment;
-        if (!found.found_running || found.netns_cookie != attached.netns_cookie ||
-            found.key == attached.key) {
-            continue;
-        }
-        if (auto removed = store_.remove(found.key); !removed) {
+    const auto found = table_.keys_where([&](const AttachmentState& state) {
+        return state.attachment.found_running &&
+               state.attachment.netns_cookie == attached.netns_cookie &&
+               state.attachment.key != attached.key;
+    });
+    for (const AttachmentKey& key : found) {
+        if (auto removed = store_.remove(key); !removed) {
             problems_.add(removed.error().message());
         }
-        table_.erase(found.key);
+        table_.erase(key);
     }
 }
 
