@@ -108,29 +108,41 @@ static __always_inline void replace_port(struct __sk_buff* skb, const struct seg
     bpf_skb_store_bytes(skb, segment->tcp_offset + field, &to_be, sizeof(to_be), 0);
 }
 
-/* The pod's end of the rewritten connection; to be released. */
+/* What the segment would reach on that port of the pod: a connection's end, or a listener. To be
+ * released. */
 static __always_inline struct bpf_sock* pod_socket(struct __sk_buff* skb,
-                                                   const struct segment* segment,
-                                                   __u16 inbound_be) {
+                                                   const struct segment* segment, __u16 port_be) {
     struct bpf_sock_tuple tuple = {};
     __u32 size = sizeof(tuple.ipv4);
     if (is_v4(&segment->destination.address)) {
         tuple.ipv4.saddr = v4_of(&segment->source.address);
         tuple.ipv4.daddr = v4_of(&segment->destination.address);
         tuple.ipv4.sport = segment->source.port_be;
-        tuple.ipv4.dport = inbound_be;
+        tuple.ipv4.dport = port_be;
     } else {
         __builtin_memcpy(tuple.ipv6.saddr, segment->source.address.bytes, 16);
         __builtin_memcpy(tuple.ipv6.daddr, segment->destination.address.bytes, 16);
         tuple.ipv6.sport = segment->source.port_be;
-        tuple.ipv6.dport = inbound_be;
+        tuple.ipv6.dport = port_be;
         size = sizeof(tuple.ipv6);
     }
     return bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 }
 
-/* Whether a live connection to another port of the pod has the tuple that a SYN for `original_be`
- * would be rewritten to. */
+/* Whether a connection has begun with this tuple as it is: a SYN that is sent once more, after one
+ * that came before the pod was enrolled, or before its policy said so. */
+static __always_inline int begun_without_us(struct __sk_buff* skb, const struct segment* segment) {
+    struct bpf_sock* sk = pod_socket(skb, segment, segment->destination.port_be);
+    if (!sk) {
+        return 0;
+    }
+    const __u32 state = sk->state;
+    bpf_sk_release(sk);
+    return state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT && state != BPF_TCP_CLOSE;
+}
+
+/* Whether a live connection to another port of the pod has the tuple that the SYN would be
+ * rewritten to. */
 static __always_inline int tuple_taken(struct __sk_buff* skb, const struct segment* segment,
                                        const struct fsm_flow* flow, __u16 inbound_be) {
     if (flow && flow->original_port_be == segment->destination.port_be) {
@@ -178,6 +190,9 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
                                        const struct fsm_flow_key* key, __u16 inbound_be) {
     const __u16 original_be = segment->destination.port_be;
     struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, key);
+    if (!flow && begun_without_us(skb, segment)) {
+        return TC_ACT_UNSPEC;
+    }
     if (tuple_taken(skb, segment, flow, inbound_be)) {
         /* The client uses one source port towards two of our ports. After the rewrite they would
          * be one connection: the second waits until the first is gone. */
