@@ -1,23 +1,38 @@
 #!/usr/bin/env bash
 # Prints what a node of the test cluster could leave behind on the machine, or change there, one
-# thing a line and sorted: two of them can be compared.
+# thing a line and sorted: two of them can be compared. Other tests may come and go meanwhile: of what they
+# have, too, only that is listed which bears a mark of a node or of its pods.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$(readlink -f "$0")")/lib/settings.sh"
 
+# Addresses of nodes, pods and services; interfaces, chains and network namespaces by their names.
+readonly ranges='\<10\.(199|200|201)\.|\<fd00:(199|200|201):'
+readonly names="\\<($cluster|cni0|cbr0|flannel|kube-|KUBE-|CNI-|cni-[0-9a-f])"
+
 network() {
-    ip -brief link | awk '{ print "link", $1 }'
-    { ip route && ip -6 route; } | sed 's/ expires .*//; s/^/route /'
+    {
+        ip -brief link | awk '{ print "link", $1 }'
+        ip -brief address | sed 's/^/address /'
+        { ip route && ip -6 route; } | sed 's/ expires .*//; s/^/route /'
+        { iptables-save && ip6tables-save; } | grep -v '^#' | sed 's/\[.*\]//; s/^/packet filter /'
+        find /run/netns -mindepth 1 -printf 'network namespace %f\n' 2>/dev/null
+    } | grep -E "$ranges|$names" || true
     ip rule | sed 's/^/rule /'
-    { iptables-save && ip6tables-save; } | grep -v '^#' | sed 's/\[.*\]//; s/^/packet filter /'
-    find /run/netns -mindepth 1 -printf 'network namespace %f\n' 2>/dev/null
 }
 
 kernel() {
-    awk '{ print "mount", $5 }' /proc/self/mountinfo
+    awk '{ print "mount", $5 }' /proc/self/mountinfo | marked_mounts
     find /sys/fs/cgroup -mindepth 2 -type d -path "*$cluster*" -printf 'cgroup %p\n'
     find /sys/fs/bpf -mindepth 1 -printf 'pinned object %p\n' 2>/dev/null
     settings | sed 's/^/setting /'
+}
+
+# Where nodes mount: what belongs to their own folders, their state, and containers.
+marked_mounts() {
+    local patterns=("^mount $FSM_K8S" '^mount /run/containerd' '^mount /run/netns/cni-' '^mount /sys/'
+        '^mount /proc/' "${own_folders[@]/#/^mount }" "${overlays[@]/#/^mount }")
+    grep -E "$(IFS='|' && printf '%s' "${patterns[*]}")" || true
 }
 
 # What is set, of what nodes and pods set; not what the kernel counts there.

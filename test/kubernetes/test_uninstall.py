@@ -39,5 +39,10 @@ def test_logs_hold_no_error_without_a_cause(product):
 
 def test_cluster_leaves_nothing_on_the_machine(cluster, machine_before):
     cluster.down()
-    leftover = [line for line in cluster.snapshot() if line not in machine_before]
-    assert leftover == []
+
+    def nothing_left():
+        leftover = [line for line in cluster.snapshot() if line not in machine_before]
+        assert leftover == [], "\n".join(leftover)
+        return True
+
+    eventually(nothing_left)  # The kernel takes namespaces apart a moment after their last process.
