@@ -53,6 +53,14 @@ bool was_just_written(const FileVersion& version) {
     return age >= 0ns && age < kSettleTime;
 }
 
+// A kernel that cuts a file off changes its size first and its times after that (ext4): what has
+// another size at the same times is on its way to something else.
+bool is_being_cut(const FileVersion& known, const FileVersion& now) {
+    FileVersion same_size = now;
+    same_size.size = known.size;
+    return same_size == known && now.size != known.size;
+}
+
 // One file and what was read from it.
 struct ManifestFile {
     FileVersion version;
@@ -74,16 +82,26 @@ bool is_manifest_name(std::string_view name) {
            (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
 }
 
-Result<std::set<std::string>> manifest_names(const std::string& directory) {
+struct Listing {
+    struct stat directory {};
+    std::set<std::string> names;
+};
+
+Result<Listing> list_manifests(const std::string& directory) {
     DIR* stream = ::opendir(directory.c_str());
     if (stream == nullptr) {
         return Error::from_errno("read the directory of manifests " + directory);
     }
-    std::set<std::string> names;
+    Listing listing;
     errno = 0;
+    if (::fstat(::dirfd(stream), &listing.directory) != 0) {
+        const int failure = errno;
+        ::closedir(stream);
+        return Error::from_errno("read the directory of manifests " + directory, failure);
+    }
     while (const dirent* entry = ::readdir(stream)) {
         if (is_manifest_name(entry->d_name)) {
-            names.insert(entry->d_name);
+            listing.names.insert(entry->d_name);
         }
         errno = 0;
     }
@@ -92,7 +110,14 @@ Result<std::set<std::string>> manifest_names(const std::string& directory) {
     if (failure != 0) {
         return Error::from_errno("read the directory of manifests " + directory, failure);
     }
-    return names;
+    return listing;
+}
+
+// Whether the path still leads to the directory that was listed.
+bool is_in_place(const Listing& listing, const std::string& directory) {
+    struct stat now {};
+    return ::stat(directory.c_str(), &now) == 0 && now.st_dev == listing.directory.st_dev &&
+           now.st_ino == listing.directory.st_ino;
 }
 
 }  // namespace
@@ -113,8 +138,9 @@ class ManifestDirectory::Implementation {
 
   private:
     void scan();
-    void scan_files(const std::set<std::string>& names, Snapshot& next);
-    void scan_file(const std::string& name, Snapshot& next);
+    void scan_files(const Listing& listing, Snapshot& next);
+    void scan_file(const std::string& name, const Listing& listing, Snapshot& next);
+    void miss_file(const std::string& name, const Listing& listing, Error error, Snapshot& next);
     Result<void> read_manifest(const std::string& path, const struct stat& status,
                                ManifestFile& file);
     void collect(Snapshot& next) const;
@@ -154,7 +180,7 @@ std::shared_ptr<const Snapshot> ManifestDirectory::Implementation::snapshot() co
 // The first load: a directory that cannot be read is the caller's to know, and files that are
 // being written get a moment.
 Result<void> ManifestDirectory::Implementation::load() {
-    FSM_TRY(manifest_names(directory_));
+    FSM_TRY(list_manifests(directory_));
     constexpr int kAttempts = 20;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         scan();
@@ -169,37 +195,45 @@ Result<void> ManifestDirectory::Implementation::load() {
 void ManifestDirectory::Implementation::scan() {
     const std::lock_guard lock(scanning_);
     Snapshot next;
-    const auto names = manifest_names(directory_);
-    if (names) {
-        scan_files(*names, next);
+    const auto listing = list_manifests(directory_);
+    if (listing) {
+        scan_files(*listing, next);
     } else {
-        next.problems.push_back(names.error().message() + "; its pods are kept as they were");
-        next.doubt = names.error().message();
+        next.problems.push_back(listing.error().message() + "; its pods are kept as they were");
+        next.doubt = listing.error().message();
     }
     collect(next);
     publish(std::move(next));
 }
 
-void ManifestDirectory::Implementation::scan_files(const std::set<std::string>& names,
-                                                   Snapshot& next) {
-    std::erase_if(files_, [&](const auto& entry) { return names.count(entry.first) == 0; });
-    for (const std::string& name : names) {
-        scan_file(name, next);
+void ManifestDirectory::Implementation::scan_files(const Listing& listing, Snapshot& next) {
+    std::erase_if(files_, [&](const auto& entry) { return listing.names.count(entry.first) == 0; });
+    for (const std::string& name : listing.names) {
+        scan_file(name, listing, next);
     }
 }
 
-void ManifestDirectory::Implementation::scan_file(const std::string& name, Snapshot& next) {
+// A file that cannot be looked at: it went, the directory went, or it is a link to nothing.
+void ManifestDirectory::Implementation::miss_file(const std::string& name, const Listing& listing,
+                                                  Error error, Snapshot& next) {
+    struct stat link {};
+    if (::lstat((directory_ + "/" + name).c_str(), &link) == 0 || errno != ENOENT) {
+        files_[name].version = {};
+        files_[name].problem = error.message();
+    } else if (is_in_place(listing, directory_)) {
+        files_.erase(name);  // it went while the directory was read
+    } else {
+        next.unsettled = true;
+        next.doubt = "the directory of manifests " + directory_ + " is being replaced";
+    }
+}
+
+void ManifestDirectory::Implementation::scan_file(const std::string& name, const Listing& listing,
+                                                  Snapshot& next) {
     const std::string path = directory_ + "/" + name;
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
-        const Error error = Error::from_errno("read manifest " + printable(path));
-        struct stat link {};
-        if (::lstat(path.c_str(), &link) != 0 && errno == ENOENT) {
-            files_.erase(name);  // it went while the directory was read
-            return;
-        }
-        files_[name].version = {};
-        files_[name].problem = error.message();
+        miss_file(name, listing, Error::from_errno("read manifest " + printable(path)), next);
         return;
     }
     const FileVersion version = version_of(status);
@@ -207,7 +241,8 @@ void ManifestDirectory::Implementation::scan_file(const std::string& name, Snaps
     if (known != files_.end() && known->second.version == version) {
         return;
     }
-    if (was_just_written(version)) {
+    if (was_just_written(version) ||
+        (known != files_.end() && is_being_cut(known->second.version, version))) {
         next.unsettled = true;
         next.doubt = "the manifest " + printable(path) + " is being written";
         return;
