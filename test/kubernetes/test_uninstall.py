@@ -34,7 +34,8 @@ def test_pods_talk_directly_again(cluster, product, veterans):  # pylint: disabl
 
 
 def test_logs_hold_no_error_without_a_cause(product):
-    assert product.unexpected_complaints() == []
+    complaints = product.unexpected_complaints()
+    assert complaints == [], "\n".join(complaints)
 
 
 def test_cluster_leaves_nothing_on_the_machine(cluster, machine_before):
