@@ -3,7 +3,6 @@
 #
 #   scripts/test.sh [SUITE…]
 #   scripts/test.sh --list      what there is, with the suites that run only when they are named
-#   scripts/test.sh --default   the names of those that run when none is named
 #
 # The last line says `N passed, N failed`, with `, N skipped` when a test was skipped; the exit status
 # is 0 only if nothing failed. What is left on the machine after the tests counts as a failure.
@@ -49,10 +48,6 @@ main() {
         for suite in "${suites[@]}" "${named_only[@]}"; do
             printf '%-14s %s\n' "$suite" "${about[$suite]}"
         done
-        return
-    fi
-    if [[ ${1:-} == --default ]]; then
-        printf '%s\n' "${suites[@]}"
         return
     fi
     [[ $# -gt 0 ]] || chosen=("${suites[@]}")
@@ -177,14 +172,13 @@ suite_netns() {
     built release || return 0
     local status=0
     [[ -n ${beside[netns]:-} ]] || begin_netns
-    wait "${beside[netns]}" || status=$?
+    finish_beside netns || status=$?
     count_report netns "$logs/netns.xml" "$status" "$logs/netns.log"
 }
 begin_netns() {
     rm -f "$logs/netns.xml"
-    timeout --signal=INT --kill-after=60 "$suite_limit" "${pytest[@]}" test/netns \
-        --junitxml "$logs/netns.xml" >"$logs/netns.log" 2>&1 </dev/null &
-    beside[netns]=$!
+    run_beside netns "$logs/netns.log" timeout --signal=INT --kill-after=60 "$suite_limit" \
+        "${pytest[@]}" test/netns --junitxml "$logs/netns.xml"
 }
 suite_cni() { pytest_suite cni "--fsm-cni=$repository/build/release/cni-plugin/fsm-cni"; }
 suite_cli() {
@@ -212,17 +206,15 @@ suite_demo() {
         "$repository/scripts/demo.sh" --no-build
 }
 
-# The cluster's programs are built from Go modules, a quarter of an hour the first time.
 suite_kubernetes() {
     built release || return 0
     local status=0
-    if [[ ! -d /sys/fs/cgroup/memory || ! -d /sys/fs/cgroup/unified ]]; then
+    if ! has_cgroups_of_nodes; then
         skip_suite "the nodes need version 1 of the memory controller, and version 2 in 'unified'"
         return
     fi
-    "$repository/scripts/install-packages.sh" kubernetes image
-    "$repository/test/kubernetes/build.sh" \
-        >"$logs/kubernetes-build.log" 2>&1 </dev/null || status=$?
+    [[ -n ${beside[kubernetes]:-} ]] || begin_kubernetes
+    finish_beside kubernetes || status=$?
     case $status in
         0) pytest_suite kubernetes ;;
         77) skip_suite "$(tail -n 1 "$logs/kubernetes-build.log")" ;;
@@ -231,6 +223,16 @@ suite_kubernetes() {
             show_failure kubernetes "$logs/kubernetes-build.log"
             ;;
     esac
+}
+
+has_cgroups_of_nodes() {
+    [[ -d /sys/fs/cgroup/memory && -d /sys/fs/cgroup/unified ]]
+}
+
+# The cluster's programs, from Go modules.
+begin_kubernetes() {
+    "$repository/scripts/install-packages.sh" kubernetes image
+    run_beside kubernetes "$logs/kubernetes-build.log" idle "$repository/test/kubernetes/build.sh"
 }
 
 suite_debian-kernel() {
@@ -263,41 +265,64 @@ suite_tidy() {
 finish_tidy() {
     [[ -n ${beside[tidy]:-} ]] || begin_tidy
     local status=0
-    wait "${beside[tidy]}" || status=$?
+    finish_beside tidy || status=$?
     cat "$logs/tidy-beside.log"
     return "$status"
 }
 
 begin_tidy() {
-    (
-        # On what the others leave of the processors.
-        chrt --idle --pid 0 "$BASHPID"
-        run_clang_tidy
-    ) >"$logs/tidy-beside.log" 2>&1 </dev/null &
-    beside[tidy]=$!
+    run_beside tidy "$logs/tidy-beside.log" idle run_clang_tidy
 }
 
 # --- beside the others --------------------------------------------------------------------------
 
-# The tests with pods mostly wait, and each has a node of its own; clang-tidy takes as long as a build. Both
-# begin when nothing is left that has the cgroup tree for itself, and run beside the other suites. The demo
-# waits for netns: it looks whether anything of ours is left on the machine.
+# The tests with pods mostly wait, and each has a node of its own; clang-tidy takes as long as a build, and
+# so does Kubernetes. They begin when nothing is left that has the cgroup tree for itself, and run beside the
+# other suites. The demo waits for netns: it looks whether anything of ours is left on the machine.
 declare -A beside=()
 begin_beside() {
     local wanted=" $* "
     if [[ $wanted == *' netns '* ]] && built release; then
         begin_netns
     fi
+    if [[ $wanted == *' kubernetes '* ]] && has_cgroups_of_nodes; then
+        begin_kubernetes
+    fi
     if [[ $wanted == *' tidy '* ]] && built release; then
         begin_tidy
     fi
 }
 
+# run_beside SUITE LOG COMMAND…: as a group of processes, so that it can be ended as one.
+run_beside() {
+    local suite=$1 log=$2
+    shift 2
+    set -m
+    "$@" >"$log" 2>&1 </dev/null &
+    set +m
+    beside[$suite]=$!
+}
+
+# On what the others leave of the processors.
+idle() {
+    chrt --idle --pid 0 "$BASHPID"
+    "$@"
+}
+
+# finish_beside SUITE: waits for what was begun, and has its exit status.
+finish_beside() {
+    local pid=${beside[$1]}
+    unset "beside[$1]"
+    wait "$pid"
+}
+
+# As Ctrl-C does, so that tests clean up after themselves.
 end_beside() {
     local pid
     for pid in "${beside[@]}"; do
-        kill "$pid" 2>/dev/null || true
+        kill -INT -- "-$pid" 2>/dev/null || true
     done
+    wait
 }
 
 run_shellcheck() {

@@ -30,7 +30,9 @@ fetch_helm() {
         rm -rf "$folder"
         return 1
     fi
-    install -D -m 755 "$folder/helm/helm" "$target"
+    # Renamed into place: the build of the test cluster may fetch it at the same time.
+    install -D -m 755 "$folder/helm/helm" "$target.$$"
+    mv -f "$target.$$" "$target"
     rm -rf "$folder"
 }
 
