@@ -229,10 +229,13 @@ has_cgroups_of_nodes() {
     [[ -d /sys/fs/cgroup/memory && -d /sys/fs/cgroup/unified ]]
 }
 
-# The cluster's programs, from Go modules.
 begin_kubernetes() {
+    run_beside kubernetes "$logs/kubernetes-build.log" idle build_kubernetes
+}
+
+build_kubernetes() {
     "$repository/scripts/install-packages.sh" kubernetes image
-    run_beside kubernetes "$logs/kubernetes-build.log" idle "$repository/test/kubernetes/build.sh"
+    "$repository/test/kubernetes/build.sh"
 }
 
 suite_debian-kernel() {
