@@ -98,12 +98,13 @@ Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapat
     Installer installer(config.install_options());
     HttpRouter router;
     add_cni_routes(router, enroller, meter);
-    add_view_routes(router, {enroller, datapath, source, meter, config.profile,
-                             std::string(to_string(config.mode)),
-                             configured(config.enroller.defaults.inbound_mechanism),
-                             configured(config.enroller.defaults.acceleration),
-                             [&reconciler] { return reconciler.age(); },
-                             [&installer] { return installer.problems(); }});
+    add_view_routes(
+        router,
+        {enroller, datapath, source, meter, config.profile, std::string(to_string(config.mode)),
+         configured(config.enroller.defaults.inbound_mechanism),
+         configured(config.enroller.defaults.acceleration),
+         [&reconciler] { return reconciler.age(); }, [&installer] { return installer.problems(); },
+         [&installer] { return installer.installed(); }});
     Result<Ending> outcome = Ending::stopped;
     {
         // Last: who finds the socket finds an interceptor that is ready.

@@ -179,11 +179,17 @@ HttpResponse show_health(const Views& views) {
     return {200, "ok", "text/plain"};
 }
 
-// Beyond what STATUS asks: a source that has not said yet which pods there are.
+// Beyond what STATUS asks: a source that has not said yet which pods there are, and a runtime that
+// does not call the plugin yet, so that pods that start now would go around the mesh.
 HttpResponse show_readiness(const Views& views) {
     if (const auto ready = views.source.ready(); !ready) {
         return error_response(503, static_cast<int>(CniErrorCode::unavailable),
                               "the pods of this node are not known yet", ready.error().message());
+    }
+    if (const auto installed = views.installed(); !installed) {
+        return error_response(503, static_cast<int>(CniErrorCode::unavailable),
+                              "container runtimes do not call the CNI plugin yet",
+                              installed.error().message());
     }
     return response_of(views.enroller.status());
 }

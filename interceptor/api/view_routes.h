@@ -27,8 +27,10 @@ struct Views {
     std::string acceleration;  // as configured: auto, off, sidecar, full
     // Time since the last pass over the attachments.
     std::function<std::chrono::milliseconds()> reconcile_age;
-    // Of what is installed for the container runtime.
+    // Of what is installed for the container runtime; an error of `installed`: it does not call us
+    // yet.
     std::function<std::vector<std::string>()> install_problems;
+    std::function<Result<void>()> installed;
 };
 
 void add_view_routes(HttpRouter& router, const Views& views);

@@ -36,8 +36,8 @@ std::string describe(const ReinsertionPace::Quarrel& quarrel, const ConfigFiles&
 // The state of the watching thread, and the thread.
 class Installer::Watcher {
   public:
-    // `publish` gets the present problems after every pass.
-    using Publish = std::function<void(std::vector<std::string>)>;
+    // Called after every pass.
+    using Publish = std::function<void(Pass)>;
 
     Watcher(InstallOptions options, std::chrono::milliseconds recheck, Publish publish)
         : options_(std::move(options)),
@@ -93,15 +93,15 @@ class Installer::Watcher {
         if (now < pace_.not_before()) {
             return remaining(now);
         }
-        std::vector<std::string> problems;
+        Pass found;
         auto pause = recheck_;
-        if (install_binary(problems)) {
-            pause = tend_chain(problems);
+        if (install_binary(found.problems)) {
+            pause = tend_chain(found);
         }
         if (const auto quarrel = pace_.quarrel(now)) {
-            problems.push_back(describe(*quarrel, files_));
+            found.problems.push_back(describe(*quarrel, files_));
         }
-        publish_(std::move(problems));
+        publish_(std::move(found));
         return pause;
     }
 
@@ -122,7 +122,8 @@ class Installer::Watcher {
         return true;
     }
 
-    std::chrono::milliseconds tend_chain(std::vector<std::string>& problems) {
+    std::chrono::milliseconds tend_chain(Pass& found) {
+        std::vector<std::string>& problems = found.problems;
         const auto state = insert_entry(files_, entry_);
         if (!state) {
             if (state.error().errno_value() != ESTALE) {
@@ -137,6 +138,7 @@ class Installer::Watcher {
                                " yet: fsm-cni is added as soon as the cluster's network has one");
             return recheck_;
         }
+        found.in_chain = true;
         const auto now = Clock::now();
         tell(*state, pace_.seen(state->file, state->inserted, now));
         return now < pace_.not_before() ? remaining(now) : recheck_;
@@ -173,15 +175,29 @@ void Installer::start() {
     if (!options_.enabled || watcher_) {
         return;
     }
-    watcher_ = std::make_unique<Watcher>(options_, recheck_, [this](std::vector<std::string> now) {
-        const std::lock_guard guard(mutex_);
-        for (const auto& problem : now) {
-            if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
-                spdlog::warn("{}", problem);
-            }
+    watcher_ = std::make_unique<Watcher>(options_, recheck_,
+                                         [this](Pass pass) { publish(std::move(pass)); });
+}
+
+void Installer::publish(Pass pass) {
+    const std::lock_guard guard(mutex_);
+    for (const auto& problem : pass.problems) {
+        if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
+            spdlog::warn("{}", problem);
         }
-        problems_ = std::move(now);
-    });
+    }
+    was_in_chain_ = was_in_chain_ || pass.in_chain;
+    problems_ = std::move(pass.problems);
+}
+
+Result<void> Installer::installed() const {
+    const std::lock_guard guard(mutex_);
+    if (!options_.enabled || was_in_chain_) {
+        return {};
+    }
+    return Error("add fsm-cni to the chain of CNI plugins in " + options_.config_dir + ": " +
+                     (problems_.empty() ? "not done yet" : problems_.front()),
+                 EAGAIN);
 }
 
 std::vector<std::string> Installer::problems() const {

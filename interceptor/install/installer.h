@@ -31,14 +31,24 @@ class Installer {
     // so.
     void start();
 
+    // Why runtimes do not call the plugin yet: the binary and our entry have not both been in place
+    // since the start. Once they have been, what happens to them later is a problem only.
+    Result<void> installed() const;
     std::vector<std::string> problems() const;
 
   private:
     class Watcher;
+    // What one look at everything has found.
+    struct Pass {
+        bool in_chain = false;
+        std::vector<std::string> problems;
+    };
+    void publish(Pass pass);
 
     const InstallOptions options_;
     const std::chrono::milliseconds recheck_;
     mutable std::mutex mutex_;
+    bool was_in_chain_ = false;
     std::vector<std::string> problems_;
     std::unique_ptr<Watcher> watcher_;
 };

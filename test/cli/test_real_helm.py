@@ -47,7 +47,7 @@ def test_lists_in_one_assignment(dry_run):
 def test_unknown_value(dry_run):
     done = dry_run("--set", "fsm.unheardOf=1")
     assert done.returncode == 1
-    assert "'unheardOf' not allowed" in done.stderr
+    assert "unheardOf" in done.stderr and "not allowed" in done.stderr  # helm 3 and 4 differ
     assert done.stdout == ""
 
 

@@ -71,7 +71,7 @@ def test_installed_when_ready_kept_when_stopped_and_gone_without_a_trace(instanc
     (runtime.configurations / name).chmod(0o600)
     before = runtime.snapshot()
     instance.start()
-    eventually(lambda: runtime.plugins()[-1] == "fsm-cni")
+    assert runtime.plugins()[-1] == "fsm-cni"
     assert (runtime.binaries / "fsm-cni").read_text() == "the plugin"
     assert os.stat(runtime.binaries / "fsm-cni").st_mode & 0o7777 == 0o755
     assert instance.get_json("/v1/status")["problems"] == []
@@ -98,14 +98,17 @@ def test_entry_says_what_the_plugin_has_to_know(instance, runtime):
 
 
 def test_waits_for_a_network_and_says_so(instance, runtime):
-    instance.start()
+    instance.start(until="/healthz")
     eventually(lambda: any("no CNI configuration" in problem and str(runtime.configurations) in problem
                            for problem in instance.get_json("/v1/status")["problems"]))
+    status, body = instance.get("/readyz")
+    assert status == 503 and "do not call the CNI plugin yet" in body and "no CNI conf" in body
     unfinished = runtime.configurations / "unfinished"
     unfinished.write_text(CHAIN)
     unfinished.rename(runtime.configurations / "10-flannel.conflist")
     eventually(lambda: runtime.plugins()[-1] == "fsm-cni")
     eventually(lambda: instance.get_json("/v1/status")["problems"] == [])
+    assert instance.get("/readyz")[0] == 200
 
 
 def test_puts_the_entry_back_and_names_the_file(instance, runtime):

@@ -53,7 +53,8 @@ class ApiTest : public EnrollerTest {
         add_cni_routes(router, *enroller, meter);
         add_view_routes(router,
                         {*enroller, datapath, source, meter, "fsm", "ebpf", "auto", "auto",
-                         [this] { return reconcile_age; }, [this] { return install_problems; }});
+                         [this] { return reconcile_age; }, [this] { return install_problems; },
+                         [this] { return installed; }});
         serve();
     }
     void TearDown() override { server.reset(); }
@@ -102,6 +103,7 @@ class ApiTest : public EnrollerTest {
     HttpRouter router;
     std::chrono::milliseconds reconcile_age{0};
     std::vector<std::string> install_problems;
+    Result<void> installed;
     std::unique_ptr<HttpServer> server;
 };
 

@@ -101,6 +101,9 @@ TEST_F(Api, StatusForTheRuntime) {
     EXPECT_EQ(ask("GET", "/healthz").status, 200);
     reconcile_age = std::chrono::minutes(5);
     EXPECT_EQ(ask("GET", "/healthz").status, 503);
+    installed = Error("no network yet");
+    EXPECT_EQ(ask("GET", "/readyz").status, 503);
+    EXPECT_EQ(ask("GET", "/v1/cni/status").status, 200) << "a runtime that asks does call us";
     std::filesystem::remove_all(directory.path() + "/attachments");
     const auto status = ask("GET", "/v1/cni/status");
     EXPECT_EQ(status.status, 503);

@@ -64,8 +64,10 @@ TEST_F(Installing, has_installed_when_start_returns) {
     directory.put("10-n.conflist", kChain);
     Installer installer(options);
     EXPECT_FALSE(fsm_is_in());
+    EXPECT_FALSE(installer.installed());
     installer.start();
     EXPECT_TRUE(fsm_is_in());
+    EXPECT_TRUE(installer.installed());
     EXPECT_EQ(elsewhere.get("bin/fsm-cni"), "ELF");
     EXPECT_EQ(all_problems(installer), "");
 }
@@ -77,6 +79,7 @@ TEST_F(Installing, does_nothing_unless_it_is_told_to) {
     installer.start();
     EXPECT_EQ(directory.get("10-n.conflist"), kChain);
     EXPECT_FALSE(std::filesystem::exists(options.bin_dir));
+    EXPECT_TRUE(installer.installed()) << "as far as it was told to";
 }
 
 TEST_F(Installing, what_is_installed_stays_when_it_stops) {
@@ -93,9 +96,16 @@ TEST_F(Installing, waits_for_a_network_and_says_so) {
     installer.start();
     EXPECT_NE(all_problems(installer).find("no CNI configuration in " + directory.path()),
               std::string::npos);
+    const auto installed = installer.installed();
+    ASSERT_FALSE(installed);
+    EXPECT_NE(installed.error().message().find("no CNI configuration"), std::string::npos);
     write_like_another_installer("10-n.conflist", kChain);
     EXPECT_TRUE(eventually([&] { return fsm_is_in(); }));
     EXPECT_TRUE(eventually([&] { return all_problems(installer).empty(); }));
+    EXPECT_TRUE(installer.installed());
+    std::filesystem::remove(directory.path() + "/10-n.conflist");
+    EXPECT_TRUE(eventually([&] { return !all_problems(installer).empty(); }));
+    EXPECT_TRUE(installer.installed()) << "what happens later is a problem only";
 }
 
 TEST_F(Installing, puts_the_entry_into_a_new_first_file) {

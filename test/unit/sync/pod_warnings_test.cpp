@@ -18,6 +18,15 @@ class PodWarningsTest : public EnrollerTest {
         EnrollerTest::SetUp();
         enroller->tell_owners(notifier_);
     }
+    // One warning, to the owner of the pod.
+    void expect_warning(const std::string& reason, const std::string& part_of_message) const {
+        ASSERT_EQ(notifier_.warnings.size(), 1U);
+        const PodWarning& warning = notifier_.warnings.front();
+        EXPECT_EQ(warning.pod, pod_.name);
+        EXPECT_EQ(warning.uid, "u1");
+        EXPECT_EQ(warning.reason, reason);
+        EXPECT_NE(warning.message.find(part_of_message), std::string::npos) << warning.message;
+    }
     static CniRequest request(const TestNetns& netns) {
         auto made = request_for("web", netns.path());
         made.args += ";K8S_POD_UID=u1";
@@ -32,12 +41,7 @@ TEST_F(PodWarningsTest, ABadAnnotation) {
     const TestNetns netns;
     source.put(pod_);
     EXPECT_OK(enroller->create(request(netns)));
-    ASSERT_EQ(notifier_.warnings.size(), 1U);
-    const PodWarning& warning = notifier_.warnings.front();
-    EXPECT_EQ(warning.pod, pod_.name);
-    EXPECT_EQ(warning.uid, "u1");
-    EXPECT_EQ(warning.reason, "FsmAnnotationIgnored");
-    EXPECT_NE(warning.message.find("outbound-port-exclusion-list"), std::string::npos);
+    expect_warning("FsmAnnotationIgnored", "outbound-port-exclusion-list");
 }
 
 TEST_F(PodWarningsTest, ABadAnnotationOfARunningPod) {
@@ -57,12 +61,7 @@ TEST_F(PodWarningsTest, ARefusal) {
     source.put(mesh_pod("web", "u1"));
     datapath.enrol_failure = "policy map is full";
     EXPECT_CNI_ERROR(enroller->create(request(netns)), enrolment_failed, "policy map is full");
-    ASSERT_EQ(notifier_.warnings.size(), 1U);
-    const PodWarning& warning = notifier_.warnings.front();
-    EXPECT_EQ(warning.pod, pod_.name);
-    EXPECT_EQ(warning.uid, "u1");
-    EXPECT_EQ(warning.reason, "FsmRefused");
-    EXPECT_NE(warning.message.find("policy map is full"), std::string::npos);
+    expect_warning("FsmRefused", "policy map is full");
 }
 
 TEST_F(PodWarningsTest, AContainerThatIsNoPodHasNoOwner) {
