@@ -113,6 +113,10 @@ class Answer:
     def ok(self):
         return self.exit_code == 0
 
+    def __bool__(self):
+        """So that one can be waited for: a service, or a sidecar, may have just begun."""
+        return self.ok
+
 
 CURL = ("curl", "--silent", "--max-time", "5", "--write-out",
         "%{local_ip} %{local_port} %{remote_ip} %{remote_port}\n")

@@ -15,6 +15,7 @@ import applications  # noqa: E402
 from applications import client, server, service  # noqa: E402
 from cluster import HOME, Cluster  # noqa: E402
 from harness import programs  # noqa: E402
+from images import rename_image  # noqa: E402
 from product import IMAGE, NEXT_TAG, TAG, Product  # noqa: E402
 
 ORDER = ["test_install", "test_walk_through", "test_annotations", "test_sidecar_down",
@@ -44,9 +45,10 @@ def images():
     """Lie where every node that starts takes them in."""
     folder = HOME / "images"
     applications.test_image(folder)
-    for tag in (TAG, NEXT_TAG):
-        Cluster().run(programs.REPOSITORY / "scripts/build-image.sh", "--name", f"{IMAGE}:{tag}",
-                      "--build", programs.BUILD, "--output", folder / f"fsm-interceptor-{tag}.tar")
+    built = folder / f"fsm-interceptor-{TAG}.tar"
+    Cluster().run(programs.REPOSITORY / "scripts/build-image.sh", "--name", f"{IMAGE}:{TAG}",
+                  "--build", programs.BUILD, "--output", built)
+    rename_image(built, folder / f"fsm-interceptor-{NEXT_TAG}.tar", f"{IMAGE}:{NEXT_TAG}")
 
 
 @pytest.fixture(scope="session")

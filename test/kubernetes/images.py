@@ -93,6 +93,17 @@ def write_image(folder, name, layer, entrypoint):
     return path
 
 
+def rename_image(source, target, name):
+    """Writes the archive of the same image under another name."""
+    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
+        for entry in old:
+            data = old.extractfile(entry).read() if entry.isfile() else b""
+            if entry.name == "manifest.json":
+                data = json.dumps([{**json.loads(data)[0], "RepoTags": [name]}]).encode()
+                entry.size = len(data)
+            new.addfile(entry, io.BytesIO(data))
+
+
 def pause_image(folder):
     """What keeps the namespaces of a pod."""
     binaries = pathlib.Path(os.environ["FSM_K8S"]) / "bin"

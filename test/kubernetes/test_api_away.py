@@ -48,7 +48,7 @@ def test_existing_pods_go_on(cluster, product, pods):
         cluster.repair()
     pods.start(client("afterwards", node=CONTROL))
     eventually(lambda: product.enrolled(CONTROL, "afterwards"))
-    assert request(cluster, "afterwards", "server").seen == OWN_SOURCE
+    assert eventually(lambda: request(cluster, "afterwards", "server")).seen == OWN_SOURCE
 
     # The watch is back: it tells about a change.
     own = cluster.addresses("client")[0]

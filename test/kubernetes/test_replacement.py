@@ -51,4 +51,4 @@ def test_pod_that_starts_while_the_interceptor_is_away(cluster, product, pods):
     pods.start(client("impatient"))
     product.wait_rolled_out()
     eventually(lambda: product.enrolled(CONTROL, "impatient"))
-    assert request(cluster, "impatient", "server").ok
+    assert eventually(lambda: request(cluster, "impatient", "server"))

@@ -19,7 +19,7 @@ def test_sidecar_that_does_not_listen(cluster, product, pods):
 
 def test_sidecar_that_is_killed_comes_back(cluster, product, pods):  # pylint: disable=unused-argument
     pods.start(client("victim"))
-    assert request(cluster, "victim", "server").ok
+    assert eventually(lambda: request(cluster, "victim", "server"))
     cluster.container("victim", "sidecar").kill()
 
     def restarted():

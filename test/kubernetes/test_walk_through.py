@@ -108,4 +108,4 @@ def test_native_sidecar_counts(cluster, product, pods):
         {**native["spec"]["containers"].pop(), "restartPolicy": "Always"}]
     pods.start(native)
     assert product.enrolled(CONTROL, "native")
-    assert request(cluster, "native", "server").seen == OWN_SOURCE
+    assert eventually(lambda: request(cluster, "native", "server")).seen == OWN_SOURCE
