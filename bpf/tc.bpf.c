@@ -224,7 +224,9 @@ static __always_inline int recover_flow(struct __sk_buff* skb, const struct segm
     }
     bpf_sk_release(sk);
     if (found) {
-        store_flow(key, segment->destination.port_be, 0);
+        /* Idle from its beginning: the socket may be ending on another processor in this moment,
+         * and tells of its end only once. The flow of one that lives is recovered again. */
+        store_flow(key, segment->destination.port_be, bpf_ktime_get_ns());
         count(FSM_COUNTER_FLOW_RECOVERED);
     }
     return found;

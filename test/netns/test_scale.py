@@ -92,7 +92,7 @@ def test_connections_leave_nothing_behind(make_mesh, inbound, scope):
     before["fsm_flows"] = 0
 
     [result] = run_stream(client, "connects", "--address", server.pod.ip4, "--port", SERVER_PORT,
-                          "--count", count, "--concurrency", 32, "--size", 100)
+                          "--count", count, "--concurrency", 32, "--size", 100, timeout=600)
 
     assert result["success"] == count, result
     assert result["other"] == result["refused"] == 0, result

@@ -71,7 +71,10 @@ def test_evicted_flow_of_an_idle_connection_is_recovered(mesh):
             conversation.ask()
             read.sendall(b"asked")
             read.recv(1)
-            return conversation.echo()
+            echoed = conversation.echo()
+            read.sendall(b"!")
+            read.recv(1)
+            return echoed
 
     task = client.keep(client.pod.application.spawn(converse))
     write.settimeout(10)
@@ -80,7 +83,11 @@ def test_evicted_flow_of_an_idle_connection_is_recovered(mesh):
     mesh.interceptor.delete_map_entry("fsm_flows", key)
     assert not flows_of(mesh, pod)
     write.sendall(b"!")
+    assert write.recv(1) == b"!"
+    [(_, recovered)] = flows_of(mesh, pod)
+    write.sendall(b"!")
 
+    assert idle_since(recovered), "or it stays for ever when its socket ends while it is recovered"
     assert task.result()
     assert mesh.interceptor.counters()["flow_recovered"] > before["flow_recovered"]
     for end in (read, write):
