@@ -314,9 +314,10 @@ idle() {
 
 # finish_beside SUITE: waits for what was begun, and has its exit status.
 finish_beside() {
-    local pid=${beside[$1]}
+    local status=0
+    wait "${beside[$1]}" || status=$?
     unset "beside[$1]"
-    wait "$pid"
+    return "$status"
 }
 
 # As Ctrl-C does, so that tests clean up after themselves.
