@@ -15,12 +15,12 @@ source "$(dirname "$0")/lib/leaks.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/helm.sh"
 
-readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo tidy kubernetes)
-# Takes ten minutes of both processors of a small machine, and is the same wherever it runs.
-readonly named_only=(debian-kernel)
+readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes)
+# These take minutes of both processors of a small machine, and say the same wherever they run.
+readonly named_only=(tidy debian-kernel)
 declare -rA about=(
     [lint]="shellcheck and clang-format over the sources"
-    [tidy]="clang-tidy over the product"
+    [tidy]="on request: clang-tidy over the product"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
     [bpf]="the BPF programs, loaded into this kernel"
     [netns]="interceptor and data path with pods that are network namespaces"
@@ -262,26 +262,14 @@ suite_lint() {
 
 suite_tidy() {
     built release || return 0
-    one_test clang-tidy finish_tidy
-}
-
-finish_tidy() {
-    [[ -n ${beside[tidy]:-} ]] || begin_tidy
-    local status=0
-    finish_beside tidy || status=$?
-    cat "$logs/tidy-beside.log"
-    return "$status"
-}
-
-begin_tidy() {
-    run_beside tidy "$logs/tidy-beside.log" idle run_clang_tidy
+    one_test clang-tidy run_clang_tidy
 }
 
 # --- beside the others --------------------------------------------------------------------------
 
-# The tests with pods mostly wait, and each has a node of its own; clang-tidy takes as long as a build, and
-# so does Kubernetes. They begin when nothing is left that has the cgroup tree for itself, and run beside the
-# other suites. The demo waits for netns: it looks whether anything of ours is left on the machine.
+# The tests with pods mostly wait, and each has a node of its own; Kubernetes takes as long to build as the
+# product. They begin when nothing is left that has the cgroup tree for itself, and run beside the other
+# suites. The demo waits for netns: it looks whether anything of ours is left on the machine.
 declare -A beside=()
 begin_beside() {
     local wanted=" $* "
@@ -290,9 +278,6 @@ begin_beside() {
     fi
     if [[ $wanted == *' kubernetes '* ]] && has_cgroups_of_nodes; then
         begin_kubernetes
-    fi
-    if [[ $wanted == *' tidy '* ]] && built release; then
-        begin_tidy
     fi
 }
 
