@@ -1,7 +1,6 @@
 #include "interceptor/daemon.h"
 
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <memory>
@@ -17,6 +16,7 @@
 #include "interceptor/api/view_routes.h"
 #include "interceptor/install/installer.h"
 #include "interceptor/instance_lock.h"
+#include "interceptor/log/log.h"
 #include "interceptor/node_pods.h"
 #include "interceptor/sync/reconciler.h"
 #include "interceptor/uninstall.h"
@@ -67,22 +67,21 @@ int wait_for_signal() {
 Ending wait_for_end(RemovalWatch* removal) {
     const int received = wait_for_signal();
     if (received == SIGTERM && removal != nullptr && removal->being_removed()) {
-        spdlog::info("stopping: {}; the interceptor's DaemonSet is gone, so everything is removed",
-                     strsignal(received));
+        log::info("stopping: {}; the interceptor's DaemonSet is gone, so everything is removed",
+                  strsignal(received));
         return Ending::removed;
     }
-    spdlog::info("stopping: {}; pods stay as they are", strsignal(received));
+    log::info("stopping: {}; pods stay as they are", strsignal(received));
     return Ending::stopped;
 }
 
 void log_kernel(const Datapath& datapath) {
     for (const auto& capability : datapath.capabilities()) {
-        spdlog::info("kernel capability=\"{}\" works={} detail=\"{}\"", capability.name,
-                     capability.works, capability.detail);
+        log::info("kernel capability=\"{}\" works={} detail=\"{}\"", capability.name,
+                  capability.works, capability.detail);
     }
-    spdlog::info("acceleration auto means scope={}: {}",
-                 to_string(datapath.automatic_acceleration()),
-                 datapath.automatic_acceleration_reason());
+    log::info("acceleration auto means scope={}: {}", to_string(datapath.automatic_acceleration()),
+              datapath.automatic_acceleration_reason());
 }
 
 Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapath,
@@ -112,8 +111,8 @@ Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapat
         auto server = listener ? HttpServer::start(std::move(*listener), router)
                                : Result<std::unique_ptr<HttpServer>>(listener.error());
         if (server) {
-            spdlog::info("ready: socket={} attachments={}", config.socket,
-                         enroller.attachments().size());
+            log::info("ready: socket={} attachments={}", config.socket,
+                      enroller.attachments().size());
             installer.start();
             outcome = wait_for_end(pods.removal.get());
         } else {
@@ -145,8 +144,8 @@ Result<Ending> run_until_end(const Config& config) {
 }  // namespace
 
 Result<void> run_daemon(const Config& config) {
-    spdlog::info("fsm-interceptor {} pid={} mode={} profile={} stateDirectory={}", kVersion,
-                 getpid(), to_string(config.mode), config.profile, config.enroller.state_directory);
+    log::info("fsm-interceptor {} pid={} mode={} profile={} stateDirectory={}", kVersion, getpid(),
+              to_string(config.mode), config.profile, config.enroller.state_directory);
     FSM_ASSIGN(const Ending ending, run_until_end(config));
     return ending == Ending::removed ? uninstall(config) : Result<void>();
 }

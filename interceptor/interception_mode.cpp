@@ -1,7 +1,5 @@
 #include "interceptor/interception_mode.h"
 
-#include <spdlog/spdlog.h>
-
 #include <string>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "interceptor/datapath/no_datapath.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/iptables/iptables_datapath.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 namespace {
@@ -31,7 +30,7 @@ Result<std::unique_ptr<Datapath>> open_ebpf(const DatapathOptions& options) {
                 "pods have rules of an earlier run in mode iptables, which cannot be taken over");
     }
     FSM_ASSIGN(auto current, Datapath::open(options));
-    spdlog::info("taking over the pods of mode iptables");
+    log::info("taking over the pods of mode iptables");
     return std::unique_ptr<Datapath>(
         new Handover(std::move(current), std::move(*former),
                      [options] { return IptablesDatapath::uninstall(options); }));
@@ -55,7 +54,7 @@ Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) 
                 "an earlier run in mode ebpf has left its data path, which cannot be opened to "
                 "hand its pods over; `fsm-interceptor uninstall` removes it at once");
     }
-    spdlog::info("taking over the pods of mode ebpf");
+    log::info("taking over the pods of mode ebpf");
     return std::unique_ptr<Datapath>(
         new Handover(std::move(current), std::move(*former),
                      [options] { return Datapath::uninstall(options); }));

@@ -1,7 +1,5 @@
 // fsm-interceptor: the node's daemon. See ARCHITECTURE.md.
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <exception>
@@ -12,6 +10,7 @@
 #include "common/version.h"
 #include "interceptor/command_line.h"
 #include "interceptor/daemon.h"
+#include "interceptor/log/log.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/status_command.h"
 #include "interceptor/uninstall.h"
@@ -19,14 +18,6 @@
 namespace {
 
 using namespace fsm;
-
-void set_up_logging(const std::string& level) {
-    auto logger = std::make_shared<spdlog::logger>(
-        "fsm", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
-    logger->set_level(spdlog::level::from_str(level));
-    spdlog::set_default_logger(std::move(logger));
-}
 
 // Before any thread is there: threads inherit the mask, and one place waits for the signals.
 void block_signals() {
@@ -51,7 +42,7 @@ int report(const Result<void>& outcome) {
     if (outcome) {
         return 0;
     }
-    spdlog::error("{}", outcome.error().message());
+    log::error("{}", outcome.error().message());
     return 1;
 }
 
@@ -59,7 +50,7 @@ int run(const CommandLine& line) {
     block_signals();
     raise_descriptor_limit();
     if (!line.ignored_flags.empty()) {
-        spdlog::info("without effect here: {}", line.ignored_flags);
+        log::info("without effect here: {}", line.ignored_flags);
     }
     return report(run_daemon(line.config));
 }
@@ -85,7 +76,7 @@ int print_status(const Config& config) {
 }
 
 int execute(const CommandLine& line) {
-    set_up_logging(line.config.log_level);
+    log::set_up(line.config.log_level);
     switch (line.command) {
         case Command::run:
             return run(line);

@@ -1,7 +1,5 @@
 #include "interceptor/node_pods.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "interceptor/kubernetes/kubeconfig.h"
 #include "interceptor/kubernetes/kubernetes_pods.h"
 #include "interceptor/kubernetes/pod_events.h"
+#include "interceptor/log/log.h"
 #include "interceptor/pod/manifest_directory.h"
 #include "interceptor/pod/no_pods.h"
 
@@ -50,7 +49,7 @@ std::unique_ptr<RemovalWatch> watch_removal(const ClusterAccess& access) {
         options.daemon_set = "fsm-interceptor";
     }
     if (options.name_space.empty()) {
-        spdlog::info("POD_NAMESPACE is not set: a stop is never taken for a removal");
+        log::info("POD_NAMESPACE is not set: a stop is never taken for a removal");
         return nullptr;
     }
     return std::make_unique<RemovalWatch>(access, std::move(options));

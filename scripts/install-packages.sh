@@ -10,7 +10,7 @@ set -euo pipefail
 readonly build_packages=(
     g++ cmake ninja-build pkg-config ccache
     clang llvm bpftool libbpf-dev libelf-dev linux-libc-dev
-    libcpp-httplib-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libcli11-dev libssl-dev
+    libcpp-httplib-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev libssl-dev
     prometheus-cpp-dev libgtest-dev libgmock-dev
 )
 readonly run_packages=(

@@ -1,13 +1,12 @@
 #include "interceptor/api/cni_routes.h"
 
-#include <spdlog/spdlog.h>
-
 #include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "common/base64.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -94,10 +93,10 @@ void add_verb(HttpRouter& router, RequestMeter& meter, const std::string& path,
         const auto outcome = parsed.outcome ? verb(parsed.request) : parsed.outcome;
         meter.count(name, static_cast<bool>(outcome), std::chrono::steady_clock::now() - start);
         if (!outcome) {
-            spdlog::warn("verb={} container={} interface={} refused with CNI code {}: {}: {}", name,
-                         parsed.request.key.container_id, parsed.request.key.ifname,
-                         static_cast<int>(outcome.error().code), outcome.error().message,
-                         outcome.error().details);
+            log::warn("verb={} container={} interface={} refused with CNI code {}: {}: {}", name,
+                      parsed.request.key.container_id, parsed.request.key.ifname,
+                      static_cast<int>(outcome.error().code), outcome.error().message,
+                      outcome.error().details);
         }
         return response_of(outcome);
     });

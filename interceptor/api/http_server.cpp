@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "interceptor/log/log.h"
 #include "interceptor/sync/cni_error.h"
 
 namespace fsm {
@@ -46,7 +46,7 @@ void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds
             return;  // the client is gone
         }
         if (Clock::now() >= deadline || stopping) {
-            spdlog::debug("a client did not take its response");
+            log::debug("a client did not take its response");
             return;
         }
         pollfd writable{fd.get(), POLLOUT, 0};
@@ -78,7 +78,7 @@ HttpServer::~HttpServer() {
     stopping_ = true;
     const std::uint64_t one = 1;
     if (write(wake_.get(), &one, sizeof(one)) != sizeof(one)) {
-        spdlog::error("{}", Error::from_errno("wake the API's thread").message());
+        log::error("{}", Error::from_errno("wake the API's thread").message());
     }
     thread_.join();
 }
@@ -92,7 +92,7 @@ void HttpServer::accept_clients() {
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            spdlog::warn("{}", Error::from_errno("accept a client").message());
+            log::warn("{}", Error::from_errno("accept a client").message());
             accept_again_ = Clock::now() + kPauseWithoutDescriptors;
             return;
         }

@@ -1,9 +1,8 @@
 #include "interceptor/install/installer.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "interceptor/install/chain_text.h"
 #include "interceptor/install/plugin_binary.h"
 #include "interceptor/install/reinsertion_pace.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -49,8 +49,8 @@ class Installer::Watcher {
         if (watch) {
             watch_.emplace(std::move(*watch));
         } else {
-            spdlog::warn("{}: changes are noticed every {} ms only", watch.error().message(),
-                         recheck_.count());
+            log::warn("{}: changes are noticed every {} ms only", watch.error().message(),
+                      recheck_.count());
         }
         auto pause = pass();
         thread_ = std::thread([this, pause] { loop(pause); });
@@ -117,7 +117,7 @@ class Installer::Watcher {
             return false;
         }
         if (*copied) {
-            spdlog::info("CNI plugin {} copied to {}", options_.plugin, options_.bin_dir);
+            log::info("CNI plugin {} copied to {}", options_.plugin, options_.bin_dir);
         }
         return true;
     }
@@ -147,11 +147,11 @@ class Installer::Watcher {
     void tell(const ChainState& state, unsigned lost) {
         const std::string path = files_.path_of(state.file);
         if (state.inserted && lost > 0) {
-            spdlog::warn(
+            log::warn(
                 "another program took fsm-cni out of the chain in {} ({} times by now): put back",
                 path, lost);
         } else if (state.inserted) {
-            spdlog::info("fsm-cni added to the chain of CNI plugins in {}", path);
+            log::info("fsm-cni added to the chain of CNI plugins in {}", path);
         }
     }
 
@@ -183,7 +183,7 @@ void Installer::publish(Pass pass) {
     const std::lock_guard guard(mutex_);
     for (const auto& problem : pass.problems) {
         if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
-            spdlog::warn("{}", problem);
+            log::warn("{}", problem);
         }
     }
     was_in_chain_ = was_in_chain_ || pass.in_chain;

@@ -1,11 +1,10 @@
 #include "interceptor/kubernetes/collection_watch.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "interceptor/kubernetes/pod_json.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -161,8 +160,8 @@ void CollectionWatch::watch_step() {
         failed_resumes_ = 0;
     }
     if (end.place_lost) {
-        spdlog::info("{}: {} has forgotten where the watch was; listing again", settings_.what,
-                     client_.url());
+        log::info("{}: {} has forgotten where the watch was; listing again", settings_.what,
+                  client_.url());
         version_.clear();
         if (!end.lively) {
             pause();  // once at once; one after the other would be a loop
@@ -275,7 +274,7 @@ void CollectionWatch::set_connected() {
     }
     changed_.notify_all();
     if (is_news) {
-        spdlog::info("{}: following them at {}", settings_.what, client_.url());
+        log::info("{}: following them at {}", settings_.what, client_.url());
     }
 }
 
@@ -296,7 +295,7 @@ void CollectionWatch::set_failed(const std::string& failure) {
     }
     changed_.notify_all();
     if (is_news) {
-        spdlog::warn("{}; trying again", failure);
+        log::warn("{}; trying again", failure);
     }
 }
 

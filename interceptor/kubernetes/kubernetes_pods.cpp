@@ -1,7 +1,5 @@
 #include "interceptor/kubernetes/kubernetes_pods.h"
 
-#include <spdlog/spdlog.h>
-
 #include <map>
 #include <mutex>
 #include <optional>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "interceptor/kubernetes/pod_json.h"
+#include "interceptor/log/log.h"
 #include "interceptor/pod/pod_reader.h"
 #include "interceptor/pod/text.h"
 
@@ -133,7 +132,7 @@ std::optional<Pod> KubernetesPods::Implementation::read(const json& object) {
     }
     const std::string problem = "pod " + fsm::quoted(name.to_string()) +
                                 " of the Kubernetes API cannot be read: " + pod.error().message();
-    spdlog::warn("{}", problem);
+    log::warn("{}", problem);
     const std::lock_guard guard(mutex_);
     auto& unreadable = listing_ ? coming_unreadable_ : unreadable_;
     if (unreadable.size() < kMostUnreadable) {

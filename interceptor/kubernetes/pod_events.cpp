@@ -1,11 +1,11 @@
 #include "interceptor/kubernetes/pod_events.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -215,7 +215,7 @@ void PodEvents::drop(const std::string& why) {
     }
     // The first of them say what there is to say.
     if (count <= 3) {
-        spdlog::warn("an event about a pod could not be written: {}", why);
+        log::warn("an event about a pod could not be written: {}", why);
     }
 }
 

@@ -1,12 +1,11 @@
 #include "interceptor/kubernetes/removal_watch.h"
 
-#include <spdlog/spdlog.h>
-
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "interceptor/kubernetes/pod_json.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -115,9 +114,8 @@ bool RemovalWatch::Implementation::being_removed() {
 bool RemovalWatch::Implementation::judge_refusal(int status) const {
     const bool was_authorised = state().listed;
     const bool still_seen = state().connected && seen() == Sight::there;
-    spdlog::info(
-        "the API answers {} about the own DaemonSet; authorised before: {}, still seen: {}", status,
-        was_authorised, still_seen);
+    log::info("the API answers {} about the own DaemonSet; authorised before: {}, still seen: {}",
+              status, was_authorised, still_seen);
     return was_authorised && !still_seen;
 }
 

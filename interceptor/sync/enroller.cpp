@@ -1,12 +1,11 @@
 #include "interceptor/sync/enroller.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
 
 #include "common/boot_id.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -177,8 +176,8 @@ CniOutcome Enroller::settle(AttachmentState& state, const FoundPod& found,
         return {};
     }
     // A container outside the mesh does not depend on us.
-    spdlog::info("pod={} container={} passes untouched: {}", name,
-                 state.attachment.key.container_id, state.reason);
+    log::info("pod={} container={} passes untouched: {}", name, state.attachment.key.container_id,
+              state.reason);
     if (!done) {
         problems_.add("container " + state.attachment.key.container_id +
                       " outside the mesh: an earlier pod's traces of its addresses stay: " +
@@ -252,8 +251,8 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
     }
     table_.put(state);
     if (auto settled = settle(state, found, candidate); !settled) {
-        spdlog::error("pod={} {}: {}", state.attachment.pod.to_string(), settled.error().message,
-                      settled.error().details);
+        log::error("pod={} {}: {}", state.attachment.pod.to_string(), settled.error().message,
+                   settled.error().details);
         return undo(state, candidate.netns, previous, settled);
     }
     report_new_problems(state, {});
@@ -309,8 +308,8 @@ CniOutcome Enroller::remove_state(const AttachmentState& state, const CniRequest
                         "cannot remove the attachment " + request.key.to_string(),
                         gone.error().message());
     }
-    spdlog::info("pod={} container={} interface={} removed", state.attachment.pod.to_string(),
-                 request.key.container_id, request.key.ifname);
+    log::info("pod={} container={} interface={} removed", state.attachment.pod.to_string(),
+              request.key.container_id, request.key.ifname);
     return {};
 }
 
@@ -447,7 +446,7 @@ void Enroller::report_new_problems(const AttachmentState& state,
         if (std::find(before.begin(), before.end(), problem) != before.end()) {
             continue;
         }
-        spdlog::warn("pod={} {}", attachment.pod.to_string(), problem);
+        log::warn("pod={} {}", attachment.pod.to_string(), problem);
         if (notifier_ != nullptr) {
             const char* reason =
                 problem.starts_with("annotation ") ? "FsmAnnotationIgnored" : "FsmPodProblem";

@@ -1,9 +1,9 @@
 // The part of the Enroller that runs without a request: at start, periodically, and when a pod
 // changes.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "interceptor/log/log.h"
 #include "interceptor/sync/enroller.h"
 
 namespace fsm {
@@ -66,8 +66,8 @@ Result<void> Enroller::restore() {
 
 void Enroller::adopt(Attachment attachment, const std::vector<EnrolledPod>& held) {
     if (attachment.boot_id != boot_id_) {
-        spdlog::info("pod={} attachment {} is of an earlier boot, dropped",
-                     attachment.pod.to_string(), attachment.key.to_string());
+        log::info("pod={} attachment {} is of an earlier boot, dropped", attachment.pod.to_string(),
+                  attachment.key.to_string());
         if (auto removed = store_.remove(attachment.key); !removed) {
             problems_.add(removed.error().message());
         }
@@ -115,9 +115,9 @@ void Enroller::reconcile_one(const AttachmentKey& key, ReconcileDepth depth) {
         return;
     }
     if (!is_alive(state->attachment) && !find_again(*state)) {
-        spdlog::info("pod={} container={} lost its network namespace {}: withdrawn",
-                     state->attachment.pod.to_string(), key.container_id,
-                     state->attachment.netns_path);
+        log::info("pod={} container={} lost its network namespace {}: withdrawn",
+                  state->attachment.pod.to_string(), key.container_id,
+                  state->attachment.netns_path);
         if (auto gone = forget(*state, nullptr); !gone) {
             problems_.add("withdraw " + key.to_string() + ": " + gone.error().message());
         }
@@ -134,7 +134,7 @@ void Enroller::reconcile_one(const AttachmentKey& key, ReconcileDepth depth) {
         follow_source(*state, **found, depth);
     } else if (state->membership == Membership::in_mesh && state->reason.empty()) {
         state->reason = source_.description() + " has it no longer; it stays intercepted until DEL";
-        spdlog::info("pod={} {}", state->attachment.pod.to_string(), state->reason);
+        log::info("pod={} {}", state->attachment.pod.to_string(), state->reason);
         table_.put(*state);
     }
 }
@@ -173,12 +173,12 @@ void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& d
     if (!done) {
         state.failure = done.error().message();
         if (state.failure != failure_before) {
-            spdlog::error("pod={} its settings could not be applied, tried again every 5 s: {}",
-                          name, state.failure);
+            log::error("pod={} its settings could not be applied, tried again every 5 s: {}", name,
+                       state.failure);
         }
     }
     if (membership_before != state.membership && state.membership == Membership::not_in_mesh) {
-        spdlog::info("pod={} is not in the mesh: {}", name, state.reason);
+        log::info("pod={} is not in the mesh: {}", name, state.reason);
     }
     report_new_problems(state, problems_before);
     table_.put(state);

@@ -1,11 +1,11 @@
 // The part of the Enroller that finds pods which run without an attachment: they ran before the
 // interceptor, were started while it was away or out of the chain, or have become part of the mesh.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 
+#include "interceptor/log/log.h"
 #include "interceptor/sync/enroller.h"
 #include "interceptor/sync/running_pods.h"
 
@@ -111,15 +111,15 @@ void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
         problems_.add("remember pod " + pod.name.to_string() + ": " + saved.error().message());
         return;  // an enrolment that nobody remembers could never be withdrawn
     }
-    spdlog::info("pod={} container={} runs without an attachment in {}: found by its cgroup",
-                 pod.name.to_string(), attachment.key.container_id, attachment.netns_path);
+    log::info("pod={} container={} runs without an attachment in {}: found by its cgroup",
+              pod.name.to_string(), attachment.key.container_id, attachment.netns_path);
     table_.put(state);
     // A failure stays at the pod, and is tried again by the passes.
     if (auto applied =
             keeper_.apply(state, decide(profile_, pod, options_.defaults), *netns, *view);
         !applied) {
-        spdlog::error("pod={} cannot be intercepted, tried again every 5 s: {}",
-                      pod.name.to_string(), applied.error().message());
+        log::error("pod={} cannot be intercepted, tried again every 5 s: {}", pod.name.to_string(),
+                   applied.error().message());
     }
     report_new_problems(state, {});
     table_.put(state);

@@ -1,7 +1,6 @@
 #include "interceptor/sync/enrolment_keeper.h"
 
-#include <spdlog/spdlog.h>
-
+#include "interceptor/log/log.h"
 #include "interceptor/sync/enrolment_plan.h"
 
 namespace fsm {
@@ -17,7 +16,7 @@ std::string addresses_of(const EnrolledPod& enrolled) {
 }
 
 void log_enrolled(const AttachmentState& state) {
-    spdlog::info(
+    log::info(
         "pod={} container={} interface={} enrolled: netns_cookie={} addresses={} inbound={} "
         "acceleration={}",
         state.attachment.pod.to_string(), state.attachment.key.container_id,
@@ -37,8 +36,8 @@ Result<void> EnrolmentKeeper::enrol(AttachmentState& state, const InMesh& decide
         if (intact) {
             return {};
         }
-        spdlog::warn("pod={} is enrolled again: {}", state.attachment.pod.to_string(),
-                     intact.error().message());
+        log::warn("pod={} is enrolled again: {}", state.attachment.pod.to_string(),
+                  intact.error().message());
     }
     FSM_ASSIGN(state.enrolled, datapath_.enrol(netns, plan.enrolment));
     state.applied = std::move(plan.enrolment);

@@ -1,8 +1,8 @@
 #include "interceptor/sync/problem_log.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
+
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -17,7 +17,7 @@ void ProblemLog::add(const std::string& problem) {
     if (std::find(recent_.begin(), recent_.end(), problem) != recent_.end()) {
         return;
     }
-    spdlog::warn("{}", problem);
+    log::warn("{}", problem);
     recent_.push_back(problem);
     if (recent_.size() > kKept) {
         recent_.pop_front();

@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <functional>
@@ -13,6 +12,7 @@
 
 #include "api_server.h"
 #include "interceptor/kubernetes/cluster_access.h"
+#include "interceptor/log/log.h"
 #include "temporary_directory.h"
 #include "test_certificates.h"
 
@@ -55,7 +55,7 @@ inline bool is_find(const ReceivedRequest& request) {
 
 class ApiTest : public ::testing::Test {
   protected:
-    ApiTest() { spdlog::set_level(spdlog::level::off); }
+    ApiTest() { log::set_up("off"); }
 
     ClusterAccess access() const {
         ClusterAccess made;
