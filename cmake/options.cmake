@@ -9,7 +9,10 @@ set(CMAKE_C_STANDARD 11)
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # Else it does not keep what is compiled with a precompiled header. None of our sources, and none of
+  # those headers, has __DATE__ or __TIME__.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 
 add_library(fsm_options INTERFACE)

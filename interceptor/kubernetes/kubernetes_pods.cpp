@@ -130,7 +130,7 @@ std::optional<Pod> KubernetesPods::Implementation::read(const json& object) {
         }
         return std::move(*pod);
     }
-    const std::string problem = "pod " + fsm::quoted(name.to_string()) +
+    const std::string problem = "pod " + in_quotes(name.to_string()) +
                                 " of the Kubernetes API cannot be read: " + pod.error().message();
     log::warn("{}", problem);
     const std::lock_guard guard(mutex_);
@@ -274,7 +274,7 @@ Result<FoundPod> KubernetesPods::Implementation::understand(const PodName& name,
         return std::move(pod.error()).within(what + ": the answer cannot be read");
     }
     if (pod->name != name) {
-        return Error(what + ": the answer is about pod " + fsm::quoted(pod->name.to_string()),
+        return Error(what + ": the answer is about pod " + in_quotes(pod->name.to_string()),
                      EBADMSG);
     }
     return FoundPod(std::move(*pod));

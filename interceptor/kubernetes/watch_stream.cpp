@@ -52,7 +52,7 @@ Result<WatchEvent> parse_event(std::string_view line) {
         event.kind = WatchEvent::Kind::bookmark;
     } else if (*type != "ADDED" && *type != "MODIFIED") {
         return garbled("an event has the unknown type " +
-                       fsm::quoted(type->get_ref<const std::string&>()));
+                       in_quotes(type->get_ref<const std::string&>()));
     }
     if (event.version.empty()) {
         return garbled("an event's object has no resourceVersion");

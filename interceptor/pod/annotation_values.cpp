@@ -71,7 +71,7 @@ void parse_list(std::string_view text, const std::optional<std::string>& wildcar
         if (wildcard && entry == *wildcard) {
             list.all = true;
         } else if (const std::string refusal = use(entry); !refusal.empty()) {
-            problems.add("the entry " + quoted(entry) + " " + refusal + "; it is left out");
+            problems.add("the entry " + in_quotes(entry) + " " + refusal + "; it is left out");
         }
     }
 }
@@ -142,7 +142,7 @@ std::vector<std::string> parse_interfaces(std::string_view text, Problems& probl
         if (entry.size() >= IFNAMSIZ || entry == "." || entry == ".." ||
             entry.find_first_of("/: \t\r\n\f\v") != std::string_view::npos ||
             printable(entry) != entry) {
-            problems.add("the entry " + quoted(entry) +
+            problems.add("the entry " + in_quotes(entry) +
                          " is not the name of an interface, up to 15 characters without "
                          "white space, slash and colon; it is left out");
         } else {
@@ -156,7 +156,7 @@ std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t l
                                           std::uint32_t high, Problems& problems) {
     const auto value = number(trimmed(text));
     if (!value || *value < low || *value > high) {
-        problems.add(quoted(text) + " is not a number from " + std::to_string(low) + " to " +
+        problems.add(in_quotes(text) + " is not a number from " + std::to_string(low) + " to " +
                      std::to_string(high) + "; the annotation is ignored");
         return std::nullopt;
     }

@@ -62,7 +62,7 @@ Switch read_switch(const AnnotationRule& rule, std::string_view text, Problems& 
     if (has_word(rule.disabled, value)) {
         return Switch::disabled;
     }
-    std::string what = quoted(value) + " is not one of " + joined(rule.enabled) + ", " +
+    std::string what = in_quotes(value) + " is not one of " + joined(rule.enabled) + ", " +
                        joined(rule.disabled) + "; it is ignored";
     problems.add(rule.reason.empty() ? what : what + " (" + rule.reason + ")");
     return Switch::unsaid;
@@ -74,7 +74,7 @@ std::optional<std::string> exempting_environment(const MeshProfile& profile,
         const auto found = sidecar.environment.find(variable);
         if (found != sidecar.environment.end() && has_word(values, trimmed(found->second))) {
             return "container " + sidecar.name + " has the variable " + variable + " set to " +
-                   quoted(found->second);
+                   in_quotes(found->second);
         }
     }
     return std::nullopt;
@@ -420,7 +420,7 @@ void PolicyBuilder::apply_acceleration(const std::string& value, Problems& probl
             return;
         }
     }
-    problems.add(quoted(value) + " is not one of auto, off, sidecar, full; it is ignored");
+    problems.add(in_quotes(value) + " is not one of auto, off, sidecar, full; it is ignored");
 }
 
 void PolicyBuilder::apply_inbound_mechanism(const std::string& value, Problems& problems) {
@@ -435,7 +435,7 @@ void PolicyBuilder::apply_inbound_mechanism(const std::string& value, Problems& 
             return;
         }
     }
-    problems.add(quoted(value) + " is not one of auto, sk_lookup, tc; it is ignored");
+    problems.add(in_quotes(value) + " is not one of auto, sk_lookup, tc; it is ignored");
 }
 
 // With any_list, a list that nobody gave adds nothing to the ports and everything to the ranges

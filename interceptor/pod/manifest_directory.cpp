@@ -359,7 +359,7 @@ Result<FoundPod> lookup(const Snapshot& snapshot, const PodName& name) {
             continue;
         }
         if (only != nullptr) {
-            return Error("the runtime names the pod " + quoted(name.name) +
+            return Error("the runtime names the pod " + in_quotes(name.name) +
                              " without a namespace, and there is one in " +
                              only->name.pod_namespace + " and one in " + own_name.pod_namespace +
                              "; give them different names",
@@ -387,7 +387,7 @@ Result<FoundPod> ManifestDirectory::Implementation::find(const PodName& name) {
     FSM_ASSIGN(FoundPod found, lookup(*now, name));
     if (!found && now->doubt) {
         return Error("it is not known whether there is a pod " +
-                         quoted(name.pod_namespace.empty() ? name.name : name.to_string()) +
+                         in_quotes(name.pod_namespace.empty() ? name.name : name.to_string()) +
                          ": no manifest has it, but " + *now->doubt +
                          "; correct or remove that file",
                      EAGAIN);

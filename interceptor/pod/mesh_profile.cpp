@@ -76,7 +76,7 @@ auto read_word(YamlMap& map, const std::string& key, const Words& words, const c
         }
         accepted += (accepted.empty() ? "" : ", ") + std::string(word.text);
     }
-    map.fail(key, quoted(text) + " is not one of " + accepted);
+    map.fail(key, in_quotes(text) + " is not one of " + accepted);
     return words.front().value;
 }
 
@@ -145,8 +145,8 @@ std::optional<IpAddress> read_address(YamlMap& map, const std::string& key, Fami
     }
     const auto address = IpAddress::parse(*text);
     if (!address || address->is_v4() != (family == Family::ipv4)) {
-        map.fail(key, quoted(*text) + " is not an " + (family == Family::ipv4 ? "IPv4" : "IPv6") +
-                          " address");
+        map.fail(key, in_quotes(*text) + " is not an " +
+                          (family == Family::ipv4 ? "IPv4" : "IPv6") + " address");
         return std::nullopt;
     }
     return *address;
@@ -232,7 +232,7 @@ void read_annotations(YamlMap& top, YamlReader& reader, MeshProfile& profile) {
     top.each("annotations", [&](const YAML::Node& node, const std::string& path) {
         AnnotationRule rule = read_annotation(YamlMap(node, reader, path));
         if (!names.insert(rule.name).second) {
-            reader.fail(node, path, quoted(rule.name) + " is described twice");
+            reader.fail(node, path, in_quotes(rule.name) + " is described twice");
         }
         profile.annotations.push_back(std::move(rule));
     });
@@ -286,7 +286,7 @@ Result<MeshProfile> MeshProfile::builtin(std::string_view name) {
     for (const std::string& other : builtin_names()) {
         known += (known.empty() ? "" : ", ") + other;
     }
-    return Error("there is no mesh profile " + quoted(name) + "; built in are " + known, ENOENT);
+    return Error("there is no mesh profile " + in_quotes(name) + "; built in are " + known, ENOENT);
 }
 
 std::vector<std::string> MeshProfile::builtin_names() {
@@ -299,7 +299,8 @@ std::vector<std::string> MeshProfile::builtin_names() {
 
 Result<MeshProfile> MeshProfile::find(const std::string& name, const std::string& directory) {
     if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
-        return Error("mesh profile " + quoted(name) + ": a name is expected, not a path", EINVAL);
+        return Error("mesh profile " + in_quotes(name) + ": a name is expected, not a path",
+                     EINVAL);
     }
     if (directory.empty()) {
         return builtin(name);

@@ -48,11 +48,11 @@ bool is_namespace_name(std::string_view text) {
 }
 
 std::string not_a_pod_name(std::string_view text) {
-    return quoted(text) + " is not a pod's name: lower-case letters, digits, '-' and '.'";
+    return in_quotes(text) + " is not a pod's name: lower-case letters, digits, '-' and '.'";
 }
 
 std::string not_a_namespace_name(std::string_view text) {
-    return quoted(text) + " is not a namespace: lower-case letters, digits and '-'";
+    return in_quotes(text) + " is not a namespace: lower-case letters, digits and '-'";
 }
 
 }  // namespace fsm

@@ -31,7 +31,7 @@ std::string printable(std::string_view text) {
     return result;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::size_t kReadable = 60;
     return "\"" + printable(text.substr(0, kReadable)) + (text.size() > kReadable ? "...\"" : "\"");
 }

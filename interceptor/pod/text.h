@@ -12,7 +12,7 @@ namespace fsm {
 std::string printable(std::string_view text);
 
 // In quotes, printable, and cut to a readable length.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // Without white space at both ends.
 std::string_view trimmed(std::string_view text);

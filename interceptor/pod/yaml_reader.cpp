@@ -216,7 +216,7 @@ bool YamlMap::boolean(const std::string& key, bool when_absent) {
     }
     bool value = when_absent;
     if (!YAML::convert<bool>::decode(*node, value)) {
-        reader_.fail(*node, path_of(key), quoted(node->Scalar()) + " is neither true nor false");
+        reader_.fail(*node, path_of(key), in_quotes(node->Scalar()) + " is neither true nor false");
     }
     return value;
 }
@@ -232,7 +232,7 @@ std::optional<std::uint64_t> YamlMap::parse_number(const YAML::Node& node, const
     const auto [parsed, failure] = std::from_chars(text->data(), end, value);
     if (text->empty() || failure != std::errc() || parsed != end || value < low || value > high) {
         reader_.fail(node, path,
-                     quoted(*text) + " is not a number from " + std::to_string(low) + " to " +
+                     in_quotes(*text) + " is not a number from " + std::to_string(low) + " to " +
                          std::to_string(high));
         return std::nullopt;
     }
