@@ -144,6 +144,16 @@ static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* 
           conn->handshake.server_isn, offer.accelerate);
 }
 
+/* The pod was withdrawn after its application had been sent to the sidecar, and before the
+ * handshake came to its end: the sidecar asks for the destination all the same. */
+static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
+                                                       const struct end* end) {
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, 0);
+    if (conn && (conn->place == FSM_PLACE_OUTBOUND || conn->place == FSM_PLACE_SELF_CALL)) {
+        publish(ops, end, conn, 0);
+    }
+}
+
 static __always_inline void on_active_established(struct bpf_sock_ops* ops, const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!conn) {
@@ -238,6 +248,34 @@ static __always_inline int sent_to_sidecar(const struct end* end) {
            port == inbound_port(end->pod, &end->local.address);
 }
 
+static __always_inline struct fsm_handshake_key key_of_server(struct bpf_sock_ops* ops) {
+    const struct fsm_handshake_key key = {
+        .client_isn = ops->rcv_nxt - 1 - (__u32)ops->bytes_received,
+        .server_isn = ops->snd_nxt - 1,
+    };
+    return key;
+}
+
+static __always_inline void on_passive_after_withdrawal(struct bpf_sock_ops* ops,
+                                                        const struct end* end) {
+    if (!is_loopback(&end->local.address)) {
+        return; /* none that the connect hook has sent */
+    }
+    const struct fsm_handshake_key key = key_of_server(ops);
+    struct fsm_handshake* found = find_handshake(&key);
+    if (!found) {
+        return;
+    }
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!conn) {
+        return;
+    }
+    conn->place = FSM_PLACE_PLAIN_SERVER;
+    conn->handshake = key;
+    adopt_original(conn, found, end->netns_cookie);
+    bpf_map_delete_elem(&fsm_handshakes, &key);
+}
+
 static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
                                                    const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -245,8 +283,7 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
         return;
     }
     conn->place = FSM_PLACE_PLAIN_SERVER;
-    conn->handshake.client_isn = ops->rcv_nxt - 1 - (__u32)ops->bytes_received;
-    conn->handshake.server_isn = ops->snd_nxt - 1;
+    conn->handshake = key_of_server(ops);
 
     struct fsm_handshake* found = find_handshake(&conn->handshake);
     if (!found || !adopt_original(conn, found, end->netns_cookie)) {
@@ -386,6 +423,20 @@ static __always_inline void on_listen(struct bpf_sock_ops* ops, const struct end
     }
 }
 
+static __always_inline void established(struct bpf_sock_ops* ops, const struct end* end, __u32 op) {
+    if (op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
+        if (end->pod) {
+            on_active_established(ops, end);
+        } else {
+            on_active_after_withdrawal(ops, end);
+        }
+    } else if (end->pod) {
+        on_passive_established(ops, end);
+    } else {
+        on_passive_after_withdrawal(ops, end);
+    }
+}
+
 SEC("sockops")
 int fsm_sockops(struct bpf_sock_ops* ops) {
     const __u32 op = ops->op;
@@ -403,24 +454,19 @@ int fsm_sockops(struct bpf_sock_ops* ops) {
     }
     struct end end = {.netns_cookie = bpf_get_netns_cookie(ops), .sk = sk};
     end.pod = bpf_map_lookup_elem(&fsm_pods, &end.netns_cookie);
-    if (!end.pod) {
-        return 1;
-    }
     end.tcp = tcp_sock_of(sk);
     if (!end.tcp) {
         return 1;
     }
     read_local(ops, &end.local);
     if (op == BPF_SOCK_OPS_TCP_LISTEN_CB) {
-        on_listen(ops, &end);
+        if (end.pod) {
+            on_listen(ops, &end);
+        }
         return 1;
     }
     read_remote(ops, &end.remote);
-    if (op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
-        on_active_established(ops, &end);
-    } else {
-        on_passive_established(ops, &end);
-    }
+    established(ops, &end, op);
     return 1;
 }
 

@@ -50,6 +50,9 @@ Result<void> Handover::finish_when_empty() {
             return {};
         }
         former_.reset();
+        // Sidecars may still ask about connections that it has just let in: what answers them goes
+        // with the next sweep.
+        return {};
     }
     if (remove_former_) {
         FSM_TRY(remove_former_());

@@ -19,7 +19,8 @@ namespace fsm {
 class Handover : public Datapath {
   public:
     // `remove_former` takes away what is left of the former one when it has no pods; it is called
-    // when `former` has been destroyed, and again by the next sweep() when it has failed.
+    // by the sweep() after the one that has destroyed `former`, and again by the next when it has
+    // failed.
     Handover(std::unique_ptr<Datapath> current, std::unique_ptr<Datapath> former,
              std::function<Result<void>()> remove_former)
         : current_(std::move(current)),

@@ -593,10 +593,17 @@ Result<void> KernelDatapath::sweep_flows() {
 Result<void> KernelDatapath::withdraw_dead_pods() {
     FSM_ASSIGN(const std::vector<std::uint64_t> cookies, pinned_pods(parts_.tree));
     for (const std::uint64_t cookie : cookies) {
-        FSM_ASSIGN(const auto link, BpfLink::open_pinned(parts_.tree.pod_lookup_link(cookie)));
-        if (link && link->netns_inode() == 0) {
-            FSM_TRY(withdraw(cookie, nullptr));
-        }
+        FSM_TRY(withdraw_if_dead(cookie));
+    }
+    return {};
+}
+
+// Looks with the pod's lock held: a link that was just replaced says the same as a dead one.
+Result<void> KernelDatapath::withdraw_if_dead(std::uint64_t netns_cookie) {
+    const auto lock = pod_locks_.lock(netns_cookie);
+    FSM_ASSIGN(const auto link, BpfLink::open_pinned(parts_.tree.pod_lookup_link(netns_cookie)));
+    if (link && link->netns_inode() == 0) {
+        return withdraw_locked(netns_cookie, nullptr);
     }
     return {};
 }

@@ -110,6 +110,7 @@ class KernelDatapath : public Datapath {
     Result<void> withdraw_locked(std::uint64_t netns_cookie, const Netns* netns);
     Result<void> sweep_flows();
     Result<void> withdraw_dead_pods();
+    Result<void> withdraw_if_dead(std::uint64_t netns_cookie);
     Result<void> check_inbound(const Netns& netns, std::uint64_t netns_cookie,
                                const struct fsm_pod& entry) const;
     Result<void> check_listeners(const Netns& netns, std::uint64_t netns_cookie,

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness import programs
-from harness.application import ask
+from harness.application import Conversation, ask
 from harness.cni import CniFailure
 from harness.load import expect_flawless, start_load
 from harness.wait import eventually
@@ -297,6 +297,29 @@ def test_from_one_mode_to_the_other_and_back(make_mesh, inbound):
         assert server.state()["inbound"] == ("iptables" if mode == "iptables" else inbound)
         assert len(server.pod.programs_on_interface()) == (
             2 if (mode, inbound) == ("ebpf", "tc") else 0)
+
+
+def test_connection_that_is_being_made_while_the_mode_changes_arrives(make_mesh):
+    """It was sent to the sidecar by the mechanism that goes, and the sidecar asks when that is gone."""
+    mesh = make_mesh("sk_lookup")
+    client, server = mesh.pair(8080)
+    expect_interception(client, server)
+    asked = len(client.relay.reports("outbound"))
+
+    def converse():
+        with Conversation(server.pod.ip4, 8080, timeout=20) as conversation:
+            return conversation.ask()["peer"]
+
+    answers = ("INPUT", "-i", "lo", "-p", "tcp", "--tcp-flags", "SYN,ACK", "SYN,ACK", "-j", "DROP")
+    client.pod.root.run("iptables", "-A", *answers)
+    task = client.keep(client.pod.application.spawn(converse))
+    eventually(lambda: client.pod.root.run("ss", "-Htn", "state", "syn-sent").stdout)
+    in_mode(mesh, "iptables")
+    client.pod.root.run("iptables", "-D", *answers)
+
+    assert task.result() == "127.0.0.6"
+    [report] = client.relay.reports("outbound")[asked:]
+    assert report["original_dst"] == f"{server.pod.ip4}:8080"
 
 
 def test_pod_that_nobody_enrols_again_keeps_the_mechanism_that_it_has(make_mesh):

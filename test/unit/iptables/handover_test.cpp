@@ -57,6 +57,8 @@ TEST_F(HandoverTest, TheFormerOneStaysUntilItHasNoPod) {
     EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
     EXPECT_EQ(handover_->pods()->size(), 1U);
     EXPECT_TRUE(handover_->sweep());
+    EXPECT_EQ(removals_, 0) << "sidecars may still ask about its last connections";
+    EXPECT_TRUE(handover_->sweep());
     EXPECT_EQ(removals_, 1);
     EXPECT_TRUE(handover_->sweep());
     EXPECT_EQ(removals_, 1);
@@ -66,6 +68,7 @@ TEST_F(HandoverTest, TheFormerOneStaysUntilItHasNoPod) {
 TEST_F(HandoverTest, ARemovalThatFailsIsTriedAgain) {
     removal_ = Error("busy");
     EXPECT_TRUE(handover_->withdraw(pod_.cookie(), &netns_));
+    EXPECT_TRUE(handover_->sweep());
     EXPECT_FALSE(handover_->sweep());
     removal_ = {};
     EXPECT_TRUE(handover_->sweep());
