@@ -140,7 +140,8 @@ class ManifestDirectory::Implementation {
     void scan();
     void scan_files(const Listing& listing, Snapshot& next);
     void scan_file(const std::string& name, const Listing& listing, Snapshot& next);
-    void miss_file(const std::string& name, const Listing& listing, Error error, Snapshot& next);
+    void miss_file(const std::string& name, const Listing& listing, const Error& error,
+                   Snapshot& next);
     Result<void> read_manifest(const std::string& path, const struct stat& status,
                                ManifestFile& file);
     void collect(Snapshot& next) const;
@@ -215,7 +216,7 @@ void ManifestDirectory::Implementation::scan_files(const Listing& listing, Snaps
 
 // A file that cannot be looked at: it went, the directory went, or it is a link to nothing.
 void ManifestDirectory::Implementation::miss_file(const std::string& name, const Listing& listing,
-                                                  Error error, Snapshot& next) {
+                                                  const Error& error, Snapshot& next) {
     struct stat link {};
     if (::lstat((directory_ + "/" + name).c_str(), &link) == 0 || errno != ENOENT) {
         files_[name].version = {};
