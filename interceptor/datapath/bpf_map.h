@@ -74,7 +74,9 @@ class BpfMap {
         std::vector<Key> keys;
         FSM_ASSIGN(const std::vector<std::byte> bytes, keys_raw());
         keys.resize(bytes.size() / sizeof(Key));
-        std::memcpy(static_cast<void*>(keys.data()), bytes.data(), keys.size() * sizeof(Key));
+        if (!keys.empty()) {  // memcpy(3) takes no null pointer, not even for nothing
+            std::memcpy(static_cast<void*>(keys.data()), bytes.data(), keys.size() * sizeof(Key));
+        }
         return keys;
     }
 
