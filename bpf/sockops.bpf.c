@@ -144,16 +144,6 @@ static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* 
           conn->handshake.server_isn, offer.accelerate);
 }
 
-/* The pod was withdrawn after its application had been sent to the sidecar, and before the
- * handshake came to its end: the sidecar asks for the destination all the same. */
-static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
-                                                       const struct end* end) {
-    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, 0);
-    if (conn && (conn->place == FSM_PLACE_OUTBOUND || conn->place == FSM_PLACE_SELF_CALL)) {
-        publish(ops, end, conn, 0);
-    }
-}
-
 static __always_inline void on_active_established(struct bpf_sock_ops* ops, const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!conn) {
@@ -256,26 +246,6 @@ static __always_inline struct fsm_handshake_key key_of_server(struct bpf_sock_op
     return key;
 }
 
-static __always_inline void on_passive_after_withdrawal(struct bpf_sock_ops* ops,
-                                                        const struct end* end) {
-    if (!is_loopback(&end->local.address)) {
-        return; /* none that the connect hook has sent */
-    }
-    const struct fsm_handshake_key key = key_of_server(ops);
-    struct fsm_handshake* found = find_handshake(&key);
-    if (!found) {
-        return;
-    }
-    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!conn) {
-        return;
-    }
-    conn->place = FSM_PLACE_PLAIN_SERVER;
-    conn->handshake = key;
-    adopt_original(conn, found, end->netns_cookie);
-    bpf_map_delete_elem(&fsm_handshakes, &key);
-}
-
 static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
                                                    const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -297,6 +267,47 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
         pair_with(ops, end, conn, found);
     } else {
         conn->awaits_handshake = is_loopback(&end->local.address) && sent_to_sidecar(end);
+    }
+}
+
+/* ---- a handshake that comes to its end after its pod was withdrawn ---- */
+
+/* The application had been sent to the sidecar before: the sidecar asks for the destination all
+ * the same. Every connection outside the mesh comes by here. */
+static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
+                                                       const struct end* end) {
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, 0);
+    if (conn && (conn->place == FSM_PLACE_OUTBOUND || conn->place == FSM_PLACE_SELF_CALL)) {
+        publish(ops, end, conn, 0);
+    }
+}
+
+static __always_inline void on_passive_after_withdrawal(struct bpf_sock_ops* ops, struct end* end) {
+    read_local(ops, &end->local);
+    if (!is_loopback(&end->local.address)) {
+        return; /* none that the connect hook has sent */
+    }
+    const struct fsm_handshake_key key = key_of_server(ops);
+    struct fsm_handshake* found = find_handshake(&key);
+    if (!found) {
+        return;
+    }
+    struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!conn) {
+        return;
+    }
+    conn->place = FSM_PLACE_PLAIN_SERVER;
+    conn->handshake = key;
+    adopt_original(conn, found, end->netns_cookie);
+    bpf_map_delete_elem(&fsm_handshakes, &key);
+}
+
+static __always_inline void on_established_after_withdrawal(struct bpf_sock_ops* ops,
+                                                            struct end* end) {
+    if (ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
+        on_active_after_withdrawal(ops, end);
+    } else if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
+        on_passive_after_withdrawal(ops, end);
     }
 }
 
@@ -423,20 +434,6 @@ static __always_inline void on_listen(struct bpf_sock_ops* ops, const struct end
     }
 }
 
-static __always_inline void established(struct bpf_sock_ops* ops, const struct end* end, __u32 op) {
-    if (op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
-        if (end->pod) {
-            on_active_established(ops, end);
-        } else {
-            on_active_after_withdrawal(ops, end);
-        }
-    } else if (end->pod) {
-        on_passive_established(ops, end);
-    } else {
-        on_passive_after_withdrawal(ops, end);
-    }
-}
-
 SEC("sockops")
 int fsm_sockops(struct bpf_sock_ops* ops) {
     const __u32 op = ops->op;
@@ -454,19 +451,25 @@ int fsm_sockops(struct bpf_sock_ops* ops) {
     }
     struct end end = {.netns_cookie = bpf_get_netns_cookie(ops), .sk = sk};
     end.pod = bpf_map_lookup_elem(&fsm_pods, &end.netns_cookie);
+    if (!end.pod) {
+        on_established_after_withdrawal(ops, &end);
+        return 1;
+    }
     end.tcp = tcp_sock_of(sk);
     if (!end.tcp) {
         return 1;
     }
     read_local(ops, &end.local);
     if (op == BPF_SOCK_OPS_TCP_LISTEN_CB) {
-        if (end.pod) {
-            on_listen(ops, &end);
-        }
+        on_listen(ops, &end);
         return 1;
     }
     read_remote(ops, &end.remote);
-    established(ops, &end, op);
+    if (op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
+        on_active_established(ops, &end);
+    } else {
+        on_passive_established(ops, &end);
+    }
     return 1;
 }
 

@@ -129,6 +129,10 @@ static __always_inline struct bpf_sock* pod_socket(struct __sk_buff* skb,
     return bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 }
 
+static __always_inline int is_connection(__u32 state) {
+    return state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT && state != BPF_TCP_CLOSE;
+}
+
 /* Whether a connection has begun with this tuple as it is: a SYN that is sent once more, after one
  * that came before the pod was enrolled, or before its policy said so. */
 static __always_inline int begun_without_us(struct __sk_buff* skb, const struct segment* segment) {
@@ -136,9 +140,9 @@ static __always_inline int begun_without_us(struct __sk_buff* skb, const struct 
     if (!sk) {
         return 0;
     }
-    const __u32 state = sk->state;
+    const int begun = is_connection(sk->state);
     bpf_sk_release(sk);
-    return state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT && state != BPF_TCP_CLOSE;
+    return begun;
 }
 
 /* Whether a live connection to another port of the pod has the tuple that the SYN would be
@@ -152,9 +156,7 @@ static __always_inline int tuple_taken(struct __sk_buff* skb, const struct segme
     if (!sk) {
         return 0;
     }
-    const __u32 state = sk->state;
-    int taken =
-        flow && state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT && state != BPF_TCP_CLOSE;
+    int taken = flow && is_connection(sk->state);
     struct bpf_sock* full = bpf_sk_fullsock(sk);
     if (!flow && full) {
         struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, full, 0, 0);

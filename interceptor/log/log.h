@@ -11,8 +11,8 @@
 
 namespace fsm::log {
 
-// The least level that is written: "debug", "info" (until this is called), "warn", "error" or
-// "off". Not while other threads log.
+// The least level that is written: "trace", "debug", "info" (until this is called), "warn", "error"
+// or "off". Not while other threads log.
 void set_up(const std::string& level);
 
 enum class Level { debug, info, warning, error };

@@ -417,8 +417,10 @@ Result<FoundPod> ManifestDirectory::find(const PodName& name) const {
 }
 
 Result<std::vector<Pod>> ManifestDirectory::list() const {
+    // It is held while it is read: the next scan publishes another one.
+    const auto snapshot = implementation_->snapshot();
     std::vector<Pod> pods;
-    for (const auto& [name, pod] : implementation_->snapshot()->pods) {
+    for (const auto& [name, pod] : snapshot->pods) {
         pods.push_back(pod);
     }
     return pods;

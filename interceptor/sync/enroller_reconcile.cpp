@@ -1,6 +1,5 @@
 // The part of the Enroller that runs without a request: at start, periodically, and when a pod
 // changes.
-
 #include <algorithm>
 
 #include "interceptor/log/log.h"

@@ -1,6 +1,5 @@
 // The part of the Enroller that finds pods which run without an attachment: they ran before the
 // interceptor, were started while it was away or out of the chain, or have become part of the mesh.
-
 #include <algorithm>
 #include <map>
 #include <set>

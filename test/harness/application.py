@@ -4,6 +4,7 @@ The client sends a line, the application answers with one line of JSON, and echo
 it. The functions run inside a pod (see place.py).
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -123,9 +124,9 @@ class Conversation:
         self.close()
 
 
-def ask(address, port, source=None):
+def ask(address, port, source=None, timeout=5):
     """One request. Returns the answer, with what the client's own socket says beside it."""
-    with Conversation(address, port, source) as conversation:
+    with Conversation(address, port, source, timeout) as conversation:
         answer = conversation.ask()
         answer["getpeername"] = conversation.socket.getpeername()[:2]
         answer["getsockname"] = conversation.socket.getsockname()[:2]
@@ -143,3 +144,13 @@ def connect_error(address, port, source=None, timeout=5):
         return error.errno
 
 
+@contextlib.contextmanager
+def handshakes_held(pod, interface):
+    """Connections that the pod makes through that interface have begun, and come to no end before this
+    does: the answers to their SYNs are dropped."""
+    rule = ("INPUT", "-i", interface, "-p", "tcp", "--tcp-flags", "SYN,ACK", "SYN,ACK", "-j", "DROP")
+    pod.root.run("iptables", "-A", *rule)
+    try:
+        yield
+    finally:
+        pod.root.run("iptables", "-D", *rule)

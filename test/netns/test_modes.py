@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness import programs
-from harness.application import Conversation, ask
+from harness.application import ask, handshakes_held
 from harness.cni import CniFailure
 from harness.load import expect_flawless, start_load
 from harness.wait import eventually
@@ -306,18 +306,12 @@ def test_connection_that_is_being_made_while_the_mode_changes_arrives(make_mesh)
     expect_interception(client, server)
     asked = len(client.relay.reports("outbound"))
 
-    def converse():
-        with Conversation(server.pod.ip4, 8080, timeout=20) as conversation:
-            return conversation.ask()["peer"]
+    with handshakes_held(client.pod, "lo"):
+        task = client.keep(client.pod.application.spawn(ask, server.pod.ip4, 8080, None, 20))
+        eventually(lambda: client.pod.root.run("ss", "-Htn", "state", "syn-sent").stdout)
+        in_mode(mesh, "iptables")
 
-    answers = ("INPUT", "-i", "lo", "-p", "tcp", "--tcp-flags", "SYN,ACK", "SYN,ACK", "-j", "DROP")
-    client.pod.root.run("iptables", "-A", *answers)
-    task = client.keep(client.pod.application.spawn(converse))
-    eventually(lambda: client.pod.root.run("ss", "-Htn", "state", "syn-sent").stdout)
-    in_mode(mesh, "iptables")
-    client.pod.root.run("iptables", "-D", *answers)
-
-    assert task.result() == "127.0.0.6"
+    assert task.result()["peer"] == "127.0.0.6"
     [report] = client.relay.reports("outbound")[asked:]
     assert report["original_dst"] == f"{server.pod.ip4}:8080"
 

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from harness.application import Conversation, ask, connect_error
+from harness.application import ask, connect_error, handshakes_held
 from harness.load import expect_flawless, start_load
 from harness.place import Place
 from harness.wait import eventually
@@ -164,10 +164,6 @@ def test_enrolment_of_a_running_pod_fails_no_request(mesh, driver):
     assert goes_through_the_sidecar(client, server)
 
 
-# Answers to a SYN.
-SYN_ACKS = ("-p", "tcp", "--tcp-flags", "SYN,ACK", "SYN,ACK", "-j", "DROP")
-
-
 def syns_sent_again(client):
     counters = client.pod.root.run("nstat", "-asz", "TcpExtTCPSynRetrans").stdout
     return int(counters.split()[-2])
@@ -178,17 +174,12 @@ def test_handshake_that_began_before_the_enrolment_comes_to_its_end(mesh, driver
     mesh.interceptor.stop()
     server = running_member(mesh, "server", driver)
 
-    def converse():
-        with Conversation(server.pod.ip4, 8080, timeout=20) as conversation:
-            return conversation.ask()["peer"]
+    with handshakes_held(client.pod, "eth0"):
+        task = client.keep(client.pod.application.spawn(ask, server.pod.ip4, 8080, None, 20))
+        eventually(lambda: server.pod.root.run("ss", "-Htn", "state", "syn-recv").stdout)
+        mesh.interceptor.start()
+        sent_again = syns_sent_again(client)
+        eventually(lambda: syns_sent_again(client) > sent_again)
 
-    client.pod.root.run("iptables", "-A", "INPUT", *SYN_ACKS)
-    task = client.keep(client.pod.application.spawn(converse))
-    eventually(lambda: server.pod.root.run("ss", "-Htn", "state", "syn-recv").stdout)
-    mesh.interceptor.start()
-    sent_again = syns_sent_again(client)
-    eventually(lambda: syns_sent_again(client) > sent_again)
-    client.pod.root.run("iptables", "-D", "INPUT", *SYN_ACKS)
-
-    assert task.result() == client.pod.ip4, "the connection is that of the first SYN"
+    assert task.result()["peer"] == client.pod.ip4, "the connection is that of the first SYN"
     assert goes_through_the_sidecar(client, server)

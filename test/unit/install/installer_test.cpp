@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <thread>
 
+#include "test/unit/eventually.h"
 #include "test/unit/install/config_directory.h"
 
 namespace fsm {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::eventually;
 
 const std::string kChain = R"({"cniVersion":"0.3.1","name":"n","plugins":[{"type":"a"}]})";
 
@@ -27,17 +29,6 @@ class Installing : public ::testing::Test {
         elsewhere.put("fsm-cni", "ELF", 0755);
     }
 
-    template <typename Condition>
-    static bool eventually(Condition condition, std::chrono::seconds limit = 10s) {
-        const auto until = std::chrono::steady_clock::now() + limit;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() > until) {
-                return false;
-            }
-            std::this_thread::sleep_for(10ms);
-        }
-        return true;
-    }
     bool fsm_is_in() const {
         const auto view = testing::runtimes_view(directory);
         return view.error.empty() && view.has_fsm();

@@ -287,7 +287,7 @@ TEST_F(ApiClientTest, InterruptEndsAStreamThatIsSilent) {
                           {[&] { opened = true; }, [](std::string_view) { return true; }});
         EXPECT_FALSE(answer);
     });
-    EXPECT_TRUE(soon([&] { return opened.load(); }));
+    EXPECT_TRUE(eventually([&] { return opened.load(); }));
     const auto began = std::chrono::steady_clock::now();
     client.interrupt();
     reader.join();

@@ -5,15 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "api_server.h"
 #include "interceptor/kubernetes/cluster_access.h"
 #include "interceptor/log/log.h"
 #include "temporary_directory.h"
+#include "test/unit/eventually.h"
 #include "test_certificates.h"
 
 namespace fsm::testing {
@@ -28,18 +27,6 @@ inline nlohmann::json pod_object(const std::string& name, const std::string& uid
             {"metadata", {{"name", name}, {"namespace", "shop"}, {"uid", uid}}},
             {"spec", {{"nodeName", node}, {"containers", {{{"name", "app"}}}}}},
             {"status", {{"phase", "Running"}}}};
-}
-
-// Whether it comes true in time.
-inline bool soon(const std::function<bool()>& condition, std::chrono::milliseconds limit = 10s) {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(2ms);
-    }
-    return true;
 }
 
 inline bool is_list(const ReceivedRequest& request) {

@@ -241,12 +241,9 @@ void ApiServer::serve(Connection& connection) {
             if (!read_request(tls, buffer, request)) {
                 break;
             }
-            {
-                const std::lock_guard guard(mutex_);
-                requests_.push_back(request);
-            }
+            const Behaviour behaviour = accept(request);
             Exchange exchange(request, tls);
-            handle(exchange);
+            behaviour(exchange);
             keep = exchange.keeps();
         }
     }
@@ -366,29 +363,26 @@ std::vector<json> ApiServer::posted() const {
 
 // ---- answers
 
-void ApiServer::handle(Exchange& exchange) {
-    Behaviour behaviour;
-    bool refused = false;
-    {
-        const std::lock_guard guard(mutex_);
-        const auto special = std::find_if(next_.begin(), next_.end(), [&](const auto& entry) {
-            return entry.first(exchange.request());
-        });
-        if (special != next_.end()) {
-            behaviour = std::move(special->second);
-            next_.erase(special);
-        } else if (always_.first && always_.first(exchange.request())) {
-            behaviour = always_.second;
-        }
-        refused = !token_.empty() && exchange.request().token != token_;
+// Counts the request and decides about it in one moment: what a test does after it has seen the
+// request in the count comes too late for this one.
+Behaviour ApiServer::accept(ReceivedRequest& request) {
+    const std::lock_guard guard(mutex_);
+    request.watch_generation = watch_generation_;
+    requests_.push_back(request);
+    const auto special = std::find_if(next_.begin(), next_.end(),
+                                      [&](const auto& entry) { return entry.first(request); });
+    if (special != next_.end()) {
+        Behaviour behaviour = std::move(special->second);
+        next_.erase(special);
+        return behaviour;
     }
-    if (behaviour) {
-        behaviour(exchange);
-    } else if (refused) {
-        exchange.refuse(401, "Unauthorized", "Unauthorized");
-    } else {
-        handle_by_default(exchange);
+    if (always_.first && always_.first(request)) {
+        return always_.second;
     }
+    if (!token_.empty() && request.token != token_) {
+        return [](Exchange& exchange) { exchange.refuse(401, "Unauthorized", "Unauthorized"); };
+    }
+    return [this](Exchange& exchange) { handle_by_default(exchange); };
 }
 
 void ApiServer::handle_by_default(Exchange& exchange) {
@@ -508,12 +502,12 @@ void ApiServer::watch(Exchange& exchange) {
         exchange.end_chunks();
         return;
     }
-    const std::uint64_t generation = watch_generation_;
     lock.unlock();
     bool alive = exchange.begin_chunks();
     lock.lock();
     auto next_bookmark = Clock::now() + bookmarks_;
-    while (alive && !stopping_ && generation == watch_generation_ && Clock::now() < end) {
+    while (alive && !stopping_ && request.watch_generation == watch_generation_ &&
+           Clock::now() < end) {
         std::string text;
         for (const json& event : events_after(request, version)) {
             text += event.dump() + "\n";

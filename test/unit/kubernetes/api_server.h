@@ -32,6 +32,7 @@ struct ReceivedRequest {
     std::string token;  // without "Bearer "
     std::string host;
     std::string body;
+    std::uint64_t watch_generation = 0;  // how often watches had been ended before it came
 
     // The decoded value of a parameter of the query; empty when it is not there.
     std::string parameter(const std::string& key) const;
@@ -119,7 +120,7 @@ class ApiServer {
     void accept_until_stopped();
     void serve(Connection& connection);
     bool read_request(ssl_st* tls, std::string& buffer, ReceivedRequest& request) const;
-    void handle(Exchange& exchange);
+    Behaviour accept(ReceivedRequest& request);
     void handle_by_default(Exchange& exchange);
     void list(Exchange& exchange);
     void watch(Exchange& exchange);

@@ -46,7 +46,7 @@ class KubernetesPodsTest : public ApiTest {
         return "";
     }
     bool soon_known(const std::string& name, const std::string& uid) const {
-        return soon([&] { return known(name) == uid; });
+        return eventually([&] { return known(name) == uid; });
     }
     std::set<std::string> told() {
         const std::lock_guard guard(mutex_);
@@ -57,14 +57,14 @@ class KubernetesPodsTest : public ApiTest {
         return tellings_;
     }
     bool soon_ready() const {
-        return soon([&] { return static_cast<bool>(pods_->ready()); });
+        return eventually([&] { return static_cast<bool>(pods_->ready()); });
     }
     bool soon_connected() const {
-        return soon([&] { return pods_->state().connected; });
+        return eventually([&] { return pods_->state().connected; });
     }
     // Waits until a watch is open, so that what comes next comes by it.
     bool soon_watching() const {
-        return soon([&] { return server_.count(is_watch) > 0; });
+        return eventually([&] { return server_.count(is_watch) > 0; });
     }
 
     KubernetesPodsOptions options_;
@@ -130,12 +130,12 @@ TEST_F(KubernetesPodsTest, FollowsChanges) {
     json changed = pod_object("a", "u1");
     changed["metadata"]["annotations"]["x"] = "y";
     server_.put(kPods, changed);
-    EXPECT_TRUE(soon([&] {
+    EXPECT_TRUE(eventually([&] {
         return pods_->find({"shop", "a"})->value().annotations.count("x") == 1;
     }));
     server_.erase(kPods, "shop", "b");
     EXPECT_TRUE(soon_known("b", ""));
-    EXPECT_TRUE(soon([&] { return told() == std::set<std::string>{"a", "b"}; }));
+    EXPECT_TRUE(eventually([&] { return told() == std::set<std::string>{"a", "b"}; }));
     EXPECT_EQ(server_.count(is_list), 1U);
     EXPECT_EQ(server_.count(is_find), 0U);
 }
@@ -149,7 +149,7 @@ TEST_F(KubernetesPodsTest, AChangeOfTheStatusAloneIsNotToldOf) {
     busy["status"]["podIP"] = "10.0.0.1";
     server_.put(kPods, busy);
     server_.put(kPods, pod_object("b", "u2"));
-    ASSERT_TRUE(soon([&] { return told().count("b") == 1; }));
+    ASSERT_TRUE(eventually([&] { return told().count("b") == 1; }));
     EXPECT_EQ(tellings(), before + 1);
 }
 
@@ -239,7 +239,7 @@ TEST_F(KubernetesPodsTest, AWatchThatEndsIsResumedWhereItWas) {
     server_.put(kPods, pod_object("b", "u2"));
     ASSERT_TRUE(soon_known("b", "u2"));
     server_.end_watches();
-    ASSERT_TRUE(soon([&] { return server_.count(is_watch) == 2; }));
+    ASSERT_TRUE(eventually([&] { return server_.count(is_watch) == 2; }));
     server_.put(kPods, pod_object("c", "u3"));
     EXPECT_TRUE(soon_known("c", "u3"));
     EXPECT_EQ(server_.count(is_list), 1U);
@@ -257,7 +257,7 @@ TEST_F(KubernetesPodsTest, BookmarksMoveThePlaceOn) {
     server_.forget_history();
     std::this_thread::sleep_for(300ms);
     server_.end_watches();
-    ASSERT_TRUE(soon([&] { return server_.count(is_watch) == 2; }));
+    ASSERT_TRUE(eventually([&] { return server_.count(is_watch) == 2; }));
     server_.put(kPods, pod_object("a", "u1"));
     EXPECT_TRUE(soon_known("a", "u1"));
     EXPECT_EQ(server_.count(is_list), 1U) << "resumed from the bookmark";
@@ -287,9 +287,9 @@ TEST_F(KubernetesPodsTest, APlaceThatIsForgottenIsListedAgain) {
         server_.end_watches();
         EXPECT_TRUE(soon_known(as_status ? "d" : "c", "u3"));
         EXPECT_TRUE(soon_known(as_status ? "b" : "a", ""));
-        EXPECT_TRUE(soon([&] { return server_.count(is_list) > lists; }));
+        EXPECT_TRUE(eventually([&] { return server_.count(is_list) > lists; }));
     }
-    EXPECT_TRUE(soon([&] { return told() == std::set<std::string>{"a", "b", "c", "d"}; }));
+    EXPECT_TRUE(eventually([&] { return told() == std::set<std::string>{"a", "b", "c", "d"}; }));
 }
 
 TEST_F(KubernetesPodsTest, AListWhoseNextPageIsForgottenBeginsAgain) {
@@ -323,11 +323,12 @@ TEST_F(KubernetesPodsTest, ABrokenStreamIsResumedAndThenListedAgain) {
             exchange.end_chunks();
         });
         open();
-        EXPECT_TRUE(soon([&] { return server_.count(is_list) >= lists + 2; })) << bytes;
+        EXPECT_TRUE(eventually([&] { return server_.count(is_list) >= lists + 2; })) << bytes;
         EXPECT_GE(server_.count(is_watch), watches + 3) << "resumed before all is listed again";
-        EXPECT_TRUE(soon([&] { return !pods_->problems().empty(); }));
+        EXPECT_TRUE(eventually([&] { return !pods_->problems().empty(); }));
         server_.always(nullptr, {});
-        EXPECT_TRUE(soon([&] { return pods_->state().connected && pods_->problems().empty(); }));
+        EXPECT_TRUE(
+            eventually([&] { return pods_->state().connected && pods_->problems().empty(); }));
         pods_.reset();
     }
 }
@@ -353,7 +354,8 @@ TEST_F(KubernetesPodsTest, AnEventThatIsTooLargeBreaksTheStreamOnly) {
         }
     });
     open();
-    EXPECT_TRUE(soon([&] { return server_.count(is_watch) >= 2 && pods_->state().connected; }));
+    EXPECT_TRUE(
+        eventually([&] { return server_.count(is_watch) >= 2 && pods_->state().connected; }));
     EXPECT_EQ(known("a"), "u1");
 }
 
@@ -383,7 +385,7 @@ TEST_F(KubernetesPodsTest, MemoryIsBounded) {
     EXPECT_EQ(pods_->list()->size(), 3U);
     ASSERT_TRUE(soon_watching());
     server_.put(kPods, pod_object("p9", "u"));
-    EXPECT_TRUE(soon([&] { return told().count("p9") == 1; }));
+    EXPECT_TRUE(eventually([&] { return told().count("p9") == 1; }));
     EXPECT_EQ(pods_->list()->size(), 3U);
     EXPECT_THAT(pods_->problems(), Contains(HasSubstr("more than 3 pods")));
     EXPECT_TRUE(*pods_->find({"shop", "p5"})) << "asked for";
@@ -404,7 +406,7 @@ TEST_F(KubernetesPodsTest, ComesUpWhileTheApiIsAway) {
     server_.start();
     server_.put(kPods, pod_object("a", "u1"));
     EXPECT_TRUE(soon_known("a", "u1"));
-    EXPECT_TRUE(soon([&] { return told().count("a") == 1; }));
+    EXPECT_TRUE(eventually([&] { return told().count("a") == 1; }));
     EXPECT_TRUE(pods_->ready());
     EXPECT_THAT(pods_->problems(), IsEmpty());
 }
@@ -415,7 +417,7 @@ TEST_F(KubernetesPodsTest, WhileTheApiIsAwayKnownPodsStayAsTheyWere) {
     ASSERT_TRUE(soon_watching());
     const auto before = tellings();
     server_.stop();
-    ASSERT_TRUE(soon([&] { return !pods_->state().connected; }));
+    ASSERT_TRUE(eventually([&] { return !pods_->state().connected; }));
     EXPECT_TRUE(pods_->ready());
     EXPECT_EQ((*pods_->find({"shop", "a"}))->uid, "u1");
     EXPECT_EQ(pods_->list()->size(), 1U);
@@ -453,10 +455,10 @@ TEST_F(KubernetesPodsTest, AnExpiredTokenIsReplacedInTheMiddleOfIt) {
     ASSERT_TRUE(soon_watching());
     server_.set_token("second");
     server_.end_watches();
-    ASSERT_TRUE(soon([&] { return !pods_->problems().empty(); }));
+    ASSERT_TRUE(eventually([&] { return !pods_->problems().empty(); }));
     EXPECT_THAT(pods_->problems().front(), HasSubstr("401 Unauthorized"));
     directory_.write("token", "second");
-    EXPECT_TRUE(soon([&] { return pods_->problems().empty(); }));
+    EXPECT_TRUE(eventually([&] { return pods_->problems().empty(); }));
     server_.put(kPods, pod_object("a", "u1"));
     EXPECT_TRUE(soon_known("a", "u1"));
 }
@@ -498,7 +500,7 @@ TEST_F(KubernetesPodsTest, AListWithoutEndIsNoticed) {
 TEST_F(KubernetesPodsTest, CountsWhatItDoes) {
     server_.put(kPods, pod_object("a", "u1"));
     open();
-    ASSERT_TRUE(soon([&] { return pods_->state().watches == 1; }));
+    ASSERT_TRUE(eventually([&] { return pods_->state().watches == 1; }));
     std::map<std::string, double> figures;
     for (const auto& figure : pods_->figures()) {
         figures[figure.name] = figure.value;

@@ -28,7 +28,7 @@ class PodEventsTest : public ApiTest {
     }
     void open() { events_ = std::make_unique<PodEvents>(access(), options_); }
     bool soon_told(std::size_t count) {
-        return soon([&] { return server_.posted().size() == count; });
+        return eventually([&] { return server_.posted().size() == count; });
     }
     static PodWarning about(const std::string& pod) {
         PodWarning warning = kBadList;
@@ -104,7 +104,7 @@ TEST_F(PodEventsTest, TheNextProcessUsesTheSameName) {
     // The API answers that it is there already: that is as good.
     server_.next(is_post, [](Exchange& e) { e.refuse(409, "AlreadyExists", "it exists"); });
     events_->warn(about("other"));
-    ASSERT_TRUE(soon([&] { return server_.count(is_post) == 3; }));
+    ASSERT_TRUE(eventually([&] { return server_.count(is_post) == 3; }));
     EXPECT_EQ(events_->dropped(), 0U);
 }
 
@@ -134,7 +134,7 @@ TEST_F(PodEventsTest, GivesUpInTheEnd) {
     server_.always(is_post, [](Exchange& e) { e.refuse(503, "Unavailable", "later"); });
     open();
     events_->warn(kBadList);
-    EXPECT_TRUE(soon([&] { return events_->dropped() == 1; }));
+    EXPECT_TRUE(eventually([&] { return events_->dropped() == 1; }));
     EXPECT_EQ(server_.count(is_post), 3U);
 }
 
@@ -142,7 +142,7 @@ TEST_F(PodEventsTest, ARefusalIsNotRepeated) {
     server_.always(is_post, [](Exchange& e) { e.refuse(403, "Forbidden", "no events"); });
     open();
     events_->warn(kBadList);
-    EXPECT_TRUE(soon([&] { return events_->dropped() == 1; }));
+    EXPECT_TRUE(eventually([&] { return events_->dropped() == 1; }));
     EXPECT_EQ(server_.count(is_post), 1U);
 }
 
@@ -156,7 +156,7 @@ TEST_F(PodEventsTest, AFloodIsSlowedDownAndBounded) {
         events_->warn(about("p" + std::to_string(i)));
     }
     EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
-    EXPECT_TRUE(soon([&] { return server_.posted().size() + events_->dropped() == 1000; }));
+    EXPECT_TRUE(eventually([&] { return server_.posted().size() + events_->dropped() == 1000; }));
     EXPECT_LT(server_.posted().size(), 200U);
     EXPECT_EQ(server_.posted().back().at("involvedObject").at("name"), "p999");
 }
@@ -180,7 +180,7 @@ TEST_F(PodEventsTest, StopsAtOnce) {
     });
     open();
     events_->warn(kBadList);
-    ASSERT_TRUE(soon([&] { return server_.count(is_post) == 1; }));
+    ASSERT_TRUE(eventually([&] { return server_.count(is_post) == 1; }));
     const auto began = std::chrono::steady_clock::now();
     events_.reset();
     EXPECT_LT(std::chrono::steady_clock::now() - began, 250ms);

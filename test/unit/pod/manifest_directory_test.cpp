@@ -12,15 +12,19 @@
 #include <fstream>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
+
+#include "test/unit/eventually.h"
 
 namespace fsm::test {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Contains;
-using testing::HasSubstr;
+using fsm::testing::eventually;
+using ::testing::Contains;
+using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 // Long enough that only inotify can be quicker.
@@ -64,21 +68,10 @@ class Listener {
     std::set<std::string> told_;
 };
 
-bool comes(const std::function<bool()>& question) {
-    const auto until = std::chrono::steady_clock::now() + kPatience;
-    while (!question()) {
-        if (std::chrono::steady_clock::now() > until) {
-            return false;
-        }
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
-
-class ManifestDirectoryTest : public testing::Test {
+class ManifestDirectoryTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        std::string pattern = testing::TempDir() + "fsm-manifests-XXXXXX";
+        std::string pattern = ::testing::TempDir() + "fsm-manifests-XXXXXX";
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         base_ = pattern;
         path_ = base_ + "/pods";
@@ -222,7 +215,7 @@ TEST_F(ManifestDirectoryTest, AMissLooksAgainWithoutAnyWatch) {
         }
         ASSERT_FALSE(soon);
         EXPECT_THAT(soon.error().message(), HasSubstr("is being written"));
-        EXPECT_TRUE(comes([&] { return label_of(*source, {"default", name}) == "x"; }));
+        EXPECT_TRUE(eventually([&] { return label_of(*source, {"default", name}) == "x"; }));
         return;
     }
     FAIL() << "no file could be written and looked at within " << kTooSlow.count() << " ms";
@@ -280,7 +273,7 @@ TEST_F(ManifestDirectoryTest, AFileThatBecomesWrongKeepsItsPods) {
     write("c.yaml", manifest("c", "seen"));
     EXPECT_TRUE(listener_.hears("default/c"));
     // The scan that saw the one may have looked at the other before it was written.
-    EXPECT_TRUE(comes([&] { return !source->problems().empty(); }));
+    EXPECT_TRUE(eventually([&] { return !source->problems().empty(); }));
     EXPECT_THAT(source->problems(), Contains(HasSubstr("last good version")));
     EXPECT_EQ(label_of(*source, kA), "x");
     EXPECT_TRUE(listener_.heard_nothing());
@@ -321,7 +314,7 @@ TEST_F(ManifestDirectoryTest, ADirectoryThatGoesKeepsItsPodsAndIsFollowedWhenItC
     const auto source = open(100ms);
     start_watching(*source);
     fs::rename(path_, base_ + "/aside");
-    EXPECT_TRUE(comes([&] { return !source->problems().empty(); }));
+    EXPECT_TRUE(eventually([&] { return !source->problems().empty(); }));
     EXPECT_THAT(source->problems(), Contains(HasSubstr("its pods are kept")));
     EXPECT_EQ(label_of(*source, kA), "x");
     EXPECT_EQ(label_of(*source, kB), "not known");
@@ -349,7 +342,7 @@ TEST_F(ManifestDirectoryTest, AChangeThatAMissDiscoveredIsToldToo) {
     const auto source = open();
     start_watching(*source);
     write("a.yaml", manifest("a"));
-    EXPECT_TRUE(comes([&] { return label_of(*source, kA) == "x"; }));
+    EXPECT_TRUE(eventually([&] { return label_of(*source, kA) == "x"; }));
     EXPECT_TRUE(listener_.hears("default/a"));
 }
 
@@ -374,6 +367,22 @@ TEST_F(ManifestDirectoryTest, IsWatchedOnce) {
     const auto source = open();
     start_watching(*source);
     EXPECT_FALSE(source->watch(listener_.callback()));
+}
+
+TEST_F(ManifestDirectoryTest, IsListedWhileOthersScan) {
+    constexpr std::size_t kPods = 50;
+    for (std::size_t pod = 0; pod < kPods; ++pod) {
+        write("p" + std::to_string(pod) + ".yaml", manifest("p" + std::to_string(pod)));
+    }
+    const auto source = open();
+    const std::jthread scanner([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            static_cast<void>(source->find({"default", "not-there"}));
+        }
+    });
+    for (int round = 0; round < 1000; ++round) {
+        EXPECT_EQ(source->list()->size(), kPods);
+    }
 }
 
 TEST_F(ManifestDirectoryTest, StopsWhileManyFindAndWrite) {
