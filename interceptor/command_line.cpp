@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/version.h"
+
 namespace fsm {
 
 namespace {
@@ -163,6 +165,7 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
     Flags flags;
     add_flags(app, flags);
     add_ignored_flags(app);
+    app.set_version_flag("--version", kVersion);
     app.fallthrough();
     app.require_subcommand(0, 1);
     CommandLine line;

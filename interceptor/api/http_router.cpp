@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "interceptor/log/log.h"
 #include "interceptor/sync/cni_error.h"
 
 namespace fsm {
@@ -68,6 +70,16 @@ const char* phrase_of(int status) {
     }
 }
 
+std::string what_of(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::exception& exception) {
+        return exception.what();
+    } catch (...) {
+        return "an exception without a message";
+    }
+}
+
 void copy(const HttpResponse& from, httplib::Response& to) {
     to.status = from.status;
     to.set_content(from.body, from.content_type);
@@ -103,8 +115,12 @@ class HttpRouter::Engine final : public httplib::Server {
             explain(request, response);
         });
         set_exception_handler([](const httplib::Request& request, httplib::Response& response,
-                                 const std::exception_ptr&) {
-            copy(error_response(500, kInternal, "internal error", "while serving " + request.path),
+                                 const std::exception_ptr& thrown) {
+            const std::string what = what_of(thrown);
+            log::error("internal error while {} {} was served: {}", request.method, request.path,
+                       what);
+            copy(error_response(500, kInternal, "internal error while serving " + request.path,
+                                what),
                  response);
         });
     }

@@ -102,3 +102,4 @@ def test_flags(instance):
     assert instance.command("nonsense").returncode != 0
     assert "--kubeconfig" in instance.command("--help").stdout
     assert instance.command("version").stdout.count(".") == 2
+    assert instance.command("--version").stdout == instance.command("version").stdout

@@ -1,3 +1,4 @@
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -77,6 +78,18 @@ TEST_F(Api, WrongMethodsAndRoutes) {
     EXPECT_EQ(ask("GET", "/").status, 404);
     EXPECT_EQ(ask("GET", "/v1/cni/../pods").status, 404);
     EXPECT_EQ(ask("POST", "/v1/nothing", "{}").json()["msg"], "there is no such route");
+}
+
+TEST_F(Api, AnExceptionIsAnAnswerAndEndsNothing) {
+    router.get("/broken", [](const std::string&) -> HttpResponse {
+        throw std::length_error("longer than anything");
+    });
+    serve();
+    const Answer broken = ask("GET", "/broken");
+    EXPECT_EQ(broken.status, 500);
+    EXPECT_EQ(broken.json()["msg"], "internal error while serving /broken");
+    EXPECT_EQ(broken.json()["details"], "longer than anything");
+    EXPECT_EQ(ask("GET", "/healthz").status, 200);
 }
 
 TEST_F(Api, GarbageCollection) {
