@@ -181,6 +181,9 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
                 Command::check_config);
     add_command("version", "print the version", Command::version);
     add_command("status", "print the state of the running interceptor", Command::status);
+    add_command("pods", "print the node's pods: which are in the mesh, and why others are not",
+                Command::pods);
+    add_command("counters", "print what the data path has counted", Command::counters);
     add_command("healthz",
                 "ask the running interceptor whether it is alive: exit status 0, or 1 and why",
                 Command::healthz);

@@ -14,6 +14,8 @@ enum class Command : std::uint8_t {
     check_config,
     version,
     status,
+    pods,
+    counters,
     healthz,
     readyz
 };

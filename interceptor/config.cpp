@@ -227,6 +227,19 @@ void read_log_level(YamlMap& map, Config& config) {
     }
 }
 
+void read_metrics_address(YamlMap& map, Config& config) {
+    const auto text = map.optional_text("metricsAddress");
+    if (!text || text->empty()) {
+        return;
+    }
+    const auto address = ListenAddress::parse(*text);
+    if (address) {
+        config.metrics_address = *address;
+    } else {
+        map.fail("metricsAddress", address.error().message());
+    }
+}
+
 void read_cni(YamlMap& map, InstallOptions& options) {
     auto cni = map.map("cni");
     options.enabled = cni.boolean("install", options.enabled);
@@ -323,6 +336,7 @@ Result<void> read_config_file(const std::string& path, Config& config) {
     read_defaults(map, config.enroller.defaults);
     read_limits(map, config.datapath);
     read_log_level(map, config);
+    read_metrics_address(map, config);
     read_cni(map, config.cni);
     map.refuse_unknown_keys();
     if (reader.error()) {

@@ -22,6 +22,7 @@
 //   have;
 //                                       unless it is said: pass, with Kubernetes refuse
 //   maxPods, maxPolicyEntries, maxConnections, unreadLimit (bytes)
+//   metricsAddress: ""                  ADDRESS:PORT of /metrics; "": on the socket alone
 //   logLevel: trace|debug|info|warn|error|off, kernelTracing: false
 #pragma once
 
@@ -29,6 +30,7 @@
 #include <string>
 
 #include "common/result.h"
+#include "interceptor/api/tcp_listener.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/install/install_options.h"
 #include "interceptor/interception_mode.h"
@@ -43,8 +45,9 @@ struct Config {
     std::string profiles_directory;
     InterceptionMode mode = InterceptionMode::ebpf;
     std::string pod_directory = "/etc/fsm/pods";
-    std::optional<KubernetesOptions> kubernetes;  // absent: pods come from pod_directory
-    std::optional<UnknownPods> unknown_pods;      // absent: what the pod source suggests
+    std::optional<KubernetesOptions> kubernetes;   // absent: pods come from pod_directory
+    std::optional<UnknownPods> unknown_pods;       // absent: what the pod source suggests
+    std::optional<ListenAddress> metrics_address;  // absent: metrics are on the socket alone
     std::string log_level = "info";
     DatapathOptions datapath;
     EnrollerOptions enroller;

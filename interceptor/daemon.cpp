@@ -5,12 +5,15 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/version.h"
 #include "interceptor/api/cni_routes.h"
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/http_server.h"
+#include "interceptor/api/metrics_endpoint.h"
 #include "interceptor/api/request_meter.h"
 #include "interceptor/api/unix_listener.h"
 #include "interceptor/api/view_routes.h"
@@ -84,6 +87,17 @@ void log_kernel(const Datapath& datapath) {
               datapath.automatic_acceleration_reason());
 }
 
+std::vector<std::string> joined(std::vector<std::string> some,
+                                const std::vector<std::string>& others) {
+    some.insert(some.end(), others.begin(), others.end());
+    return some;
+}
+
+Result<std::unique_ptr<HttpServer>> serve_api(const std::string& socket, const HttpRouter& router) {
+    FSM_ASSIGN(auto listener, UnixListener::open(socket));
+    return HttpServer::start(std::make_unique<UnixListener>(std::move(listener)), router);
+}
+
 Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapath,
                      const NodePods& pods) {
     PodSource& source = *pods.source;
@@ -95,21 +109,26 @@ Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapat
 
     RequestMeter meter;
     Installer installer(config.install_options());
+    MetricsEndpoint metrics;
+    const Views views = {enroller,
+                         datapath,
+                         source,
+                         meter,
+                         config.profile,
+                         std::string(to_string(config.mode)),
+                         configured(config.enroller.defaults.inbound_mechanism),
+                         configured(config.enroller.defaults.acceleration),
+                         [&] { return reconciler.age(); },
+                         [&] { return joined(installer.problems(), metrics.problems()); },
+                         [&] { return installer.installed(); }};
+    metrics.start(config.metrics_address, views);
     HttpRouter router;
     add_cni_routes(router, enroller, meter);
-    add_view_routes(
-        router,
-        {enroller, datapath, source, meter, config.profile, std::string(to_string(config.mode)),
-         configured(config.enroller.defaults.inbound_mechanism),
-         configured(config.enroller.defaults.acceleration),
-         [&reconciler] { return reconciler.age(); }, [&installer] { return installer.problems(); },
-         [&installer] { return installer.installed(); }});
+    add_view_routes(router, views);
     Result<Ending> outcome = Ending::stopped;
     {
         // Last: who finds the socket finds an interceptor that is ready.
-        auto listener = UnixListener::open(config.socket);
-        auto server = listener ? HttpServer::start(std::move(*listener), router)
-                               : Result<std::unique_ptr<HttpServer>>(listener.error());
+        const auto server = serve_api(config.socket, router);
         if (server) {
             log::info("ready: socket={} attachments={}", config.socket,
                       enroller.attachments().size());

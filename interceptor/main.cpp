@@ -66,8 +66,7 @@ int check_config(const CommandLine& line) {
     return 0;
 }
 
-int print_status(const Config& config) {
-    const auto text = describe_running(config.socket);
+int print(const Result<std::string>& text) {
     if (!text) {
         return report(text.error());
     }
@@ -88,7 +87,11 @@ int execute(const CommandLine& line) {
             std::cout << kVersion << "\n";
             return 0;
         case Command::status:
-            return print_status(line.config);
+            return print(describe_running(line.config.socket));
+        case Command::pods:
+            return print(describe_pods(line.config.socket));
+        case Command::counters:
+            return print(describe_counters(line.config.socket));
         case Command::healthz:
             return report(probe_running(line.config.socket, "/healthz"));
         case Command::readyz:

@@ -2,8 +2,10 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <vector>
 
 #include "interceptor/api/unix_listener.h"
 
@@ -62,7 +64,7 @@ std::string reason_of(const std::string& body) {
     return text("msg") + ": " + text("details");
 }
 
-std::string describe(const nlohmann::json& status) {
+std::string describe_status(const nlohmann::json& status) {
     const auto text = [](const nlohmann::json& value) { return value.get<std::string>(); };
     std::string out;
     out +=
@@ -94,18 +96,94 @@ std::string describe(const nlohmann::json& status) {
     return out;
 }
 
-}  // namespace
+using Row = std::vector<std::string>;
 
-Result<std::string> describe_running(const std::string& socket) {
-    FSM_ASSIGN(const auto answer, ask(socket, "/v1/status"));
+// Columns as wide as their widest field; the last one as it is.
+std::string table_of(const std::vector<Row>& rows) {
+    std::vector<std::size_t> widths(rows.front().size());
+    for (const Row& row : rows) {
+        for (std::size_t column = 0; column < row.size(); ++column) {
+            widths[column] = std::max(widths[column], row[column].size());
+        }
+    }
+    std::string out;
+    for (const Row& row : rows) {
+        std::string line;
+        for (std::size_t column = 0; column < row.size(); ++column) {
+            line += row[column] + std::string(widths[column] - row[column].size() + 2, ' ');
+        }
+        out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    }
+    return out;
+}
+
+// The members of a list of texts; "-" for none, and for a list that is not there.
+std::string joined(const nlohmann::json& object, const char* key, const char* separator) {
+    std::string out;
+    for (const auto& member : object.value(key, nlohmann::json::array())) {
+        out += (out.empty() ? "" : separator) + member.get<std::string>();
+    }
+    return out.empty() ? "-" : out;
+}
+
+// Why the pod is not in the mesh, what could not be done, what its owner should mend.
+std::string note_of(const nlohmann::json& pod) {
+    auto notes = pod.at("problems");
+    for (const char* key : {"failure", "reason"}) {
+        if (const auto text = pod.value(key, ""); !text.empty()) {
+            notes.insert(notes.begin(), text);
+        }
+    }
+    return joined({{"notes", notes}}, "notes", "; ");
+}
+
+std::string describe_pods_of(const nlohmann::json& answer) {
+    std::vector<Row> rows = {
+        {"POD", "STATE", "INBOUND", "ACCELERATION", "LISTENERS", "ADDRESSES", "NOTE"}};
+    for (const auto& pod : answer.at("pods")) {
+        const auto name = pod.at("pod").get<std::string>();
+        rows.push_back({name.empty() ? pod.at("containerID").get<std::string>() : name,
+                        pod.at("state").get<std::string>(), pod.value("inbound", "-"),
+                        pod.value("acceleration", "-"), joined(pod, "listeners", ","),
+                        joined(pod, "addresses", ","), note_of(pod)});
+    }
+    return table_of(rows);
+}
+
+std::string describe_counters_of(const nlohmann::json& answer) {
+    std::string out;
+    for (const auto& [name, value] : answer.at("counters").items()) {
+        out += name + " " + value.dump() + "\n";
+    }
+    return out;
+}
+
+// What the interceptor answers to GET `path`, written for people.
+Result<std::string> describe_answer(const std::string& socket, const std::string& path,
+                                    std::string (*describe_it)(const nlohmann::json&)) {
+    FSM_ASSIGN(const auto answer, ask(socket, path));
     if (answer.status != kSuccess) {
         return Error("the interceptor on " + socket + " says " + reason_of(answer.body));
     }
     try {
-        return describe(nlohmann::json::parse(answer.body));
+        return describe_it(nlohmann::json::parse(answer.body));
     } catch (const nlohmann::json::exception& failure) {
         return Error("unexpected answer on " + socket + ": " + failure.what());
     }
+}
+
+}  // namespace
+
+Result<std::string> describe_running(const std::string& socket) {
+    return describe_answer(socket, "/v1/status", describe_status);
+}
+
+Result<std::string> describe_pods(const std::string& socket) {
+    return describe_answer(socket, "/v1/pods", describe_pods_of);
+}
+
+Result<std::string> describe_counters(const std::string& socket) {
+    return describe_answer(socket, "/v1/counters", describe_counters_of);
 }
 
 Result<void> probe_running(const std::string& socket, const std::string& path) {

@@ -56,7 +56,7 @@ void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(UnixListener listener,
+Result<std::unique_ptr<HttpServer>> HttpServer::start(std::unique_ptr<Listener> listener,
                                                       const HttpRouter& router, HttpLimits limits) {
     Fd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake) {
@@ -66,7 +66,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(UnixListener listener,
         new HttpServer(std::move(listener), router, limits, std::move(wake)));
 }
 
-HttpServer::HttpServer(UnixListener listener, const HttpRouter& router, HttpLimits limits, Fd wake)
+HttpServer::HttpServer(std::unique_ptr<Listener> listener, const HttpRouter& router,
+                       HttpLimits limits, Fd wake)
     : listener_(std::move(listener)),
       router_(router),
       limits_(limits),
@@ -86,7 +87,7 @@ HttpServer::~HttpServer() {
 void HttpServer::accept_clients() {
     while (true) {
         Fd connection(
-            accept4(listener_.fd().get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            accept4(listener_->fd().get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (connection) {
             admit(std::move(connection));
             continue;
@@ -109,10 +110,8 @@ void HttpServer::admit(Fd connection) {
     clients_.push_back(Client{std::move(connection), Clock::now() + limits_.request_time,
                               RequestBuffer(limits_.max_body), false});
     Client& client = clients_.back();
-    const auto peer = peer_of(client.fd);
-    if (!peer || peer->uid != 0) {
-        refuse(client, 403, kNotPermitted, "only root may talk to the interceptor",
-               peer ? "the client has uid " + std::to_string(peer->uid) : peer.error().message());
+    if (const auto admitted = listener_->admit(client.fd); !admitted) {
+        refuse(client, 403, kNotPermitted, "the client is refused", admitted.error().message());
     }
 }
 
@@ -199,7 +198,7 @@ void HttpServer::loop() {
         const bool accepting = accept_again_ <= Clock::now();
         waiting.clear();
         waiting.push_back({wake_.get(), POLLIN, 0});
-        waiting.push_back({accepting ? listener_.fd().get() : -1, POLLIN, 0});
+        waiting.push_back({accepting ? listener_->fd().get() : -1, POLLIN, 0});
         for (const auto& client : clients_) {
             waiting.push_back({client.fd.get(), POLLIN, 0});
         }

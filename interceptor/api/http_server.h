@@ -1,4 +1,4 @@
-// HttpServer: accepts connections on a Unix socket, one request each.
+// HttpServer: accepts the connections of a listener, one request each.
 //
 // One thread waits for all clients that have not sent their whole request yet; only complete
 // requests reach the worker threads. So clients that connect and say nothing, or a byte a second,
@@ -9,14 +9,15 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <string>
 #include <thread>
 
 #include "common/fd.h"
 #include "common/result.h"
 #include "interceptor/api/http_router.h"
+#include "interceptor/api/listener.h"
 #include "interceptor/api/request_buffer.h"
-#include "interceptor/api/unix_listener.h"
 #include "interceptor/api/worker_pool.h"
 
 namespace fsm {
@@ -33,10 +34,10 @@ struct HttpLimits {
 class HttpServer {
   public:
     // Serves from now on. The router must outlive the server.
-    static Result<std::unique_ptr<HttpServer>> start(UnixListener listener,
+    static Result<std::unique_ptr<HttpServer>> start(std::unique_ptr<Listener> listener,
                                                      const HttpRouter& router,
                                                      HttpLimits limits = {});
-    // Removes the socket file, waits for the requests that run, and drops the others.
+    // Stops listening, waits for the requests that run, and drops the others.
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
@@ -49,7 +50,8 @@ class HttpServer {
         bool draining = false;  // answered; its unread bytes are thrown away until it closes
     };
 
-    HttpServer(UnixListener listener, const HttpRouter& router, HttpLimits limits, Fd wake);
+    HttpServer(std::unique_ptr<Listener> listener, const HttpRouter& router, HttpLimits limits,
+               Fd wake);
 
     void loop();
     void accept_clients();
@@ -62,7 +64,7 @@ class HttpServer {
     void drop_late_clients();
     int poll_timeout() const;
 
-    UnixListener listener_;
+    std::unique_ptr<Listener> listener_;
     const HttpRouter& router_;
     const HttpLimits limits_;
     Fd wake_;

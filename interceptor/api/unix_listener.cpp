@@ -105,6 +105,16 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
     return UnixListener(std::move(fd), path, info.st_dev, info.st_ino);
 }
 
+Result<void> UnixListener::admit(const Fd& connection) const {
+    FSM_ASSIGN(const auto peer, peer_of(connection));
+    if (peer.uid != 0) {
+        return Error("only root may talk to the interceptor, and the client has uid " +
+                         std::to_string(peer.uid),
+                     EPERM);
+    }
+    return {};
+}
+
 UnixListener::~UnixListener() {
     struct stat info {};
     if (fd_ && lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ &&

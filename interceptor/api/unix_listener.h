@@ -7,10 +7,11 @@
 
 #include "common/fd.h"
 #include "common/result.h"
+#include "interceptor/api/listener.h"
 
 namespace fsm {
 
-class UnixListener {
+class UnixListener final : public Listener {
   public:
     // Mode 0600 from the first moment on. The socket file of a process that is gone is replaced; a
     // living one is an error that names its pid, and so is a file that is no socket.
@@ -18,9 +19,11 @@ class UnixListener {
     UnixListener(UnixListener&& other) noexcept = default;
     UnixListener& operator=(UnixListener&&) = delete;
     // Removes the socket file, unless somebody else's stands there by now.
-    ~UnixListener();
+    ~UnixListener() override;
 
-    const Fd& fd() const { return fd_; }
+    const Fd& fd() const override { return fd_; }
+    // Root alone.
+    Result<void> admit(const Fd& connection) const override;
     const std::string& path() const { return path_; }
 
   private:

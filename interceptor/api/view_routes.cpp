@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "bpf/abi.h"
 #include "common/version.h"
 #include "interceptor/api/cni_routes.h"
 #include "interceptor/api/metrics.h"
@@ -35,6 +38,23 @@ json addresses_of(const EnrolledPod& enrolled) {
     return addresses;
 }
 
+// The sidecar's listeners that were seen, by family.
+json listeners_of(const EnrolledPod& enrolled) {
+    constexpr std::uint32_t kOutbound4 = FSM_SEEN_OUT4_WILDCARD | FSM_SEEN_OUT4_LOOPBACK;
+    constexpr std::array<std::pair<std::uint32_t, const char*>, 4> kNames = {
+        {{kOutbound4, "outbound4"},
+         {FSM_SEEN_OUT6, "outbound6"},
+         {FSM_SEEN_IN4, "inbound4"},
+         {FSM_SEEN_IN6, "inbound6"}}};
+    json names = json::array();
+    for (const auto& [bits, name] : kNames) {
+        if ((enrolled.listeners_seen & bits) != 0) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
 json to_json(const AttachmentState& state) {
     const Attachment& attachment = state.attachment;
     json document = {
@@ -57,7 +77,7 @@ json to_json(const AttachmentState& state) {
         document["addresses"] = addresses_of(*state.enrolled);
         document["inbound"] = to_string(state.enrolled->inbound);
         document["acceleration"] = to_string(state.enrolled->acceleration);
-        document["listenersSeen"] = state.enrolled->listeners_seen;
+        document["listeners"] = listeners_of(*state.enrolled);
     }
     return document;
 }
@@ -140,8 +160,8 @@ json pod_summary(const std::vector<AttachmentState>& states) {
 
 std::vector<std::string> problems_of_node(const Views& views) {
     auto problems = views.enroller.problems();
-    const auto of_installation = views.install_problems();
-    problems.insert(problems.end(), of_installation.begin(), of_installation.end());
+    const auto others = views.other_problems();
+    problems.insert(problems.end(), others.begin(), others.end());
     return problems;
 }
 
@@ -206,6 +226,10 @@ void add_view_routes(HttpRouter& router, const Views& views) {
     router.get("/v1/status", [views](const std::string&) { return show_status(views); });
     router.get("/healthz", [views](const std::string&) { return show_health(views); });
     router.get("/readyz", [views](const std::string&) { return show_readiness(views); });
+    add_metrics_route(router, views);
+}
+
+void add_metrics_route(HttpRouter& router, const Views& views) {
     router.get("/metrics", [views](const std::string&) {
         return HttpResponse{200, render_metrics(views), "text/plain; version=0.0.4"};
     });

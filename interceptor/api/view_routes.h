@@ -27,12 +27,16 @@ struct Views {
     std::string acceleration;  // as configured: auto, off, sidecar, full
     // Time since the last pass over the attachments.
     std::function<std::chrono::milliseconds()> reconcile_age;
-    // Of what is installed for the container runtime; an error of `installed`: it does not call us
-    // yet.
-    std::function<std::vector<std::string>()> install_problems;
+    // What the enroller does not know of: what is installed for the container runtime, and the
+    // like.
+    std::function<std::vector<std::string>()> other_problems;
+    // An error: container runtimes do not call us yet.
     std::function<Result<void>()> installed;
 };
 
 void add_view_routes(HttpRouter& router, const Views& views);
+
+// GET /metrics alone.
+void add_metrics_route(HttpRouter& router, const Views& views);
 
 }  // namespace fsm

@@ -144,6 +144,15 @@ def test_fsm_names_of_the_interceptors_settings(chart):
     assert objects.pod["metadata"]["labels"]["a"] == "b"
 
 
+def test_metrics_have_a_port_if_they_are_given_one(chart):
+    silent = chart.render()
+    assert "metricsAddress" not in silent.config and "ports" not in silent.container
+    scraped = chart.render("fsm.fsmInterceptor.metricsPort=9091")
+    assert scraped.config["metricsAddress"] == ":9091"
+    assert scraped.container["ports"] == [
+        {"name": "metrics", "containerPort": 9091, "protocol": "TCP"}]
+
+
 @pytest.mark.parametrize("values,image", [
     ([], "localhost/fsm-interceptor:0.1.0"),
     (["fsm.image.registry=example.org/mesh", "fsm.image.tag=7"], "example.org/mesh/fsm-interceptor:7"),
@@ -200,6 +209,7 @@ def test_app_armor_of_old_and_new_kubernetes(chart):
     (["fsm.hostPaths.proc=relative"], "fsm.hostPaths.proc", "pattern"),
     (["fsm.bpfName=a/b"], "fsm.bpfName", "pattern"),
     (["fsm.limits.maxPods=0"], "fsm.limits.maxPods", "1"),
+    (["fsm.fsmInterceptor.metricsPort=70000"], "fsm.fsmInterceptor.metricsPort", "65535"),
     (["fsm.fsmInterceptor.maxUnavailable=0"], "fsm.fsmInterceptor.maxUnavailable", "1"),
 ])
 def test_schema_refuses_and_says_where_and_why(chart, values, place, words):

@@ -1,10 +1,12 @@
 """Start, stop, one instance only, pods from ADD to DEL, and uninstall, with the real data path."""
 
 import base64
+import http.client
 import json
 import os
 import pathlib
 import signal
+import socket
 import stat
 import time
 
@@ -19,6 +21,8 @@ spec:
   - {name: app, image: app}
   - {name: sidecar, image: proxy, securityContext: {runAsUser: 1500}}
 """
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
 def request_for(netns):
@@ -124,6 +128,81 @@ def test_a_pod_from_add_to_del(instance, netns):
     assert instance.ask("POST", "/v1/cni/delete-pod", request_for("")) == (200, "ok")
     assert pods(instance) == []
     assert instance.ask("POST", "/v1/cni/delete-pod", request_for("")) == (200, "ok")
+
+
+def test_pods_and_counters_are_readable(instance, netns):
+    (instance.pods / "web.yaml").write_text(POD)
+    instance.start()
+    assert instance.call("pods").stdout.split() == [
+        "POD", "STATE", "INBOUND", "ACCELERATION", "LISTENERS", "ADDRESSES", "NOTE"]
+    assert instance.ask("POST", "/v1/cni/create-pod", request_for(netns))[0] == 200
+    heading, web = instance.call("pods").stdout.splitlines()
+    assert web.split() == ["default/web", "in-mesh", "sk_lookup", pods(instance)[0]["acceleration"],
+                           "-", "10.77.0.5", "-"]
+    assert heading.index("ADDRESSES") == web.index("10.77.0.5")
+    (instance.pods / "web.yaml").write_text(POD.replace(
+        "name: web,", "name: web, annotations: {flomesh.io/sidecar-injection: disabled},"))
+    wait_for(lambda: "not-in-mesh" in instance.call("pods").stdout)
+    assert pods(instance)[0]["reason"] in instance.call("pods").stdout
+    assert "inbound_no_listener 0" in instance.call("counters").stdout.splitlines()
+    instance.stop()
+    for command in "pods", "counters":
+        answer = instance.call(command)
+        assert answer.returncode == 1
+        assert str(instance.socket) in answer.stderr
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def scrape(port, path="/metrics", method="GET"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_every_counter_is_explained(instance):
+    instance.start()
+    explained = (REPOSITORY / "docs/troubleshooting.md").read_text()
+    for name in instance.get_json("/v1/counters")["counters"]:
+        assert f"`{name}`" in explained
+
+
+def test_metrics_by_tcp_and_nothing_else(instance):
+    port = free_port()
+    instance.config["metricsAddress"] = f"127.0.0.1:{port}"
+    instance.start()
+    status, text = scrape(port)
+    assert status == 200
+    assert "fsm_connect_outbound_total 0" in text.splitlines()
+    assert [scrape(port, path)[0] for path in ("/v1/pods", "/v1/status", "/readyz", "/")] == [404] * 4
+    assert scrape(port, "/v1/cni/create-pod", "POST")[0] == 404
+    instance.stop()
+    with pytest.raises(ConnectionRefusedError):
+        scrape(port)
+
+
+def test_metrics_are_of_every_address_without_one(instance):
+    port = free_port()
+    instance.config["metricsAddress"] = f":{port}"
+    instance.start()
+    assert scrape(port)[0] == 200
+
+
+def test_port_of_the_metrics_that_is_taken_is_a_problem_and_no_end(instance):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        instance.config["metricsAddress"] = address
+        instance.start()
+        [problem] = instance.get_json("/v1/status")["problems"]
+        assert address in problem and "in use" in problem and "metricsAddress" in problem
+        assert instance.get("/readyz")[0] == 200
 
 
 def test_a_note_that_was_left_while_it_was_away(instance, netns):

@@ -65,6 +65,14 @@ def test_pods_that_were_there_are_enrolled(cluster, product, veterans, family):
         assert [status["restartCount"] for status in statuses] == [0, 0]
 
 
+def test_interceptor_lists_its_pods_for_people(cluster, product, veterans):
+    listed = cluster.kubectl("--namespace", NAMESPACE, "exec", product.pod_on(CONTROL), "--",
+                             "/app/fsm-interceptor", "pods").stdout
+    states = {line.split()[0]: line.split()[1] for line in listed.splitlines()}
+    for pod in veterans:
+        assert states[f"default/{pod}"] == "in-mesh"
+
+
 def test_pods_of_the_host_network_are_left_alone(cluster, product):
     name = f"{NAMESPACE}/{product.pod_on(CONTROL)}"
     assert name not in product.pods(CONTROL)

@@ -108,6 +108,9 @@ acceleration: {{ $fsm.acceleration | quote }}
 {{- end }}
 logLevel: {{ ternary "debug" $fsm.logLevel $interceptor.debug | quote }}
 kernelTracing: {{ $interceptor.kernelTracing }}
+{{- with int $interceptor.metricsPort }}
+metricsAddress: {{ printf ":%d" . | quote }}
+{{- end }}
 cni:
   install: {{ $interceptor.cniMode }}
   binDir: /host/opt/cni/bin

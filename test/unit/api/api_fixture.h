@@ -11,6 +11,7 @@
 
 #include "interceptor/api/cni_routes.h"
 #include "interceptor/api/http_server.h"
+#include "interceptor/api/unix_listener.h"
 #include "interceptor/api/view_routes.h"
 #include "test/unit/sync/enroller_fixture.h"
 
@@ -51,10 +52,9 @@ class ApiTest : public EnrollerTest {
     void SetUp() override {
         EnrollerTest::SetUp();
         add_cni_routes(router, *enroller, meter);
-        add_view_routes(router,
-                        {*enroller, datapath, source, meter, "fsm", "ebpf", "auto", "auto",
-                         [this] { return reconcile_age; }, [this] { return install_problems; },
-                         [this] { return installed; }});
+        add_view_routes(router, {*enroller, datapath, source, meter, "fsm", "ebpf", "auto", "auto",
+                                 [this] { return reconcile_age; },
+                                 [this] { return other_problems; }, [this] { return installed; }});
         serve();
     }
     void TearDown() override { server.reset(); }
@@ -63,7 +63,8 @@ class ApiTest : public EnrollerTest {
         server.reset();
         auto listener = UnixListener::open(socket_path());
         ASSERT_TRUE(listener) << listener.error().message();
-        auto started = HttpServer::start(std::move(*listener), router, limits);
+        auto started =
+            HttpServer::start(std::make_unique<UnixListener>(std::move(*listener)), router, limits);
         ASSERT_TRUE(started) << started.error().message();
         server = std::move(*started);
     }
@@ -102,7 +103,7 @@ class ApiTest : public EnrollerTest {
     RequestMeter meter;
     HttpRouter router;
     std::chrono::milliseconds reconcile_age{0};
-    std::vector<std::string> install_problems;
+    std::vector<std::string> other_problems;
     Result<void> installed;
     std::unique_ptr<HttpServer> server;
 };
