@@ -1,5 +1,5 @@
 # Compiler settings for our own targets: link `fsm_options` PRIVATE.
-option(FSM_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+set(FSM_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= names them: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -20,7 +20,7 @@ target_compile_options(fsm_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -
                                              -Wno-sign-conversion -Werror)
 if(FSM_SANITIZE)
   # For everything in the tree, dependencies between our libraries included.
-  add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer
+  add_compile_options(-fsanitize=${FSM_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=undefined)
-  add_link_options(-fsanitize=address,undefined)
+  add_link_options(-fsanitize=${FSM_SANITIZE})
 endif()

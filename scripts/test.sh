@@ -17,10 +17,11 @@ source "$(dirname "$0")/lib/helm.sh"
 
 readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes)
 # These take minutes of both processors of a small machine, and say the same wherever they run.
-readonly named_only=(tidy debian-kernel)
+readonly named_only=(tidy races debian-kernel)
 declare -rA about=(
     [lint]="shellcheck and clang-format over the sources"
     [tidy]="on request: clang-tidy over the product"
+    [races]="on request: unit and a part of netns with ThreadSanitizer"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
     [bpf]="the BPF programs, loaded into this kernel"
     [netns]="interceptor and data path with pods that are network namespaces"
@@ -39,6 +40,8 @@ readonly suite_limit=1500
 readonly demo_limit=180
 readonly logs=$repository/build/test-logs
 readonly python=/usr/bin/python3
+# What the tests in Python run.
+export FSM_BUILD_DIR=$repository/build/release
 
 passed=0 failed=0 skipped=0
 
@@ -130,9 +133,12 @@ count_report() {
 
 # built PRESET: builds once what the suites run; a build that fails is one failed test of each suite that
 # needs it.
+readonly programs="fsm-interceptor fsm-cni fsm relay stream probe"
+readonly unit_tests="fsm_common_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_iptables_test fsm_api_test fsm_cni_test fsm_install_test"
 declare -rA targets_of=(
-    [release]="fsm-interceptor fsm-cni fsm relay stream probe fsm_bpf_test"
-    [debug]="fsm_common_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_iptables_test fsm_api_test fsm_cni_test fsm_install_test"
+    [release]="$programs fsm_bpf_test"
+    [debug]=$unit_tests
+    [threads]="$programs $unit_tests"
 )
 declare -A build_state=()
 built() {
@@ -161,7 +167,7 @@ pytest_suite() {
     reported_tests "$1" "$logs/$1.xml" "${pytest[@]}" "test/$1" "${@:2}" --junitxml "$logs/$1.xml"
 }
 readonly pytest=(env --chdir="$repository" PYTHONDONTWRITEBYTECODE=1
-    FSM_BUILD_DIR="$repository/build/release" "$python" -m pytest -q -p no:cacheprovider)
+    "$python" -m pytest -q -p no:cacheprovider)
 
 # --- the suites ---------------------------------------------------------------------------------
 
@@ -236,6 +242,28 @@ begin_kubernetes() {
 build_kubernetes() {
     "$repository/scripts/install-packages.sh" kubernetes image
     "$repository/test/kubernetes/build.sh"
+}
+
+# ThreadSanitizer wants its addresses where they always are, and is a thread itself: a process with it
+# cannot enter a user namespace. It makes the memory of the interceptor many times what it is.
+suite_races() {
+    built threads || return 0
+    local -x FSM_BUILD_DIR=$repository/build/threads
+    local -x TSAN_OPTIONS="log_path=$logs/race suppressions=$repository/test/unit/races.supp"
+    local -r run=(setarch --addr-no-randomize)
+    rm -f "$logs"/race.*
+    reported_tests "races-unit" "$logs/races-unit.xml" "${run[@]}" ctest \
+        --test-dir "$FSM_BUILD_DIR" --label-regex '^unit$' --exclude-regex UserNamespace \
+        --no-tests=error --output-on-failure --timeout 300 --parallel "$(nproc)" \
+        --output-junit "$logs/races-unit.xml"
+    reported_tests "races-netns" "$logs/races-netns.xml" "${run[@]}" "${pytest[@]}" \
+        test/netns/test_{add,pod_lifecycle,running_pods,modes}.py -k 'not in_memory' \
+        --junitxml "$logs/races-netns.xml"
+    one_test races no_race_was_seen
+}
+
+no_race_was_seen() {
+    ! cat "$logs"/race.[0-9]* 2>/dev/null | grep .
 }
 
 suite_debian-kernel() {
