@@ -5,7 +5,7 @@
 
 #include "cli/kubectl.h"
 #include "cli/mesh.h"
-#include "cli/table.h"
+#include "common/table.h"
 #include "common/version.h"
 
 namespace fsm::cli {

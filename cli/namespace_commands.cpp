@@ -6,7 +6,7 @@
 
 #include "cli/kubectl.h"
 #include "cli/mesh.h"
-#include "cli/table.h"
+#include "common/table.h"
 
 namespace fsm::cli {
 

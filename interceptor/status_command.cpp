@@ -2,11 +2,11 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
+#include "common/table.h"
 #include "interceptor/api/unix_listener.h"
 
 namespace fsm {
@@ -96,31 +96,10 @@ std::string describe_status(const nlohmann::json& status) {
     return out;
 }
 
-using Row = std::vector<std::string>;
-
-// Columns as wide as their widest field; the last one as it is.
-std::string table_of(const std::vector<Row>& rows) {
-    std::vector<std::size_t> widths(rows.front().size());
-    for (const Row& row : rows) {
-        for (std::size_t column = 0; column < row.size(); ++column) {
-            widths[column] = std::max(widths[column], row[column].size());
-        }
-    }
+// A list of texts; "-" for an empty one.
+std::string joined(const nlohmann::json& list, const char* separator) {
     std::string out;
-    for (const Row& row : rows) {
-        std::string line;
-        for (std::size_t column = 0; column < row.size(); ++column) {
-            line += row[column] + std::string(widths[column] - row[column].size() + 2, ' ');
-        }
-        out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    }
-    return out;
-}
-
-// The members of a list of texts; "-" for none, and for a list that is not there.
-std::string joined(const nlohmann::json& object, const char* key, const char* separator) {
-    std::string out;
-    for (const auto& member : object.value(key, nlohmann::json::array())) {
+    for (const auto& member : list) {
         out += (out.empty() ? "" : separator) + member.get<std::string>();
     }
     return out.empty() ? "-" : out;
@@ -134,20 +113,21 @@ std::string note_of(const nlohmann::json& pod) {
             notes.insert(notes.begin(), text);
         }
     }
-    return joined({{"notes", notes}}, "notes", "; ");
+    return joined(notes, "; ");
 }
 
 std::string describe_pods_of(const nlohmann::json& answer) {
-    std::vector<Row> rows = {
+    const auto none = nlohmann::json::array();
+    std::vector<std::vector<std::string>> rows = {
         {"POD", "STATE", "INBOUND", "ACCELERATION", "LISTENERS", "ADDRESSES", "NOTE"}};
     for (const auto& pod : answer.at("pods")) {
         const auto name = pod.at("pod").get<std::string>();
         rows.push_back({name.empty() ? pod.at("containerID").get<std::string>() : name,
                         pod.at("state").get<std::string>(), pod.value("inbound", "-"),
-                        pod.value("acceleration", "-"), joined(pod, "listeners", ","),
-                        joined(pod, "addresses", ","), note_of(pod)});
+                        pod.value("acceleration", "-"), joined(pod.value("listeners", none), ","),
+                        joined(pod.value("addresses", none), ","), note_of(pod)});
     }
-    return table_of(rows);
+    return format_table(rows);
 }
 
 std::string describe_counters_of(const nlohmann::json& answer) {

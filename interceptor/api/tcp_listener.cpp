@@ -4,23 +4,15 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <charconv>
 #include <cstring>
+
+#include "common/port.h"
 
 namespace fsm {
 
 namespace {
 
 constexpr int kBacklog = 16;
-
-Result<std::uint16_t> port_of(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (failure != std::errc() || end != text.data() + text.size() || port == 0) {
-        return Error("the port must be 1 to 65535, it is \"" + std::string(text) + "\"", EINVAL);
-    }
-    return port;
-}
 
 struct SocketAddress {
     sockaddr_storage storage{};
@@ -73,7 +65,8 @@ Result<ListenAddress> ListenAddress::parse(const std::string& text) {
         return Error("must be ADDRESS:PORT, it is \"" + text + "\"", EINVAL);
     }
     ListenAddress parsed;
-    FSM_ASSIGN(parsed.port, port_of(std::string_view(text).substr(colon + 1)));
+    FSM_ASSIGN(parsed.port,
+               parse_port(std::string_view(text).substr(colon + 1), "\"" + text + "\""));
     std::string address = text.substr(0, colon);
     if (address.empty()) {
         return parsed;

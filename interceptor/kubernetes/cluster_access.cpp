@@ -1,9 +1,9 @@
 #include "interceptor/kubernetes/cluster_access.h"
 
-#include <charconv>
 #include <cstdlib>
 
 #include "common/file.h"
+#include "common/port.h"
 
 namespace fsm {
 
@@ -33,16 +33,6 @@ std::string ClusterAccess::host_and_port() const {
 
 std::string ClusterAccess::url() const {
     return "https://" + host_and_port() + path_prefix;
-}
-
-Result<std::uint16_t> parse_port(const std::string& text, const std::string& what) {
-    std::uint16_t port = 0;
-    const char* end = text.data() + text.size();
-    const auto [parsed, failure] = std::from_chars(text.data(), end, port);
-    if (failure != std::errc() || parsed != end || port == 0) {
-        return Error(what + ": \"" + text + "\" is not a port, a number from 1 to 65535", EINVAL);
-    }
-    return port;
 }
 
 Result<ClusterAccess> in_cluster_access(const std::string& directory) {

@@ -44,7 +44,4 @@ struct ClusterAccess {
 Result<ClusterAccess> in_cluster_access(
     const std::string& directory = "/var/run/secrets/kubernetes.io/serviceaccount");
 
-// "6443"; `what` is named in the Error.
-Result<std::uint16_t> parse_port(const std::string& text, const std::string& what);
-
 }  // namespace fsm

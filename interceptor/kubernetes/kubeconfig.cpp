@@ -7,6 +7,7 @@
 
 #include "common/base64.h"
 #include "common/file.h"
+#include "common/port.h"
 #include "interceptor/pod/yaml_reader.h"
 
 namespace fsm {

@@ -1,8 +1,8 @@
-#include "cli/table.h"
+#include "common/table.h"
 
 #include <algorithm>
 
-namespace fsm::cli {
+namespace fsm {
 
 namespace {
 constexpr std::size_t kGap = 3;
@@ -27,4 +27,4 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
     return text;
 }
 
-}  // namespace fsm::cli
+}  // namespace fsm

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-namespace fsm::cli {
+namespace fsm {
 
 // Every row has as many cells as the first one, which is the head.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 
-}  // namespace fsm::cli
+}  // namespace fsm
