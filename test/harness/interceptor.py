@@ -188,9 +188,11 @@ class Interceptor:
         return found[0]
 
     def dump_map(self, name):
-        """[(key, value)] as bytes."""
+        """[(key, value)] as bytes. bpftool reads a map key by key: an entry that goes between its key
+        and its value is listed with {"error": ...} as its value, and is not in the map any more."""
         listing = json.loads(_bpftool("-j", "map", "dump", "pinned", self.pinned_map(name)))
-        return [(_as_bytes(entry["key"]), _as_bytes(entry["value"])) for entry in listing]
+        return [(_as_bytes(entry["key"]), _as_bytes(entry["value"])) for entry in listing
+                if "error" not in entry["value"]]
 
     def update_map(self, name, key, value):
         _bpftool("map", "update", "pinned", self.pinned_map(name), "key", "hex", *_hex(key),
