@@ -8,6 +8,9 @@ from harness.wait import eventually
 
 SERVER_PORT = 8090
 SERVER_FIRST_PORT = 8091
+# Checked streams take a few seconds. The tool gives up on one that stands still after 60 s; before
+# that is the time to look at its sockets.
+STANDS_STILL = 45
 
 
 def listening_sockets(member, port):
@@ -57,3 +60,24 @@ def run_stream(member, *arguments, timeout=120, check=True):
     result = member.pod.application.run(programs.STREAM, *arguments, timeout=timeout, check=check,
                                         stdin=subprocess.DEVNULL)
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def check_streams(client, server, address, *options):
+    """Checked streams in parallel; fails with what the tool says and, when one of them stands
+    still, with the sockets of both pods."""
+    tool = client.start(programs.STREAM, "integrity", "--address", address, "--port", SERVER_PORT,
+                        "--server-first-port", SERVER_FIRST_PORT, *options,
+                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                        text=True).process
+    sockets = ""
+    try:
+        output, words = tool.communicate(timeout=STANDS_STILL)
+    except subprocess.TimeoutExpired:
+        sockets = "\n".join(f"{member.pod.name}:\n{_sockets(member)}" for member in (client, server))
+        output, words = tool.communicate(timeout=120)
+    assert tool.returncode == 0, f"{output}\n{words}\n{sockets}"
+
+
+def _sockets(member):
+    return (member.pod.root.run("ss", "-tanimoe").stdout
+            + member.pod.root.run("nstat", "-as").stdout)

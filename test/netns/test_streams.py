@@ -4,8 +4,8 @@ acceleration, judged by a sidecar that never closes with data left."""
 import pytest
 
 from harness.application import ask
-from harness.load import (SERVER_FIRST_PORT, SERVER_PORT, listening_sockets, run_stream,
-                          start_server)
+from harness.load import (SERVER_FIRST_PORT, SERVER_PORT, check_streams, listening_sockets,
+                          run_stream, start_server)
 from harness.wait import eventually
 
 SCOPES = ["off", "sidecar", "full"]
@@ -56,11 +56,9 @@ def test_streams_arrive_whole_and_in_order(mesh, acceleration, family):
     client, server = pair_with_stream_server(mesh)
     before = mesh.interceptor.counters()
 
-    results = run_stream(client, "integrity", "--address", server.pod.address(family), "--port",
-                         SERVER_PORT, "--server-first-port", SERVER_FIRST_PORT, "--streams", 150,
-                         "--parallel", 24, "--max-size", 2 << 20, check=False)
+    check_streams(client, server, server.pod.address(family), "--streams", 150, "--parallel", 24,
+                  "--max-size", 2 << 20)
 
-    assert results and results[-1]["failed"] == 0, results
     after = mesh.interceptor.counters()
     bytes_redirected = (after["message_redirected_bytes"] - before["message_redirected_bytes"])
     assert (bytes_redirected > 0) == (acceleration != "off")
@@ -72,10 +70,8 @@ def test_streams_arrive_whole_and_in_order(mesh, acceleration, family):
 @scopes
 def test_many_fast_streams_arrive_whole(mesh, acceleration):
     client, server = pair_with_stream_server(mesh)
-    results = run_stream(client, "integrity", "--address", server.pod.ip4, "--port", SERVER_PORT,
-                         "--server-first-port", SERVER_FIRST_PORT, "--streams", 600, "--parallel",
-                         64, "--max-size", 256 << 10, "--no-pauses", check=False)
-    assert results and results[-1]["failed"] == 0, results
+    check_streams(client, server, server.pod.ip4, "--streams", 600, "--parallel", 64, "--max-size",
+                  256 << 10, "--no-pauses")
 
 
 @scopes

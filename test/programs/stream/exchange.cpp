@@ -99,7 +99,12 @@ class Exchange {
         }
         auto waited = wait_for(fd_, events, time);
         const bool slept = !waited && time < kPatience;
-        return slept ? Result<void>() : std::move(waited);
+        if (waited || slept) {
+            return {};
+        }
+        return std::move(waited.error())
+            .within("after " + std::to_string(count_.sent) + " bytes sent and " +
+                    std::to_string(count_.received) + " received");
     }
 
     Result<void> send_some() {

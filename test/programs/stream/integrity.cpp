@@ -32,6 +32,12 @@ Result<std::string> ask_verdict(const Endpoint& target, std::uint64_t id) {
     return receive_to_end(fd.get());
 }
 
+// What tells the connection from all others in a listing of sockets.
+std::string own_name(int fd) {
+    const auto local = local_endpoint(fd);
+    return local ? local->to_string() : local.error().message();
+}
+
 class IntegrityRun {
   public:
     explicit IntegrityRun(const IntegritySettings& settings) : settings_(settings) {}
@@ -75,15 +81,18 @@ class IntegrityRun {
         const Endpoint target = server_first
                                     ? settings_.target.with_port(*settings_.server_first_port)
                                     : settings_.target;
-        FSM_ASSIGN(const Fd fd, connect_to(target, kPatience));
-        auto count = run_exchange(fd.get(), plan, random());
+        auto fd = connect_to(target, kPatience);
+        if (!fd) {
+            return std::move(fd.error()).within("connect to " + target.to_string());
+        }
+        auto count = run_exchange(fd->get(), plan, random());
         if (!count) {
-            return std::move(count.error()).within("client");
+            return std::move(count.error()).within("client " + own_name(fd->get()));
         }
         bytes_ += count->sent + count->received;
-        const auto verdict = ask_verdict(settings_.target, plan.own.id);
+        auto verdict = ask_verdict(settings_.target, plan.own.id);
         if (!verdict) {
-            return verdict.error();
+            return std::move(verdict.error()).within("ask for the server's verdict");
         }
         return *verdict == "ok" ? Result<void>() : Error("server: " + *verdict);
     }
