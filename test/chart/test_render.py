@@ -153,6 +153,19 @@ def test_metrics_have_a_port_if_they_are_given_one(chart):
         {"name": "metrics", "containerPort": 9091, "protocol": "TCP"}]
 
 
+def test_metrics_are_found_by_annotations_which_a_user_may_change(chart):
+    def annotations(*values):
+        found = chart.render(*values).pod["metadata"]["annotations"]
+        return {key.removeprefix("prometheus.io/"): value for key, value in found.items()
+                if key.startswith("prometheus.io/")}
+
+    port = "fsm.fsmInterceptor.metricsPort=9091"
+    own = r"fsm.fsmInterceptor.podAnnotations.prometheus\.io/scrape=no"
+    assert annotations() == {}
+    assert annotations(port) == {"scrape": "true", "port": "9091", "path": "/metrics"}
+    assert annotations(port, own) == {"scrape": "no", "port": "9091", "path": "/metrics"}
+
+
 @pytest.mark.parametrize("values,image", [
     ([], "localhost/fsm-interceptor:0.1.0"),
     (["fsm.image.registry=example.org/mesh", "fsm.image.tag=7"], "example.org/mesh/fsm-interceptor:7"),

@@ -16,6 +16,7 @@ FSM = programs.BUILD / "cli/fsm"
 IMAGE = "localhost/fsm-interceptor"
 TAG = "test"
 NEXT_TAG = "test-next"
+METRICS_PORT = 9091
 CONFLIST = "/etc/cni/net.d/10-bridge.conflist"
 PLUGIN = "/opt/cni/bin/fsm-cni"
 PINS = "/sys/fs/bpf/fsm"
@@ -26,6 +27,7 @@ COMPLAINT = re.compile(r"^\S+ \S+Z (warning|error|critical) ")
 # The nodes share a kernel, so each takes its own part of the cgroup tree; real ones need neither.
 HERE = ["fsm.hostPaths.cgroup=/sys/fs/cgroup/unified", "fsm.hostPaths.cgroupSubPathExpr=$(NODE_NAME)",
         f"fsm.image.tag={TAG}", "fsm.image.pullPolicy=Never",
+        f"fsm.fsmInterceptor.metricsPort={METRICS_PORT}",
         # Two processors for everything: a request for half of one each is too much.
         "fsm.fsmInterceptor.resource.requests.cpu=50m"]
 

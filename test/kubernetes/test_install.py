@@ -1,6 +1,7 @@
 """What `fsm install` does to a cluster in which pods run already."""
 
 import json
+import re
 
 import pytest
 
@@ -8,7 +9,7 @@ from applications import OWN_SOURCE, SERVICE_PORT, came_through, request
 from cluster import HOME
 from conftest import CONTROL
 from harness.wait import eventually
-from product import CONFLIST, DAEMONSET, NAMESPACE, PINS, PLUGIN
+from product import CONFLIST, DAEMONSET, METRICS_PORT, NAMESPACE, PINS, PLUGIN
 
 
 # pylint: disable-next=unused-argument
@@ -71,6 +72,18 @@ def test_interceptor_lists_its_pods_for_people(cluster, product, veterans):
     states = {line.split()[0]: line.split()[1] for line in listed.splitlines()}
     for pod in veterans:
         assert states[f"default/{pod}"] == "in-mesh"
+
+
+def test_metrics_are_where_prometheus_looks(cluster, product):
+    """By the annotations of the pod, as Prometheus finds what it scrapes."""
+    pod = cluster.get("pod", product.pod_on(CONTROL), namespace=NAMESPACE)
+    annotations = pod["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    assert annotations["prometheus.io/port"] == str(METRICS_PORT)
+    scraped = cluster.in_node(CONTROL, "curl", "--silent", "--fail", "--max-time", "10",
+                              f"http://{pod['status']['podIP']}:{METRICS_PORT}"
+                              f"{annotations['prometheus.io/path']}").stdout
+    assert re.search(r'^fsm_attachments\{state="in-mesh"\} [1-9]', scraped, re.MULTILINE), scraped
 
 
 def test_pods_of_the_host_network_are_left_alone(cluster, product):

@@ -119,3 +119,12 @@ cni:
   hostSocket: {{ printf "%s/fsm-cni.sock" $fsm.hostPaths.varRun | quote }}
   excludeNamespaces: {{ append $fsm.cni.excludeNamespaces .Release.Namespace | uniq | toJson }}
 {{- end }}
+
+{{/* Where a Prometheus that discovers pods by annotation finds the metrics, when they have a port. */}}
+{{- define "fsm.scrapeAnnotations" -}}
+{{- with int . }}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ . | quote }}
+prometheus.io/path: /metrics
+{{- end }}
+{{- end }}
