@@ -76,23 +76,22 @@ Result<void> Netns::run(const std::function<void()>& work) const {
 }
 
 Result<std::uint64_t> Netns::cookie() const {
+    Result<std::uint64_t> cookie = std::uint64_t{0};
+    FSM_TRY(run([&] { cookie = cookie_from_inside(); }));
+    return cookie;
+}
+
+Result<std::uint64_t> Netns::cookie_from_inside() const {
     std::uint64_t cookie = 0;
-    int failure = 0;
-    FSM_TRY(run([&] {
-        const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        socklen_t length = sizeof(cookie);
-        if (!socket ||
-            getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) {
-            failure = errno;
-        }
-    }));
-    if (failure == ENOPROTOOPT) {
+    socklen_t length = sizeof(cookie);
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (socket && getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0) {
+        return cookie;
+    }
+    if (errno == ENOPROTOOPT) {
         return kMadeFromInode | identity_.inode;
     }
-    if (failure != 0) {
-        return Error::from_errno("read the network namespace's cookie", failure);
-    }
-    return cookie;
+    return Error::from_errno("read the network namespace's cookie");
 }
 
 }  // namespace fsm

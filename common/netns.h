@@ -45,6 +45,8 @@ class Netns {
     // none, and no BPF programs of ours either: there it is made from the inode, which is unique
     // among the namespaces that are alive.
     Result<std::uint64_t> cookie() const;
+    // The same for a thread that is inside already.
+    Result<std::uint64_t> cookie_from_inside() const;
 
   private:
     Netns(Fd fd, NetnsIdentity identity, std::string path)

@@ -11,21 +11,28 @@ std::optional<AttachmentState> AttachmentTable::find(const AttachmentKey& key) c
 }
 
 void AttachmentTable::put(const AttachmentState& state) {
+    const AttachmentKey& key = state.attachment.key;
     const std::lock_guard guard(mutex_);
-    states_.insert_or_assign(state.attachment.key, state);
+    if (const auto former = states_.find(key); former != states_.end()) {
+        by_netns_.erase({former->second.attachment.netns_cookie, key});
+    }
+    states_.insert_or_assign(key, state);
+    by_netns_.emplace(state.attachment.netns_cookie, key);
 }
 
 void AttachmentTable::erase(const AttachmentKey& key) {
     const std::lock_guard guard(mutex_);
-    states_.erase(key);
+    const auto found = states_.find(key);
+    if (found != states_.end()) {
+        by_netns_.erase({found->second.attachment.netns_cookie, key});
+        states_.erase(found);
+    }
 }
 
 void AttachmentTable::plan_again(std::uint64_t netns_cookie) {
     const std::lock_guard guard(mutex_);
-    for (auto& [key, state] : states_) {
-        if (state.attachment.netns_cookie == netns_cookie) {
-            state.plan_again = true;
-        }
+    for (const AttachmentKey& key : find_in(netns_cookie)) {
+        states_.at(key).plan_again = true;
     }
 }
 
@@ -66,19 +73,46 @@ void AttachmentTable::for_each(const std::function<void(const AttachmentState&)>
     }
 }
 
-bool AttachmentTable::has_other(const AttachmentKey& key,
-                                const std::function<bool(const AttachmentState&)>& fits) const {
+std::vector<AttachmentKey> AttachmentTable::find_in(std::uint64_t netns_cookie) const {
+    std::vector<AttachmentKey> keys;
+    for (auto entry = by_netns_.lower_bound({netns_cookie, {}});
+         entry != by_netns_.end() && entry->first == netns_cookie; ++entry) {
+        keys.push_back(entry->second);
+    }
+    return keys;
+}
+
+std::vector<AttachmentKey> AttachmentTable::keys_in(std::uint64_t netns_cookie) const {
     const std::lock_guard guard(mutex_);
-    return std::any_of(states_.begin(), states_.end(),
-                       [&](const auto& entry) { return entry.first != key && fits(entry.second); });
+    return find_in(netns_cookie);
+}
+
+bool AttachmentTable::has_other_in(std::uint64_t netns_cookie, const AttachmentKey& key,
+                                   const std::function<bool(const AttachmentState&)>& fits) const {
+    const std::lock_guard guard(mutex_);
+    const auto keys = find_in(netns_cookie);
+    return std::any_of(keys.begin(), keys.end(), [&](const AttachmentKey& other) {
+        return other != key && fits(states_.at(other));
+    });
+}
+
+bool AttachmentTable::has_other_of_file(const AttachmentKey& key) const {
+    const std::lock_guard guard(mutex_);
+    const std::string name = key.to_string();
+    for (auto dash = name.find('-'); dash != std::string::npos; dash = name.find('-', dash + 1)) {
+        const AttachmentKey other = {name.substr(0, dash), name.substr(dash + 1)};
+        if (other != key && states_.contains(other)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 std::string AttachmentTable::first_interface(std::uint64_t netns_cookie) const {
     const std::lock_guard guard(mutex_);
     std::string first;
-    for (const auto& [key, state] : states_) {
-        if (state.attachment.netns_cookie == netns_cookie &&
-            (first.empty() || key.ifname < first)) {
+    for (const AttachmentKey& key : find_in(netns_cookie)) {
+        if (first.empty() || key.ifname < first) {
             first = key.ifname;
         }
     }

@@ -5,8 +5,10 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "interceptor/datapath/datapath.h"
@@ -52,24 +54,34 @@ class AttachmentTable {
     void plan_again(std::uint64_t netns_cookie);
 
     std::vector<AttachmentKey> keys() const;
+    // Looks at everything: not for what is done at each request.
     std::vector<AttachmentKey> keys_where(
         const std::function<bool(const AttachmentState&)>& fits) const;
+    // Those of one network namespace. However many others there are, it takes the same time.
+    std::vector<AttachmentKey> keys_in(std::uint64_t netns_cookie) const;
+    // Of one network namespace, whether another attachment than `key` fits.
+    bool has_other_in(std::uint64_t netns_cookie, const AttachmentKey& key,
+                      const std::function<bool(const AttachmentState&)>& fits) const;
+    // Whether another attachment's file has this one's name: {"a", "b-c"} and {"a-b", "c"}.
+    bool has_other_of_file(const AttachmentKey& key) const;
     // Those of the pod, and those whose pod was not known.
     std::vector<AttachmentKey> keys_that_may_be(const PodName& pod) const;
     // A copy of everything: for views, and not for what is done at each request.
     std::vector<AttachmentState> all() const;
     // Calls with the table locked: `visit` does not use it.
     void for_each(const std::function<void(const AttachmentState&)>& visit) const;
-    // Another attachment than `key` that fits.
-    bool has_other(const AttachmentKey& key,
-                   const std::function<bool(const AttachmentState&)>& fits) const;
     // The interface whose addresses the namespace's pod calls its own: the one whose name sorts
     // first ("eth0" before "net1"), the same after a restart.
     std::string first_interface(std::uint64_t netns_cookie) const;
 
   private:
+    // With the table locked.
+    std::vector<AttachmentKey> find_in(std::uint64_t netns_cookie) const;
+
     mutable std::mutex mutex_;
     std::map<AttachmentKey, AttachmentState> states_;
+    // The keys of `states_` once more, by their network namespace.
+    std::set<std::pair<std::uint64_t, AttachmentKey>> by_netns_;
 };
 
 }  // namespace fsm

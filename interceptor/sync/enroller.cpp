@@ -15,12 +15,6 @@ CniError environment_error(const std::string& message, const std::string& detail
     return CniError(CniErrorCode::invalid_environment, message, details);
 }
 
-// Different keys can name one file: {"a", "b-c"} and {"a-b", "c"}.
-bool same_file(const AttachmentKey& a, const AttachmentKey& b) {
-    return a.container_id.size() + a.ifname.size() == b.container_id.size() + b.ifname.size() &&
-           a.to_string() == b.to_string();
-}
-
 std::string name_of(const PodReference& reference) {
     return reference.pod_namespace.empty() ? reference.name
                                            : reference.pod_namespace + "/" + reference.name;
@@ -218,9 +212,7 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
         }
         previous.reset();
     }
-    const bool file_is_taken = table_.has_other(
-        key, [&](const AttachmentState& other) { return same_file(other.attachment.key, key); });
-    if (file_is_taken) {
+    if (table_.has_other_of_file(key)) {
         return environment_error("invalid CNI_CONTAINERID",
                                  key.to_string() + " names the file of another attachment");
     }

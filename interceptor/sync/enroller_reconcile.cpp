@@ -50,9 +50,7 @@ Result<void> Enroller::restore() {
     reconcile(ReconcileDepth::everything);
     enrol_running();
     for (const auto& pod : held) {
-        const bool known = table_.has_other({}, [&](const AttachmentState& state) {
-            return state.attachment.netns_cookie == pod.netns_cookie;
-        });
+        const bool known = !table_.keys_in(pod.netns_cookie).empty();
         const auto still_held = datapath_.pods();
         if (!known && still_held && find_cookie(*still_held, pod.netns_cookie) != nullptr) {
             problems_.add("the data path holds a pod with netns cookie " +

@@ -92,11 +92,7 @@ void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
         attachment.key.container_id = "pod-" + pod.uid;
     }
     const auto lock = container_locks_.lock(attachment.key.container_id);
-    const bool known = table_.has_other({}, [&](const AttachmentState& other) {
-        return other.attachment.netns_cookie == view->cookie ||
-               other.attachment.key == attachment.key;
-    });
-    if (known) {
+    if (!table_.keys_in(view->cookie).empty() || table_.find(attachment.key)) {
         return;
     }
     attachment.netns_path = place.netns_path;
@@ -143,12 +139,11 @@ std::optional<AttachmentState> Enroller::find_attachment(const CniRequest& reque
 }
 
 void Enroller::take_over_found(const Attachment& attached) {
-    const auto found = table_.keys_where([&](const AttachmentState& state) {
-        return state.attachment.found_running &&
-               state.attachment.netns_cookie == attached.netns_cookie &&
-               state.attachment.key != attached.key;
-    });
-    for (const AttachmentKey& key : found) {
+    for (const AttachmentKey& key : table_.keys_in(attached.netns_cookie)) {
+        const auto state = table_.find(key);
+        if (!state || !state->attachment.found_running || key == attached.key) {
+            continue;
+        }
         if (auto removed = store_.remove(key); !removed) {
             problems_.add(removed.error().message());
         }

@@ -70,10 +70,9 @@ Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& deci
 Result<void> EnrolmentKeeper::leave_outside(AttachmentState& state, const Netns& netns,
                                             const NetnsView& view) {
     const auto lock = netns_locks_.lock(view.cookie);
-    const bool shared = table_.has_other(state.attachment.key, [&](const auto& other) {
-        return other.attachment.netns_cookie == view.cookie &&
-               other.membership == Membership::in_mesh;
-    });
+    const bool shared = table_.has_other_in(
+        view.cookie, state.attachment.key,
+        [](const AttachmentState& other) { return other.membership == Membership::in_mesh; });
     if (shared) {
         return {};
     }
@@ -95,9 +94,8 @@ Result<void> EnrolmentKeeper::leave_outside(AttachmentState& state, const Netns&
 Result<void> EnrolmentKeeper::detach(const AttachmentState& state, const Netns* netns) {
     const std::uint64_t cookie = state.attachment.netns_cookie;
     const auto lock = netns_locks_.lock(cookie);
-    const bool shared = table_.has_other(state.attachment.key, [&](const auto& other) {
-        return other.attachment.netns_cookie == cookie;
-    });
+    const bool shared = table_.has_other_in(cookie, state.attachment.key,
+                                            [](const AttachmentState&) { return true; });
     if (shared) {
         // The others' addresses do not include this interface's for long.
         table_.plan_again(cookie);

@@ -10,7 +10,6 @@
 #include <bit>
 #include <cstring>
 #include <memory>
-#include <optional>
 
 namespace fsm {
 
@@ -102,8 +101,9 @@ void note_interface(const ifaddrs& entry, NetnsView& view) {
     }
 }
 
-Result<NetnsView> look_from_this_thread() {
+Result<NetnsView> look_from_inside(const Netns& netns) {
     NetnsView view;
+    FSM_ASSIGN(view.cookie, netns.cookie_from_inside());
     ifaddrs* list = nullptr;
     if (getifaddrs(&list) != 0) {
         return Error::from_errno("list the network namespace's addresses");
@@ -122,16 +122,15 @@ Result<NetnsView> look_from_this_thread() {
 }  // namespace
 
 Result<NetnsView> look_into(const Netns& netns, const std::string& first_interface) {
-    std::optional<Result<NetnsView>> view;
-    FSM_TRY(netns.run([&] { view = look_from_this_thread(); }));
-    if (*view) {
-        FSM_ASSIGN((*view)->cookie, netns.cookie());
-        auto& addresses = (*view)->addresses;
+    Result<NetnsView> view = NetnsView();
+    FSM_TRY(netns.run([&] { view = look_from_inside(netns); }));
+    if (view) {
+        auto& addresses = view->addresses;
         std::stable_partition(addresses.begin(), addresses.end(), [&](const auto& address) {
             return address.interface == first_interface;
         });
     }
-    return std::move(*view);
+    return view;
 }
 
 }  // namespace fsm
