@@ -51,17 +51,10 @@ def add_at_once(interceptor, pods):
     configuration in the same moment."""
     before = _own_times(interceptor)
     calls = [interceptor.cni.command("ADD", pod, pod.netns.path, with_result=True) for pod in pods]
-    plugins = [subprocess.Popen([programs.PLUGIN], env=environment, stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE) for environment, _ in calls]
-    time.sleep(0.5)  # until all of them wait for their input
-    began = []
-    first = time.monotonic()
-    for plugin, (_, configuration) in zip(plugins, calls):
-        began.append(time.monotonic())
-        os.write(plugin.stdin.fileno(), configuration.encode())
-        plugin.stdin.close()
-    seconds = _wait_for_answers(plugins, began)
-    whole = time.monotonic() - first
+    seconds, answers, whole = _run_at_once([([programs.PLUGIN], environment, configuration)
+                                            for environment, configuration in calls])
+    for answer in answers:
+        assert "ips" in json.loads(answer)
     own = _own_times(interceptor)
     count = own["count"] - before["count"]
     assert count == len(pods), f"the interceptor counted {count} requests of {len(pods)}"
@@ -69,26 +62,68 @@ def add_at_once(interceptor, pods):
                        (own["within 20 ms"] - before["within 20 ms"]) / count, round(whole, 3))
 
 
-def _wait_for_answers(plugins, began):
-    seconds = [0.0] * len(plugins)
-    answers = [b""] * len(plugins)
+def copy_at_once(count):
+    """As many processes that do nothing but copy as much to their output: the machine's own part
+    in what add_at_once() measures."""
+    seconds, _, _ = _run_at_once([(["cat"], os.environ, "x" * 500)] * count)
+    return Times.of(seconds)
+
+
+def _run_at_once(calls):
+    """[(command, environment, input)] -> (seconds from input to the end of the output, the
+    outputs, seconds for all)."""
+    running = [subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE) for command, environment, _ in calls]
+    _wait_until_quiet()  # all of them wait for their input
+    began = []
+    first = time.monotonic()
+    for process, (_, _, given) in zip(running, calls):
+        began.append(time.monotonic())
+        os.write(process.stdin.fileno(), given.encode())
+        process.stdin.close()
+    seconds, answers = _wait_for_answers(running, began)
+    return seconds, answers, time.monotonic() - first
+
+
+def _wait_until_quiet():
+    """A namespace that was made keeps the kernel at work for a while (IPv6 looks for duplicates of
+    its addresses, every bridge port hears of it), longer the more there are."""
+    def is_quiet():
+        before = _processor_time()
+        time.sleep(0.3)
+        idle, whole = (now - then for now, then in zip(_processor_time(), before))
+        return idle > 0.93 * whole
+    deadline = time.monotonic() + 20
+    while not is_quiet() and time.monotonic() < deadline:
+        pass
+
+
+def _processor_time():
+    """(idle, all), in ticks of all processors (proc_stat(5))."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(number) for number in file.readline().split()[1:]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+def _wait_for_answers(running, began):
+    seconds = [0.0] * len(running)
+    answers = [b""] * len(running)
     with selectors.DefaultSelector() as selector:
-        for index, plugin in enumerate(plugins):
-            selector.register(plugin.stdout, selectors.EVENT_READ, index)
+        for index, process in enumerate(running):
+            selector.register(process.stdout, selectors.EVENT_READ, index)
         while selector.get_map():
             events = selector.select(60)
-            assert events, "no plugin answered within 60 s"
+            assert events, "a process did not answer within 60 s"
             for key, _ in events:
                 part = os.read(key.fd, 1 << 16)
                 answers[key.data] += part
                 if not part:
                     seconds[key.data] = time.monotonic() - began[key.data]
                     selector.unregister(key.fileobj)
-    for plugin, answer in zip(plugins, answers):
-        plugin.stdout.close()
-        assert plugin.wait(10) == 0, answer
-        assert "ips" in json.loads(answer)
-    return seconds
+    for process, answer in zip(running, answers):
+        process.stdout.close()
+        assert process.wait(10) == 0, answer
+    return seconds, answers
 
 
 def _own_times(interceptor):

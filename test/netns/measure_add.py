@@ -3,20 +3,22 @@
 
     measure_add.py [--pods 100] [--rounds 5] [--many 500]
 
-Rounds of `pods` pods being added at once; then `many` pods on one node and what the interceptor
+Rounds of `pods` pods being added at once, each beside as many processes that only copy their input:
+what the machine takes for the processes alone. Then `many` pods on one node and what the interceptor
 keeps resident. Needs root. FSM_BUILD_DIR says where the programs are.
 """
 
 import argparse
 import json
 import pathlib
+import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 # pylint: disable=wrong-import-position
 from harness import programs  # noqa: E402
-from harness.adding import add_at_once, describe_pods  # noqa: E402
+from harness.adding import add_at_once, copy_at_once, describe_pods  # noqa: E402
 from harness.interceptor import Interceptor  # noqa: E402
 from harness.node import Node  # noqa: E402
 
@@ -30,6 +32,10 @@ def add_pods(interceptor, node, count, name):
     return add_at_once(interceptor, pods)
 
 
+def median_p99(rounds):
+    return statistics.median(times.p99 for times in rounds)
+
+
 def measure(pods, rounds, many):
     node = Node()
     try:
@@ -37,8 +43,10 @@ def measure(pods, rounds, many):
         try:
             interceptor.start()
             empty = interceptor.resident_kilobytes()
-            results = [add_pods(interceptor, node, pods, f"round{number}")
-                       for number in range(rounds)]
+            results, copies = [], []
+            for number in range(rounds):
+                results.append(add_pods(interceptor, node, pods, f"round{number}"))
+                copies.append(copy_at_once(pods))
             for number in range(max(0, many - pods * rounds + pods - 1) // pods):
                 add_pods(interceptor, node, min(pods, many), f"more{number}")
             full = interceptor.resident_kilobytes()
@@ -47,10 +55,10 @@ def measure(pods, rounds, many):
             interceptor.remove()
     finally:
         node.delete()
-    p99 = sorted(result.whole.p99 for result in results)
     return {
         "add": {"rounds": [result.to_json() for result in results],
-                "p99_ms_median_of_rounds": p99[len(p99) // 2], "goal_ms": GOAL_P99_MS},
+                "p99_ms_median_of_rounds": median_p99(result.whole for result in results),
+                "p99_ms_of_copying_alone": median_p99(copies), "goal_ms": GOAL_P99_MS},
         "resident": {"kilobytes_without_pods": empty, "pods": enrolled, "kilobytes": full,
                      "goal_kilobytes": GOAL_RESIDENT_KB},
     }
