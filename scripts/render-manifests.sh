@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$(dirname "$0")/lib/helm.sh"
+source "$(dirname "$0")/lib/tools.sh"
 
 main() {
     local helm

@@ -13,7 +13,7 @@ source "$(dirname "$0")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/leaks.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$(dirname "$0")/lib/helm.sh"
+source "$(dirname "$0")/lib/tools.sh"
 
 readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes)
 # These take minutes of both processors of a small machine, and say the same wherever they run.
@@ -183,9 +183,20 @@ suite_netns() {
 }
 begin_netns() {
     rm -f "$logs/netns.xml"
-    run_beside netns "$logs/netns.log" timeout --signal=INT --kill-after=60 "$suite_limit" \
+    local envoy
+    envoy=$(envoy_of_the_tests)
+    ENVOY=$envoy run_beside netns "$logs/netns.log" timeout --signal=INT --kill-after=60 "$suite_limit" \
         "${pytest[@]}" test/netns --junitxml "$logs/netns.xml"
 }
+
+# Each is empty where there is none: the tests that need it are skipped, and counted as that.
+envoy_of_the_tests() {
+    find_envoy || printf '%s: tests that need Envoy are skipped\n' "$program" >&2
+}
+helm_of_the_tests() {
+    find_helm || printf '%s: tests that need helm are skipped\n' "$program" >&2
+}
+
 suite_cni() { pytest_suite cni "--fsm-cni=$repository/build/release/cni-plugin/fsm-cni"; }
 suite_cli() {
     pytest_suite cli "--helm=$(helm_of_the_tests)" "--fsm=$repository/build/release/cli/fsm"
@@ -200,11 +211,6 @@ suite_interceptor() {
 }
 suite_transparency() { pytest_suite transparency; }
 suite_e2e() { pytest_suite e2e; }
-
-# Empty where there is none: the tests that need it are skipped, and counted as that.
-helm_of_the_tests() {
-    find_helm || printf '%s: tests that need helm are skipped\n' "$program" >&2
-}
 
 suite_demo() {
     built release || return 0

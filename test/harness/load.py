@@ -23,6 +23,13 @@ def start_server(member, ports=SERVER_PORT, *options, last_port=SERVER_PORT):
     eventually(lambda: listening_sockets(member, last_port))
 
 
+def start_checking_server(member):
+    """For check_streams()."""
+    start_server(member, SERVER_PORT, "--server-first-port", SERVER_FIRST_PORT, "--max-size",
+                 1 << 20)
+    eventually(lambda: listening_sockets(member, SERVER_FIRST_PORT))
+
+
 def start_load(client, server, seconds, requests_per_connection=0, connections=8, address=None,
                serve=True):
     """Requests from the client's application to the server's; with a number of requests for each,

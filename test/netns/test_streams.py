@@ -4,9 +4,7 @@ acceleration, judged by a sidecar that never closes with data left."""
 import pytest
 
 from harness.application import ask
-from harness.load import (SERVER_FIRST_PORT, SERVER_PORT, check_streams, listening_sockets,
-                          run_stream, start_server)
-from harness.wait import eventually
+from harness.load import SERVER_PORT, check_streams, run_stream, start_checking_server
 
 SCOPES = ["off", "sidecar", "full"]
 # Sockets of one connection through both sidecars that enter the socket map.
@@ -20,9 +18,7 @@ scopes = pytest.mark.parametrize("acceleration", SCOPES)
 
 def pair_with_stream_server(mesh):
     client, server = mesh.pair()
-    start_server(server, SERVER_PORT, "--server-first-port", SERVER_FIRST_PORT, "--max-size",
-                 1 << 20)
-    eventually(lambda: listening_sockets(server, SERVER_FIRST_PORT))
+    start_checking_server(server)
     return client, server
 
 

@@ -1,0 +1,125 @@
+"""Envoy as a sidecar, with the listeners and clusters that Istio gives to it."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from harness.wait import eventually
+
+UID = 1337
+OUTBOUND = 15001
+INBOUND = 15006
+# The outbound port that has a listener of its own, which is bound to nothing: connections come to it
+# from the one on OUTBOUND, by their original destination.
+HTTP_PORT = 8080
+
+# How the mesh knows the pod.
+ANNOTATIONS = {"sidecar.istio.io/status": "{}"}
+CONTAINERS = ("app", "istio-proxy")
+
+
+class Envoy:
+    def __init__(self, binary, pod, directory):
+        self.place = pod.root.as_user(UID)
+        self._directory = pathlib.Path(directory) / f"envoy-{pod.netns.name}"
+        self._directory.mkdir(exist_ok=True)
+        os.chmod(self._directory, 0o777)
+        self._log = self._directory / "log"
+        self._access_log = self._directory / "access"
+        configuration = self._directory / "envoy.json"
+        configuration.write_text(json.dumps(_configuration(str(self._access_log))))
+        with self._log.open("ab") as log:
+            self._process = self.place.start(
+                binary, "--config-path", configuration, "--concurrency", 2, "--disable-hot-restart",
+                "--log-level", "warning", "--file-flush-interval-msec", 50,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        eventually(self._is_listening, 20)
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait(10)
+
+    def connections(self, listener=None):
+        """What Envoy noted of connections that have ended: listener, original, peer, upstream,
+        source (the local address of the connection to the upstream)."""
+        if not self._access_log.exists():
+            return []
+        lines = [json.loads(line) for line in self._access_log.read_text().splitlines()]
+        return [line for line in lines if listener in (None, line["listener"])]
+
+    def _is_listening(self):
+        assert self._process.poll() is None, self._log.read_text()
+        listing = self.place.as_user(0).run("ss", "-Hltn").stdout
+        return f":{OUTBOUND} " in listing and f":{INBOUND} " in listing
+
+
+def _configuration(access_log):
+    def note(listener):
+        return [{
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": access_log,
+                "log_format": {"json_format": {
+                    "listener": listener,
+                    "original": "%DOWNSTREAM_LOCAL_ADDRESS%",
+                    "peer": "%DOWNSTREAM_REMOTE_ADDRESS%",
+                    "upstream": "%UPSTREAM_HOST%",
+                    "source": "%UPSTREAM_LOCAL_ADDRESS%"}}}}]
+
+    def tcp(listener, cluster):
+        return {"filters": [{
+            "name": "envoy.filters.network.tcp_proxy",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                "stat_prefix": listener, "cluster": cluster, "access_log": note(listener)}}]}
+
+    def http(listener, cluster):
+        return {"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network."
+                         "http_connection_manager.v3.HttpConnectionManager",
+                "stat_prefix": listener, "access_log": note(listener),
+                "route_config": {"virtual_hosts": [{
+                    "name": "any", "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": cluster}}]}]},
+                "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}]
+            }}]}
+
+    def address(host, port):
+        return {"socket_address": {"address": host, "port_value": port}}
+
+    def original_destination(name, **more):
+        return {"name": name, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED",
+                "connect_timeout": "5s", **more}
+
+    def inspector(name, kind):
+        return {"name": f"envoy.filters.listener.{name}", "typed_config": {
+            "@type": f"type.googleapis.com/envoy.extensions.filters.listener.{name}.v3.{kind}"}}
+
+    asks_original = inspector("original_dst", "OriginalDst")
+    return {"static_resources": {
+        "listeners": [
+            {"name": "virtualOutbound", "address": address("0.0.0.0", OUTBOUND),
+             "use_original_dst": True, "listener_filters": [asks_original],
+             "filter_chains": [tcp("outbound", "PassthroughCluster")]},
+            {"name": f"0.0.0.0_{HTTP_PORT}", "address": address("0.0.0.0", HTTP_PORT),
+             "bind_to_port": False, "filter_chains": [http("http", "PassthroughCluster")]},
+            {"name": "virtualInbound", "address": address("0.0.0.0", INBOUND),
+             "connection_balance_config": {"exact_balance": {}},
+             "listener_filters": [asks_original],
+             # A connection to the listener itself would go round and round.
+             "filter_chains": [{"filter_chain_match": {"destination_port": INBOUND},
+                                **tcp("blackhole", "BlackHoleCluster")}],
+             "default_filter_chain": tcp("inbound", "InboundPassthroughCluster")},
+        ],
+        "clusters": [
+            original_destination("PassthroughCluster"),
+            original_destination("InboundPassthroughCluster", upstream_bind_config={
+                "source_address": {"address": "127.0.0.6", "port_value": 0}}),
+            {"name": "BlackHoleCluster", "type": "STATIC", "connect_timeout": "5s"},
+        ],
+    }}
