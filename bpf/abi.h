@@ -214,6 +214,7 @@ struct fsm_settings {
     X(INBOUND_NO_LISTENER, "inbound_no_listener", "Inbound connections without a listener")      \
     X(INBOUND_REWRITTEN, "inbound_rewritten", "Inbound connections rewritten by tc")             \
     X(INBOUND_TUPLE_TAKEN, "inbound_tuple_taken", "SYNs dropped by tc: the tuple is in use")     \
+    X(INBOUND_HIDDEN, "inbound_hidden", "Packets dropped by tc: their TCP header is cut")        \
     X(FLOW_RECOVERED, "flow_recovered", "tc flow entries made again from their socket")          \
     X(FLOW_LOST, "flow_lost", "Packets whose tc flow could not be stored")                       \
     X(HANDSHAKE_PUBLISHED, "handshake_published", "Handshakes published by a client's end")      \

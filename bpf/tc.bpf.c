@@ -25,23 +25,33 @@ struct segment {
     __u8 syn; /* SYN without ACK */
 };
 
-static __always_inline int read_ports(struct __sk_buff* skb, struct segment* segment) {
+enum reading {
+    /* Not TCP, or a later fragment, which follows its first one. */
+    READING_OTHER,
+    READING_SEGMENT,
+    /* It may be TCP, for all that can be seen: a header that is cut by fragmentation, or behind
+     * more headers than are followed. Nobody sends these but who wants to get past us. Of a hidden
+     * segment the addresses are known. */
+    READING_HIDDEN,
+};
+
+static __always_inline enum reading read_ports(struct __sk_buff* skb, struct segment* segment) {
     struct tcphdr tcp;
-    /* A first fragment may hold little more than the ports and flags: 14 bytes are enough. */
-    if (bpf_skb_load_bytes(skb, segment->tcp_offset, &tcp, 14)) {
-        return 0;
+    /* Up to the flags and the checksum, which is rewritten with the port. */
+    if (bpf_skb_load_bytes(skb, segment->tcp_offset, &tcp, 18)) {
+        return READING_HIDDEN;
     }
     segment->source.port_be = tcp.source;
     segment->destination.port_be = tcp.dest;
     segment->syn = tcp.syn && !tcp.ack;
-    return 1;
+    return READING_SEGMENT;
 }
 
-static __always_inline int read_v4(struct __sk_buff* skb, struct segment* segment) {
+static __always_inline enum reading read_v4(struct __sk_buff* skb, struct segment* segment) {
     struct iphdr ip;
     if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.protocol != IPPROTO_TCP ||
         (bpf_ntohs(ip.frag_off) & IP_OFFSET_MASK)) {
-        return 0;
+        return READING_OTHER;
     }
     set_v4(&segment->source.address, ip.saddr);
     set_v4(&segment->destination.address, ip.daddr);
@@ -49,63 +59,67 @@ static __always_inline int read_v4(struct __sk_buff* skb, struct segment* segmen
     return read_ports(skb, segment);
 }
 
-/* The length of an extension header in bytes; 0: this is not one that TCP can follow. */
-static __always_inline __u32 extension_length(__u8 type, const __u8* header) {
-    switch (type) {
-        case IPPROTO_HOPOPTS:
-        case IPPROTO_ROUTING:
-        case IPPROTO_DSTOPTS:
-            return (header[1] + 1) * 8;
-        case IPPROTO_FRAGMENT:
-            /* Only the first fragment holds the ports. */
-            return (((__u16)header[2] << 8 | header[3]) & 0xfff8) ? 0 : 8;
-        case IPPROTO_AH:
-            return (header[1] + 2) * 4;
-        default:
-            return 0;
-    }
+static __always_inline int is_extension(__u8 type) {
+    return type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_DSTOPTS ||
+           type == IPPROTO_FRAGMENT || type == IPPROTO_AH;
 }
 
-static __always_inline int read_v6(struct __sk_buff* skb, struct segment* segment) {
+/* The length of an extension header in bytes; 0: a later fragment, which has no ports. */
+static __always_inline __u32 extension_length(__u8 type, const __u8* header) {
+    if (type == IPPROTO_FRAGMENT) {
+        return (((__u16)header[2] << 8 | header[3]) & 0xfff8) ? 0 : 8;
+    }
+    return type == IPPROTO_AH ? (header[1] + 2) * 4 : (header[1] + 1) * 8;
+}
+
+static __always_inline enum reading read_v6(struct __sk_buff* skb, struct segment* segment) {
     struct ipv6hdr ip;
     if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip))) {
-        return 0;
+        return READING_OTHER;
     }
     __builtin_memcpy(segment->source.address.bytes, &ip.saddr, 16);
     __builtin_memcpy(segment->destination.address.bytes, &ip.daddr, 16);
     __u8 next = ip.nexthdr;
     __u32 offset = ETH_HLEN + sizeof(ip);
-    for (int i = 0; i < MAX_EXTENSION_HEADERS && next != IPPROTO_TCP; i++) {
+    for (int i = 0; i < MAX_EXTENSION_HEADERS && is_extension(next); i++) {
         __u8 header[8];
         if (bpf_skb_load_bytes(skb, offset, header, sizeof(header))) {
-            return 0;
+            return READING_HIDDEN;
         }
         const __u32 length = extension_length(next, header);
         if (!length) {
-            return 0;
+            return READING_OTHER;
         }
         next = header[0];
         offset += length;
     }
     segment->tcp_offset = offset;
-    return next == IPPROTO_TCP && read_ports(skb, segment);
+    if (next == IPPROTO_TCP) {
+        return read_ports(skb, segment);
+    }
+    return is_extension(next) ? READING_HIDDEN : READING_OTHER;
 }
 
-static __always_inline int read_segment(struct __sk_buff* skb, struct segment* segment) {
+static __always_inline enum reading read_segment(struct __sk_buff* skb, struct segment* segment) {
     if (skb->protocol == bpf_htons(ETH_P_IP)) {
         return read_v4(skb, segment);
     }
-    return skb->protocol == bpf_htons(ETH_P_IPV6) && read_v6(skb, segment);
+    return skb->protocol == bpf_htons(ETH_P_IPV6) ? read_v6(skb, segment) : READING_OTHER;
 }
 
-static __always_inline void replace_port(struct __sk_buff* skb, const struct segment* segment,
-                                         __u32 field, __u16 from_be, __u16 to_be) {
+/* What to do with the packet then. The kernel cannot write into a packet that it shares when it has
+ * no memory for a copy: with the wrong port, it would reach somebody else. TCP sends it again. */
+static __always_inline int replace_port(struct __sk_buff* skb, const struct segment* segment,
+                                        __u32 field, __u16 from_be, __u16 to_be) {
     const __u32 checksum = segment->tcp_offset + __builtin_offsetof(struct tcphdr, check);
     if (from_be == to_be) {
-        return;
+        return TC_ACT_UNSPEC;
     }
-    bpf_l4_csum_replace(skb, checksum, from_be, to_be, sizeof(to_be));
-    bpf_skb_store_bytes(skb, segment->tcp_offset + field, &to_be, sizeof(to_be), 0);
+    if (bpf_l4_csum_replace(skb, checksum, from_be, to_be, sizeof(to_be)) ||
+        bpf_skb_store_bytes(skb, segment->tcp_offset + field, &to_be, sizeof(to_be), 0)) {
+        return TC_ACT_SHOT;
+    }
+    return TC_ACT_UNSPEC;
 }
 
 /* What the segment would reach on that port of the pod: a connection's end, or a listener. To be
@@ -206,8 +220,8 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
     }
     count(FSM_COUNTER_INBOUND_REWRITTEN);
     trace("tc: port %u goes to port %u", bpf_ntohs(original_be), bpf_ntohs(inbound_be));
-    replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest), original_be, inbound_be);
-    return TC_ACT_UNSPEC;
+    return replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest), original_be,
+                        inbound_be);
 }
 
 /* The flow is gone, but its socket may live: it knows the port that it was meant for. */
@@ -238,17 +252,18 @@ static __always_inline int ingress_later(struct __sk_buff* skb, const struct seg
                                          const struct fsm_flow_key* key, __u16 inbound_be) {
     struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, key);
     const int known = flow && flow->original_port_be == segment->destination.port_be;
-    if (known || (!flow && recover_flow(skb, segment, key, inbound_be))) {
-        replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest),
-                     segment->destination.port_be, inbound_be);
+    if (!known && (flow || !recover_flow(skb, segment, key, inbound_be))) {
+        return TC_ACT_UNSPEC;
     }
-    return TC_ACT_UNSPEC;
+    return replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest),
+                        segment->destination.port_be, inbound_be);
 }
 
 SEC("tc")
 int fsm_ingress(struct __sk_buff* skb) {
     struct segment segment = {};
-    if (!read_segment(skb, &segment)) {
+    const enum reading reading = read_segment(skb, &segment);
+    if (reading == READING_OTHER) {
         return TC_ACT_UNSPEC;
     }
     __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.destination.address);
@@ -258,6 +273,10 @@ int fsm_ingress(struct __sk_buff* skb) {
     struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
     if (!pod || !(pod->flags & FSM_POD_INBOUND_TC)) {
         return TC_ACT_UNSPEC;
+    }
+    if (reading == READING_HIDDEN) {
+        count(FSM_COUNTER_INBOUND_HIDDEN);
+        return TC_ACT_SHOT;
     }
     const __u16 inbound_be = bpf_htons(inbound_port(pod, &segment.destination.address));
     struct fsm_flow_key key;
@@ -298,7 +317,7 @@ static __always_inline int original_port(struct __sk_buff* skb, const struct seg
 SEC("tc")
 int fsm_egress(struct __sk_buff* skb) {
     struct segment segment = {};
-    if (!read_segment(skb, &segment)) {
+    if (read_segment(skb, &segment) != READING_SEGMENT) {
         return TC_ACT_UNSPEC;
     }
     __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.source.address);
@@ -310,11 +329,11 @@ int fsm_egress(struct __sk_buff* skb) {
         return TC_ACT_UNSPEC;
     }
     const int original_be = original_port(skb, &segment);
-    if (original_be >= 0) {
-        replace_port(skb, &segment, __builtin_offsetof(struct tcphdr, source),
-                     segment.source.port_be, (__u16)original_be);
+    if (original_be < 0) {
+        return TC_ACT_UNSPEC;
     }
-    return TC_ACT_UNSPEC;
+    return replace_port(skb, &segment, __builtin_offsetof(struct tcphdr, source),
+                        segment.source.port_be, (__u16)original_be);
 }
 
 char fsm_license[] SEC("license") __weak = "GPL";

@@ -10,6 +10,7 @@ import pytest
 
 from harness import programs
 from harness.application import Conversation, ask, connect_error
+from harness.packets import answer_to_syn
 from harness.wait import eventually
 
 OUTBOUND_PORTS_EXCLUDED = "flomesh.io/outbound-port-exclusion-list"
@@ -370,3 +371,21 @@ class _Check:
         self._process.kill()
         self._process.wait(10)
         self._process.stdout.close()
+
+
+@pytest.mark.also_iptables
+@pytest.mark.parametrize("family, shape", [("v4", "whole"), ("v4", "cut after 8"),
+                                           ("v4", "cut after 16"), ("v6", "whole"),
+                                           ("v6", "7 headers")])
+def test_no_shape_of_a_packet_leads_around_the_sidecar(mesh, family, shape):
+    """Nobody but the sidecar's listener accepts on that port: a reset is the answer of somebody
+    who was reached past it. What cannot be led to the sidecar is dropped."""
+    server, outsider = mesh.member("server"), mesh.outsider("outsider")
+    server.start_sidecar()
+    before = mesh.interceptor.counters()
+    answer = outsider.pod.root.call(answer_to_syn, outsider.pod.address(family),
+                                    server.pod.address(family), 8099, shape)
+    after = mesh.interceptor.counters()
+    dropped = after.get("inbound_hidden", 0) - before.get("inbound_hidden", 0)  # none of iptables
+    hidden = mesh.inbound == "tc" and shape != "whole"
+    assert (answer, dropped > 0) == ((None, True) if hidden else ("SYN-ACK", False))

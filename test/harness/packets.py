@@ -1,0 +1,88 @@
+"""Packets as no kernel would send them, for use inside a pod, as root."""
+
+import ipaddress
+import socket
+import struct
+import time
+
+_SYN = 0x02
+_DESTINATION_OPTIONS = 60
+
+
+def answer_to_syn(source, destination, port, shape, timeout=1.0):
+    """Sends a SYN in the given shape ("whole", "cut after 8", "cut after 16", "7 headers") and says
+    what came back: "SYN-ACK", "RST", or None."""
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+    source_port = 50000 + int(time.monotonic() * 1000) % 10000
+    segment = _syn(source, destination, source_port, port)
+    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as receiver, \
+            socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
+        receiver.settimeout(timeout)
+        for packet in _packets(source, destination, segment, shape):
+            sender.sendto(packet, (destination, 0))
+        return _wait_for_answer(receiver, family, source_port, port)
+
+
+def _syn(source, destination, source_port, port):
+    header = struct.pack("!HHIIBBHHH", source_port, port, 1000, 0, 5 << 4, _SYN, 64000, 0, 0)
+    pseudo = (ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
+              + struct.pack("!II", len(header), socket.IPPROTO_TCP))
+    checksum = _checksum(pseudo + header)
+    return header[:16] + struct.pack("!H", checksum) + header[18:]
+
+
+def _checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def _packets(source, destination, segment, shape):
+    if shape == "whole":
+        return [_ip(source, destination, segment)]
+    if shape == "7 headers":
+        return [_ip6(source, destination, _DESTINATION_OPTIONS,
+                     _options(_DESTINATION_OPTIONS) * 6 + _options(socket.IPPROTO_TCP) + segment)]
+    at = int(shape.rpartition(" ")[2])
+    # The rest first: what would look at the first fragment alone has the whole packet then.
+    return [_ip4(source, destination, segment[at:], at // 8),
+            _ip4(source, destination, segment[:at], 0x2000)]
+
+
+def _ip(source, destination, payload):
+    if ":" in destination:
+        return _ip6(source, destination, socket.IPPROTO_TCP, payload)
+    return _ip4(source, destination, payload, 0)
+
+
+def _ip4(source, destination, payload, fragment):
+    # The kernel fills in the checksum.
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 4711, fragment, 64,
+                       socket.IPPROTO_TCP, 0) + socket.inet_aton(source) \
+        + socket.inet_aton(destination) + payload
+
+
+def _ip6(source, destination, following, payload):
+    return struct.pack("!IHBB", 6 << 28, len(payload), following, 64) \
+        + socket.inet_pton(socket.AF_INET6, source) \
+        + socket.inet_pton(socket.AF_INET6, destination) + payload
+
+
+def _options(following):
+    return struct.pack("!BB", following, 0) + bytes([1, 4, 0, 0, 0, 0])  # PadN of four bytes
+
+
+def _wait_for_answer(receiver, family, source_port, port):
+    deadline = time.monotonic() + receiver.gettimeout()
+    while time.monotonic() < deadline:
+        try:
+            packet = receiver.recv(2048)
+        except TimeoutError:
+            return None
+        # Raw sockets of IPv4 show the IP header, those of IPv6 do not.
+        segment = packet[(packet[0] & 15) * 4:] if family == socket.AF_INET else packet
+        from_port, to_port = struct.unpack("!HH", segment[:4])
+        if (from_port, to_port) == (port, source_port):
+            return "RST" if segment[13] & 0x04 else "SYN-ACK"
+    return None
