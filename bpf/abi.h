@@ -18,6 +18,9 @@
 
 #define FSM_ABI_LAYOUT 2
 
+/* In place of a netns cookie, for an address that several pods have. */
+#define FSM_NO_POD 0ULL
+
 /* ---- pods: HASH, netns cookie (__u64) -> struct fsm_pod; written by user space only ------------
  */
 

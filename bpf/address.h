@@ -78,6 +78,11 @@ static __always_inline int is_localhost(const struct fsm_address* address) {
     return is_loopback(address) && (!is_v4(address) || v4_of(address) == bpf_htonl(0x7f000001));
 }
 
+/* fe80::/10 */
+static __always_inline int is_link_local6(const struct fsm_address* address) {
+    return (address->words[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
 static __always_inline int is_unspecified(const struct fsm_address* address) {
     const __u32* words = address->words;
     return words[0] == 0 && words[1] == 0 && words[3] == 0 &&

@@ -101,7 +101,13 @@ static __always_inline void answer4(struct bpf_sockopt* ctx, const struct fsm_en
     count(FSM_COUNTER_ORIGINAL_DST);
 }
 
-static __always_inline void answer6(struct bpf_sockopt* ctx, const struct fsm_endpoint* original) {
+/* The link of a link-local address: an accepted socket is bound to the one that its peer is on. */
+static __always_inline __u32 scope_of(struct bpf_sock* sk, const struct fsm_address* address) {
+    return is_link_local6(address) ? ctx_read(sk->bound_dev_if) : 0;
+}
+
+static __always_inline void answer6(struct bpf_sockopt* ctx, struct bpf_sock* sk,
+                                    const struct fsm_endpoint* original) {
     struct sockaddr_in6* value = ctx->optval;
     if ((void*)(value + 1) > ctx->optval_end) {
         ctx->retval = -EINVAL;
@@ -114,6 +120,7 @@ static __always_inline void answer6(struct bpf_sockopt* ctx, const struct fsm_en
     value->sin6_family = AF_INET6;
     value->sin6_port = original->port_be;
     __builtin_memcpy(&value->sin6_addr, original->address.bytes, sizeof(value->sin6_addr));
+    value->sin6_scope_id = scope_of(sk, &original->address);
     count(FSM_COUNTER_ORIGINAL_DST);
 }
 
@@ -135,7 +142,7 @@ int fsm_getsockopt(struct bpf_sockopt* ctx) {
     if (level == SOL_IP && is_v4(&original.address)) {
         answer4(ctx, &original);
     } else if (level == SOL_IPV6 && !is_v4(&original.address)) {
-        answer6(ctx, &original);
+        answer6(ctx, sk, &original);
     }
     return 1;
 }

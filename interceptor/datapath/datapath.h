@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,12 @@ struct DatapathOptions {
 };
 
 // One pod as the data path holds it. `addresses`: all of the pod's, loopback and link-local left
-// out; the first IPv4 and the first IPv6 one are what the pod calls itself.
+// out; the first IPv4 and the first IPv6 one are what the pod calls itself. `link_locals`: those of
+// IPv6; other pods may have the same.
 struct PodEnrolment {
     std::uint64_t netns_cookie = 0;
     std::vector<IpAddress> addresses;
+    std::set<IpAddress> link_locals;
     // Interfaces of the pod that inbound interception covers: used by tc.
     std::vector<std::string> interfaces;
     // Those whose traffic is left alone. What is behind them is in the policy's excluded ranges

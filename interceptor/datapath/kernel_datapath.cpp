@@ -111,7 +111,10 @@ Result<void> KernelDatapath::learn_pods() {
     for (const struct fsm_address& address : addresses) {
         FSM_ASSIGN(const auto owner,
                    (map("fsm_pod_ips").lookup<struct fsm_address, std::uint64_t>(address)));
-        if (owner && pods_.contains(*owner)) {
+        const bool is_known = owner && (pods_.contains(*owner) || *owner == FSM_NO_POD);
+        if (is_known && ip_address(address).is_link_local()) {
+            link_locals_.learn(ip_address(address), *owner);
+        } else if (owner && pods_.contains(*owner)) {
             pods_[*owner].addresses.push_back(ip_address(address));
         } else if (owner) {
             FSM_TRY(map("fsm_pod_ips").remove(address));
@@ -181,6 +184,7 @@ Result<EnrolledPod> KernelDatapath::enrol_by_steps(const Netns& netns,
     FSM_TRY(attach_inbound(netns, enrolment, decision.inbound, undo));
     FSM_TRY(note_listeners(cookie, ports, listeners));
     FSM_ASSIGN(const Cookies displaced, add_addresses(enrolment, undo));
+    FSM_TRY(set_link_locals(enrolment, undo));
     const struct fsm_pod entry = pod_entry(enrolment, decision);
     FSM_TRY(switch_pod(cookie, entry, undo));
 
@@ -376,6 +380,14 @@ Result<void> KernelDatapath::remove_address(const IpAddress& address, std::uint6
     return give_back_address(map_address(address), netns_cookie, std::nullopt);
 }
 
+Result<void> KernelDatapath::set_link_locals(const PodEnrolment& enrolment, UndoLog& undo) {
+    const std::uint64_t cookie = enrolment.netns_cookie;
+    undo.add([this, cookie, before = link_locals_.of(cookie)] {
+        return link_locals_.set(cookie, before);
+    });
+    return link_locals_.set(cookie, enrolment.link_locals);
+}
+
 Result<void> KernelDatapath::switch_pod(std::uint64_t netns_cookie, const struct fsm_pod& entry,
                                         UndoLog& undo) {
     FSM_ASSIGN(const auto before,
@@ -456,6 +468,7 @@ Result<void> KernelDatapath::withdraw(std::uint64_t netns_cookie, const Netns* n
 
 Result<void> KernelDatapath::withdraw_locked(std::uint64_t netns_cookie, const Netns* netns) {
     FSM_TRY(map("fsm_pods").remove(netns_cookie));
+    FSM_TRY(link_locals_.set(netns_cookie, {}));
     if (const auto record = record_of(netns_cookie)) {
         ids_.retire(record->pod_id);
         for (const IpAddress& address : record->addresses) {
@@ -571,6 +584,7 @@ Result<void> KernelDatapath::sweep() {
     const std::lock_guard guard(sweeping_);
     FSM_TRY(sweep_flows());
     FSM_TRY(withdraw_dead_pods());
+    FSM_TRY(link_locals_.forget_ambiguous());
     FSM_TRY(purge_retired_policies());
     return drop_empty_retired(parts_.tree);
 }

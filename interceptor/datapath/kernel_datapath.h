@@ -17,6 +17,7 @@
 #include "interceptor/datapath/cgroup_links.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/datapath/kernel_probe.h"
+#include "interceptor/datapath/link_locals.h"
 #include "interceptor/datapath/listeners.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/pod_ids.h"
@@ -65,7 +66,8 @@ class KernelDatapath : public Datapath {
     };
     using Cookies = std::set<std::uint64_t>;
 
-    explicit KernelDatapath(Parts parts) : parts_(std::move(parts)) {}
+    explicit KernelDatapath(Parts parts)
+        : parts_(std::move(parts)), link_locals_(parts_.maps.at("fsm_pod_ips")) {}
 
     Result<void> learn_pods();
     const BpfMap& map(const char* name) const { return parts_.maps.at(name); }
@@ -103,6 +105,7 @@ class KernelDatapath : public Datapath {
                                    std::optional<std::uint64_t> to);
     // Unless another pod has it by now.
     Result<void> remove_address(const IpAddress& address, std::uint64_t netns_cookie);
+    Result<void> set_link_locals(const PodEnrolment& enrolment, UndoLog& undo);
     Result<void> switch_pod(std::uint64_t netns_cookie, const struct fsm_pod& entry, UndoLog& undo);
     Result<std::uint32_t> note_listeners(std::uint64_t netns_cookie, const ListenerPorts& ports,
                                          const std::vector<ListeningSocket>& sockets);
@@ -121,6 +124,7 @@ class KernelDatapath : public Datapath {
 
     Parts parts_;
     PodIds ids_;
+    LinkLocals link_locals_;
     mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; locked before mutex_
     std::mutex sweeping_;                          // locked before everything else
     mutable std::mutex mutex_;

@@ -21,6 +21,15 @@ void add_addresses(const NetnsView& view, PodEnrolment& enrolment) {
     }
 }
 
+void add_link_locals(const std::vector<std::string>& excluded, const NetnsView& view,
+                     PodEnrolment& enrolment) {
+    for (const auto& entry : view.link_locals) {
+        if (!contains(excluded, entry.interface)) {
+            enrolment.link_locals.insert(entry.address);
+        }
+    }
+}
+
 // The hooks of a socket do not know its interface: an excluded interface means its network.
 void leave_out_interfaces(const std::vector<std::string>& excluded, const NetnsView& view,
                           PodEnrolment& enrolment) {
@@ -81,6 +90,7 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
     plan.enrolment.netns_cookie = view.cookie;
     plan.enrolment.policy = decided.policy;
     add_addresses(view, plan.enrolment);
+    add_link_locals(decided.excluded_interfaces, view, plan.enrolment);
     leave_out_interfaces(decided.excluded_interfaces, view, plan.enrolment);
     leave_out_broadcasts(view, plan.enrolment);
     if (decided.user_namespace) {
@@ -91,8 +101,8 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
 
 bool same_enrolment(const PodEnrolment& a, const PodEnrolment& b) {
     return a.netns_cookie == b.netns_cookie && a.addresses == b.addresses &&
-           a.interfaces == b.interfaces && a.excluded_interfaces == b.excluded_interfaces &&
-           a.policy == b.policy;
+           a.link_locals == b.link_locals && a.interfaces == b.interfaces &&
+           a.excluded_interfaces == b.excluded_interfaces && a.policy == b.policy;
 }
 
 std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,

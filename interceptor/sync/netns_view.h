@@ -22,6 +22,8 @@ struct NetnsView {
     // Loopback and link-local addresses left out. The asked interface's come first, the others
     // follow in the kernel's order (by interface index).
     std::vector<InterfaceAddress> addresses;
+    // The link-local ones of IPv6.
+    std::vector<InterfaceAddress> link_locals;
     // Every interface but the loopback one.
     std::vector<std::string> interfaces;
     // Broadcast addresses of the interfaces: connect() to one fails with the kernel's own error.

@@ -93,8 +93,12 @@ std::string Endpoint::address() const {
 }
 
 std::string Endpoint::to_string() const {
-    const std::string host = family() == AF_INET6 ? "[" + address() + "]" : address();
-    return host + ":" + std::to_string(port());
+    if (family() != AF_INET6) {
+        return address() + ":" + std::to_string(port());
+    }
+    const auto scope = reinterpret_cast<const sockaddr_in6&>(storage_).sin6_scope_id;
+    const std::string zone = scope == 0 ? "" : "%" + std::to_string(scope);
+    return "[" + address() + zone + "]:" + std::to_string(port());
 }
 
 bool Endpoint::operator==(const Endpoint& other) const {

@@ -20,7 +20,7 @@ class Endpoint {
     Endpoint(const sockaddr_storage& storage, socklen_t length)
         : storage_(storage), length_(length) {}
     static Result<Endpoint> parse(std::string_view address, std::uint16_t port);
-    // "10.1.2.3:80" or "[fd00::1]:80".
+    // "10.1.2.3:80" or "[fd00::1]:80"; to_string() also says a scope: "[fe80::1%2]:80".
     static Result<Endpoint> parse(std::string_view address_and_port);
 
     int family() const { return storage_.ss_family; }

@@ -1,0 +1,93 @@
+"""IPv6 link-local addresses, which every interface has besides its others."""
+
+import socket
+
+import pytest
+
+from harness.wait import eventually
+
+PORT = 8099
+SHARED = "fe80::77"
+
+
+def link_local(member):
+    def find():
+        shown = member.pod.root.run("ip", "-6", "-oneline", "address", "show", "dev", "eth0", "scope",
+                                    "link", "-tentative").stdout
+        return [line.split()[3].partition("/")[0] for line in shown.splitlines()]
+    return eventually(find)[0]
+
+
+def interface_index(member):
+    return int(member.pod.root.run("ip", "-oneline", "link", "show", "dev", "eth0").stdout
+               .partition(":")[0])
+
+
+def somebody_accepts(address):
+    with socket.socket(socket.AF_INET6) as client:
+        client.settimeout(5)
+        try:
+            client.connect((address, PORT, 0, socket.if_nametoindex("eth0")))
+        except ConnectionRefusedError:
+            return False
+        except ConnectionResetError:
+            pass  # by the sidecar, which finds nobody to pass it on to
+        return True
+
+
+@pytest.mark.also_iptables
+def test_connection_comes_to_the_sidecar(mesh):
+    """Nobody else listens on that port."""
+    server, outsider = mesh.member("server", enrol=False), mesh.outsider("outsider")
+    address, source = link_local(server), link_local(outsider)
+    server.enrol()
+    server.start_sidecar()
+    assert outsider.pod.application.call(somebody_accepts, address)
+    [report] = eventually(lambda: server.relay.reports("inbound"))
+    index = interface_index(server)
+    assert report["original_dst"] == f"[{address}%{index}]:{PORT}"
+    assert report["getpeername"].startswith(f"[{source}%{index}]:")
+
+
+def share_an_address(mesh, *names):
+    pods = [mesh.member(name, enrol=False) for name in names]
+    for member in pods:
+        member.pod.root.run("ip", "address", "add", f"{SHARED}/64", "dev", "eth0", "nodad")
+        member.enrol()
+        member.start_sidecar()
+    return pods
+
+
+def owners_of(mesh, address):
+    """The netns cookies that the map has for the address: one, or none."""
+    key = socket.inet_pton(socket.AF_INET6, address)
+    return [int.from_bytes(value, "little")
+            for found, value in mesh.interceptor.dump_map("fsm_pod_ips") if found == key]
+
+
+def test_address_of_two_pods_leads_to_neither(mesh):
+    """Or one pod's connections would come to the other's sidecar. When one goes, it leads to the
+    other."""
+    first, second = share_an_address(mesh, "first", "second")
+    outsider = mesh.outsider("outsider")
+    assert owners_of(mesh, SHARED) == [0]
+    assert not outsider.pod.application.call(somebody_accepts, SHARED)
+    assert not first.relay.reports("inbound") and not second.relay.reports("inbound")
+
+    second.withdraw()
+    second.pod.root.run("ip", "link", "set", "eth0", "down")
+    assert owners_of(mesh, SHARED) == [first.state()["netnsCookie"]]
+    outsider.pod.root.run("ip", "-6", "neigh", "flush", "all")
+    assert outsider.pod.application.call(somebody_accepts, SHARED)
+    assert eventually(lambda: first.relay.reports("inbound"))
+
+    first.withdraw()
+    assert owners_of(mesh, SHARED) == []
+
+
+def test_address_of_two_pods_stays_nobodys_through_a_restart(make_mesh, inbound):
+    mesh = make_mesh(inbound)
+    share_an_address(mesh, "first", "second")
+    mesh.interceptor.kill()
+    mesh.interceptor.start()
+    assert owners_of(mesh, SHARED) == [0]
