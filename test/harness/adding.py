@@ -69,25 +69,9 @@ def copy_at_once(count):
     return Times.of(seconds)
 
 
-def _run_at_once(calls):
-    """[(command, environment, input)] -> (seconds from input to the end of the output, the
-    outputs, seconds for all)."""
-    running = [subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE) for command, environment, _ in calls]
-    _wait_until_quiet()  # all of them wait for their input
-    began = []
-    first = time.monotonic()
-    for process, (_, _, given) in zip(running, calls):
-        began.append(time.monotonic())
-        os.write(process.stdin.fileno(), given.encode())
-        process.stdin.close()
-    seconds, answers = _wait_for_answers(running, began)
-    return seconds, answers, time.monotonic() - first
-
-
-def _wait_until_quiet():
-    """A namespace that was made keeps the kernel at work for a while (IPv6 looks for duplicates of
-    its addresses, every bridge port hears of it), longer the more there are."""
+def wait_until_quiet():
+    """For who measures. A namespace that was made keeps the kernel at work for a while (IPv6 looks
+    for duplicates of its addresses, every bridge port hears of it), longer the more there are."""
     def is_quiet():
         before = _processor_time()
         time.sleep(0.3)
@@ -96,6 +80,22 @@ def _wait_until_quiet():
     deadline = time.monotonic() + 20
     while not is_quiet() and time.monotonic() < deadline:
         pass
+
+
+def _run_at_once(calls):
+    """[(command, environment, input)] -> (seconds from input to the end of the output, the
+    outputs, seconds for all)."""
+    running = [subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE) for command, environment, _ in calls]
+    time.sleep(0.5)  # until all of them wait for their input, which they do for ten seconds
+    began = []
+    first = time.monotonic()
+    for process, (_, _, given) in zip(running, calls):
+        began.append(time.monotonic())
+        os.write(process.stdin.fileno(), given.encode())
+        process.stdin.close()
+    seconds, answers = _wait_for_answers(running, began)
+    return seconds, answers, time.monotonic() - first
 
 
 def _processor_time():

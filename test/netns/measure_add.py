@@ -18,7 +18,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 # pylint: disable=wrong-import-position
 from harness import programs  # noqa: E402
-from harness.adding import add_at_once, copy_at_once, describe_pods  # noqa: E402
+from harness.adding import (  # noqa: E402
+    add_at_once, copy_at_once, describe_pods, wait_until_quiet)
 from harness.interceptor import Interceptor  # noqa: E402
 from harness.node import Node  # noqa: E402
 
@@ -29,6 +30,7 @@ GOAL_RESIDENT_KB = 25 * 1024
 def add_pods(interceptor, node, count, name):
     pods = node.many_pods([f"{name}-{number}" for number in range(count)])
     describe_pods(interceptor, pods)
+    wait_until_quiet()
     return add_at_once(interceptor, pods)
 
 

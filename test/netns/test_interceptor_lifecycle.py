@@ -169,6 +169,7 @@ def test_pods_and_annotations_of_its_absence_are_made_up_for(make_mesh, inbound)
 
 def test_map_entries_and_programs_stay_the_same_over_restarts(running):
     interceptor, _, _ = running
+    eventually(lambda: interceptor.map_entries()["fsm_sockets"] == 0)  # of requests that are over
     entries = interceptor.map_entries()
     names = sorted(program_ids(interceptor))
     for _ in range(3):
