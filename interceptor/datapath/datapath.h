@@ -56,6 +56,8 @@ struct PodEnrolment {
     // too: used by iptables, which can match an interface.
     std::vector<std::string> excluded_interfaces;
     InterceptionPolicy policy;
+
+    bool operator==(const PodEnrolment&) const = default;
 };
 
 // What was decided where the policy said "auto".

@@ -140,8 +140,8 @@ std::optional<AttachmentState> Enroller::find_attachment(const CniRequest& reque
 
 void Enroller::take_over_found(const Attachment& attached) {
     for (const AttachmentKey& key : table_.keys_in(attached.netns_cookie)) {
-        const auto state = table_.find(key);
-        if (!state || !state->attachment.found_running || key == attached.key) {
+        const auto other = key == attached.key ? std::nullopt : table_.find(key);
+        if (!other || !other->attachment.found_running) {
             continue;
         }
         if (auto removed = store_.remove(key); !removed) {

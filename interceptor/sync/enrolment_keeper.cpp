@@ -31,7 +31,7 @@ Result<void> EnrolmentKeeper::enrol(AttachmentState& state, const InMesh& decide
     FSM_ASSIGN(auto plan, plan_enrolment(decided, netns, view, proc_));
     state.problems.insert(state.problems.end(), plan.problems.begin(), plan.problems.end());
     state.plan_again = plan.provisional;
-    if (state.applied && same_enrolment(*state.applied, plan.enrolment)) {
+    if (state.applied == plan.enrolment) {
         const auto intact = datapath_.check(netns, view.cookie);
         if (intact) {
             return {};

@@ -99,12 +99,6 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
     return plan;
 }
 
-bool same_enrolment(const PodEnrolment& a, const PodEnrolment& b) {
-    return a.netns_cookie == b.netns_cookie && a.addresses == b.addresses &&
-           a.link_locals == b.link_locals && a.interfaces == b.interfaces &&
-           a.excluded_interfaces == b.excluded_interfaces && a.policy == b.policy;
-}
-
 std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,
                                            const NetnsView& view) {
     std::vector<std::string> problems;

@@ -25,8 +25,6 @@ struct EnrolmentPlan {
 Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
                                      const NetnsView& view, const std::string& proc);
 
-bool same_enrolment(const PodEnrolment& a, const PodEnrolment& b);
-
 // The addresses that the CNI result promised and the namespace does not have, as problems.
 std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,
                                            const NetnsView& view);

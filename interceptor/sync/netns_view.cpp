@@ -88,11 +88,11 @@ void note_address(const ifaddrs& entry, NetnsView& view) {
     if (family == AF_INET) {
         note_broadcasts(entry, address, prefix, view);
     }
-    if (address.is_loopback() || (address.is_link_local() && address.is_v4())) {
-        return;
+    if (!address.is_loopback() && !address.is_link_local()) {
+        view.addresses.push_back({entry.ifa_name, address, network_of(address, prefix)});
+    } else if (!address.is_v4() && address.is_link_local()) {
+        view.link_locals.push_back({entry.ifa_name, address});
     }
-    auto& list = address.is_link_local() ? view.link_locals : view.addresses;
-    list.push_back({entry.ifa_name, address, network_of(address, prefix)});
 }
 
 void note_interface(const ifaddrs& entry, NetnsView& view) {

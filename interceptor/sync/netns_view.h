@@ -17,13 +17,18 @@ struct InterfaceAddress {
     Cidr network;  // the on-link range that comes with the address
 };
 
+struct LinkLocalAddress {
+    std::string interface;
+    IpAddress address;
+};
+
 struct NetnsView {
     std::uint64_t cookie = 0;
     // Loopback and link-local addresses left out. The asked interface's come first, the others
     // follow in the kernel's order (by interface index).
     std::vector<InterfaceAddress> addresses;
     // The link-local ones of IPv6.
-    std::vector<InterfaceAddress> link_locals;
+    std::vector<LinkLocalAddress> link_locals;
     // Every interface but the loopback one.
     std::vector<std::string> interfaces;
     // Broadcast addresses of the interfaces: connect() to one fails with the kernel's own error.
