@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 namespace fsm::test {
 
@@ -24,10 +25,13 @@ class Pacer {
         }
     }
 
-    bool is_asleep() const { return Clock::now() < awake_at_; }
-    milliseconds time_left() const {
-        const auto left = std::chrono::duration_cast<milliseconds>(awake_at_ - Clock::now());
-        return std::max(left, milliseconds(0)) + milliseconds(1);
+    // How long it sleeps from now on; nothing when it is awake.
+    std::optional<milliseconds> asleep_for() const {
+        const auto left = awake_at_ - Clock::now();
+        if (left <= Clock::duration::zero()) {
+            return std::nullopt;
+        }
+        return std::chrono::ceil<milliseconds>(left);
     }
 
     std::size_t amount() {
@@ -66,10 +70,10 @@ class Exchange {
     Result<ExchangeCount> run() {
         while (!sent_end_ || !received_end_) {
             FSM_TRY(wait());
-            if (may_send()) {
+            if (wants_to_send() && !write_pace_.asleep_for()) {
                 FSM_TRY(send_some());
             }
-            if (may_receive()) {
+            if (!received_end_ && !read_pace_.asleep_for()) {
                 FSM_TRY(receive_some());
             }
         }
@@ -77,25 +81,19 @@ class Exchange {
     }
 
   private:
-    bool may_send() const {
+    bool wants_to_send() const {
         // The Hello never waits: without it the other end does not know what to send.
-        return !sent_end_ && !write_pace_.is_asleep() &&
-               (hello_unsent_ > 0 || plan_.start == Start::at_once || received_end_);
+        return !sent_end_ && (hello_unsent_ > 0 || plan_.start == Start::at_once || received_end_);
     }
-    bool may_receive() const { return !received_end_ && !read_pace_.is_asleep(); }
 
     Result<void> wait() {
         short events = 0;
         milliseconds time = kPatience;
-        if (may_send()) {
-            events = POLLOUT;
-        } else if (!sent_end_ && write_pace_.is_asleep()) {
-            time = std::min(time, write_pace_.time_left());
+        if (wants_to_send()) {
+            wait_in(write_pace_, POLLOUT, events, time);
         }
-        if (may_receive()) {
-            events = static_cast<short>(events | POLLIN);
-        } else if (!received_end_) {
-            time = std::min(time, read_pace_.time_left());
+        if (!received_end_) {
+            wait_in(read_pace_, POLLIN, events, time);
         }
         auto waited = wait_for(fd_, events, time);
         const bool slept = !waited && time < kPatience;
@@ -105,6 +103,16 @@ class Exchange {
         return std::move(waited.error())
             .within("after " + std::to_string(count_.sent) + " bytes sent and " +
                     std::to_string(count_.received) + " received");
+    }
+
+    // For the socket or for the end of the pause. One look at the clock decides: a direction that
+    // wakes up between two looks would be waited for in neither way.
+    static void wait_in(const Pacer& pace, short event, short& events, milliseconds& time) {
+        if (const auto pause = pace.asleep_for()) {
+            time = std::min(time, *pause);
+        } else {
+            events = static_cast<short>(events | event);
+        }
     }
 
     Result<void> send_some() {
