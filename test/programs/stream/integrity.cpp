@@ -21,6 +21,9 @@ struct IntegritySettings {
     std::uint64_t max_size = 0;
     std::uint64_t seed = 0;
     bool paced = true;
+    // One end begins when the other one has ended. Otherwise both may have ended while bytes of
+    // both are on their way, which not every relay passes on.
+    bool in_turn = false;
 };
 
 Result<std::string> ask_verdict(const Endpoint& target, std::uint64_t id) {
@@ -76,8 +79,11 @@ class IntegrityRun {
 
     Result<void> run_stream(std::uint64_t number) {
         std::mt19937_64 random(settings_.seed * 1'000'003 + number);
-        const ExchangePlan plan = choose(random);
+        ExchangePlan plan = choose(random);
         const bool server_first = settings_.server_first_port && random() % 4 == 0;
+        if (server_first && settings_.in_turn) {
+            plan.start = Start::after_peer_ended;
+        }
         const Endpoint target = server_first
                                     ? settings_.target.with_port(*settings_.server_first_port)
                                     : settings_.target;
@@ -107,7 +113,7 @@ class IntegrityRun {
                     .server_pace = pace(random)};
         plan.pace = pace(random);
         // Either end may hold its stream back until the other one has half-closed; not both.
-        const auto order = random() % 4;
+        const auto order = random() % (settings_.in_turn ? 2 : 4);
         plan.start = order == 0 ? Start::after_peer_ended : Start::at_once;
         plan.own.server_start = order == 1 ? Start::after_peer_ended : Start::at_once;
         plan.unsent_hello = sizeof(Hello);
@@ -132,7 +138,7 @@ Result<int> run_integrity(const Arguments& arguments) {
     FSM_ASSIGN(const Options options, Options::parse(arguments,
                                                      {"address", "port", "server-first-port",
                                                       "streams", "parallel", "max-size", "seed"},
-                                                     {"no-pauses"}));
+                                                     {"no-pauses", "in-turn"}));
     IntegritySettings settings;
     FSM_ASSIGN(const std::uint16_t port, options.port("port", 8080));
     FSM_ASSIGN(settings.target, Endpoint::parse(options.text("address", "127.0.0.1"), port));
@@ -144,6 +150,7 @@ Result<int> run_integrity(const Arguments& arguments) {
     FSM_ASSIGN(settings.max_size, options.number("max-size", 4 * 1024 * 1024));
     FSM_ASSIGN(settings.seed, options.number("seed", std::random_device{}()));
     settings.paced = !options.has("no-pauses");
+    settings.in_turn = options.has("in-turn");
     raise_file_limit();
     return IntegrityRun(settings).run();
 }

@@ -18,6 +18,7 @@ constexpr const char* kUsage =
     "stream hold --address A --port P,P-P --count N [--processes N]   (until stdin ends)\n"
     "stream integrity --address A --port P [--server-first-port P] [--streams N]\n"
     "                 [--parallel N] [--max-size BYTES] [--seed N] [--no-pauses]\n"
+    "                 [--in-turn]\n"
     "stream never-reads --address A --port P [--limit BYTES] [--quiet-ms 2000]\n"
     "stream validate-istio [--outbound 15001] [--inbound 15006] [--address 127.0.0.1]\n"
     "                      [--target 127.0.0.6] [--target-port 15002] [--seconds 5]\n"
