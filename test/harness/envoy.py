@@ -7,21 +7,16 @@ import subprocess
 
 from harness.wait import eventually
 
-UID = 1337
 OUTBOUND = 15001
 INBOUND = 15006
 # The outbound port that has a listener of its own, which is bound to nothing: connections come to it
 # from the one on OUTBOUND, by their original destination.
 HTTP_PORT = 8080
 
-# How the mesh knows the pod.
-ANNOTATIONS = {"sidecar.istio.io/status": "{}"}
-CONTAINERS = ("app", "istio-proxy")
-
 
 class Envoy:
-    def __init__(self, binary, pod, directory):
-        self.place = pod.root.as_user(UID)
+    def __init__(self, binary, pod, directory, uid):
+        self.place = pod.root.as_user(uid)
         self._directory = pathlib.Path(directory) / f"envoy-{pod.netns.name}"
         self._directory.mkdir(exist_ok=True)
         os.chmod(self._directory, 0o777)
@@ -96,11 +91,8 @@ def _configuration(access_log):
         return {"name": name, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED",
                 "connect_timeout": "5s", **more}
 
-    def inspector(name, kind):
-        return {"name": f"envoy.filters.listener.{name}", "typed_config": {
-            "@type": f"type.googleapis.com/envoy.extensions.filters.listener.{name}.v3.{kind}"}}
-
-    asks_original = inspector("original_dst", "OriginalDst")
+    asks_original = {"name": "envoy.filters.listener.original_dst", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"}}
     return {"static_resources": {
         "listeners": [
             {"name": "virtualOutbound", "address": address("0.0.0.0", OUTBOUND),

@@ -5,6 +5,14 @@ from harness.sidecar import FSM_UID, HaProxy, Relay
 
 INBOUND_ANNOTATION = "fsm.flomesh.io/inbound"
 ACCELERATION_ANNOTATION = "fsm.flomesh.io/acceleration"
+# What makes a pod one of a mesh's: keyword arguments of Mesh.member(), by the profile.
+POD_OF = {
+    "fsm": {"containers": ("app", "sidecar"), "uid": FSM_UID, "more_annotations": {}},
+    "istio": {"containers": ("app", "istio-proxy"), "uid": 1337,
+              "more_annotations": {"sidecar.istio.io/status": "{}"}},
+    "kuma": {"containers": ("app", "kuma-sidecar"), "uid": 5678,
+             "more_annotations": {"kuma.io/sidecar-injected": "true"}},
+}
 # A mechanism that no annotation asks for: the interceptor's mode.
 IPTABLES = "iptables"
 

@@ -18,11 +18,6 @@ def link_local(member):
     return eventually(find)[0]
 
 
-def interface_index(member):
-    return int(member.pod.root.run("ip", "-oneline", "link", "show", "dev", "eth0").stdout
-               .partition(":")[0])
-
-
 def somebody_accepts(address):
     with socket.socket(socket.AF_INET6) as client:
         client.settimeout(5)
@@ -42,9 +37,9 @@ def test_connection_comes_to_the_sidecar(mesh):
     address, source = link_local(server), link_local(outsider)
     server.enrol()
     server.start_sidecar()
-    assert outsider.pod.application.call(somebody_accepts, address)
+    assert outsider.call(somebody_accepts, address)
     [report] = eventually(lambda: server.relay.reports("inbound"))
-    index = interface_index(server)
+    index = server.call(socket.if_nametoindex, "eth0")
     assert report["original_dst"] == f"[{address}%{index}]:{PORT}"
     assert report["getpeername"].startswith(f"[{source}%{index}]:")
 
@@ -71,14 +66,14 @@ def test_address_of_two_pods_leads_to_neither(mesh):
     first, second = share_an_address(mesh, "first", "second")
     outsider = mesh.outsider("outsider")
     assert owners_of(mesh, SHARED) == [0]
-    assert not outsider.pod.application.call(somebody_accepts, SHARED)
+    assert not outsider.call(somebody_accepts, SHARED)
     assert not first.relay.reports("inbound") and not second.relay.reports("inbound")
 
     second.withdraw()
     second.pod.root.run("ip", "link", "set", "eth0", "down")
     assert owners_of(mesh, SHARED) == [first.state()["netnsCookie"]]
     outsider.pod.root.run("ip", "-6", "neigh", "flush", "all")
-    assert outsider.pod.application.call(somebody_accepts, SHARED)
+    assert outsider.call(somebody_accepts, SHARED)
     assert eventually(lambda: first.relay.reports("inbound"))
 
     first.withdraw()

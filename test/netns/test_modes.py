@@ -12,6 +12,7 @@ from harness import programs
 from harness.application import ask, handshakes_held
 from harness.cni import CniFailure
 from harness.load import expect_flawless, start_load
+from harness.mesh import POD_OF
 from harness.wait import eventually
 from test_interceptor_lifecycle import expect_few_cut, expect_interception, load_on
 
@@ -19,13 +20,6 @@ RECONCILED = 15
 THOROUGHLY_RECONCILED = 45
 # The chains that both have; the redirect of a mesh is ours under another name.
 OURS, MESH = "FSM_", "MESH_"
-PROFILES = {
-    "fsm": {"containers": ("app", "sidecar"), "uid": 1500, "annotations": {}},
-    "istio": {"containers": ("app", "istio-proxy"), "uid": 1337,
-              "annotations": {"sidecar.istio.io/status": "{}"}},
-    "kuma": {"containers": ("app", "kuma-sidecar"), "uid": 5678,
-             "annotations": {"kuma.io/sidecar-injected": "true"}},
-}
 LISTS = {
     "fsm": ({"flomesh.io/outbound-port-exclusion-list": "8081,9000",
              "flomesh.io/inbound-port-exclusion-list": "9901",
@@ -78,14 +72,14 @@ def _runs_of_one_verdict(rules):
     return [sorted(listed) for _, listed in runs]
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", POD_OF)
 @pytest.mark.parametrize("lists", [False, True], ids=["plain", "with lists"])
 def test_rules_are_those_of_the_mesh(make_mesh, profile, lists):
     mesh = make_mesh("iptables", profile=profile)
-    known = PROFILES[profile]
+    known = POD_OF[profile]
     annotations, options = LISTS[profile] if lists else ({}, [])
-    member = mesh.member("server", containers=known["containers"], uid=known["uid"],
-                         more_annotations={**known["annotations"], **annotations})
+    member = mesh.member("server", **{**known, "more_annotations": {**known["more_annotations"],
+                                                                    **annotations}})
     other = mesh.stranger("baseline")
     other.pod.root.run(programs.IPTABLES_MESH, "install", "--profile", profile, *options)
 
@@ -101,9 +95,7 @@ def test_ipv6_rules_are_those_of_the_mesh(make_mesh, tmp_path):
     text = (programs.REPOSITORY / "profiles/kuma.yaml").read_text()
     (tmp_path / "kuma.yaml").write_text(text.replace("ipv6: when_listening", "ipv6: always"))
     mesh = make_mesh("iptables", profile="kuma", profilesDirectory=str(tmp_path))
-    known = PROFILES["kuma"]
-    member = mesh.member("server", containers=known["containers"], uid=known["uid"],
-                         more_annotations=known["annotations"])
+    member = mesh.member("server", **POD_OF["kuma"])
     other = mesh.stranger("baseline")
     other.pod.root.run(programs.IPTABLES_MESH, "install", "--profile", "kuma", "--inbound6", 15010)
 

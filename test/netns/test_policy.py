@@ -10,6 +10,7 @@ import pytest
 
 from harness import programs
 from harness.application import Conversation, ask, connect_error
+from harness.mesh import POD_OF
 from harness.packets import answer_to_syn
 from harness.wait import eventually
 
@@ -19,9 +20,6 @@ INBOUND_PORTS_EXCLUDED = "flomesh.io/inbound-port-exclusion-list"
 INBOUND_PORTS_INCLUDED = "flomesh.io/inbound-port-inclusion-list"
 OUTBOUND_RANGES_EXCLUDED = "flomesh.io/outbound-ip-range-exclusion-list"
 OUTBOUND_RANGES_INCLUDED = "flomesh.io/outbound-ip-range-inclusion-list"
-
-ISTIO = {"sidecar.istio.io/status": "{}"}
-ISTIO_UID = 1337
 
 
 def is_intercepted_outbound(client, address, port):
@@ -312,7 +310,7 @@ def test_sidecars_calls_to_localhost_and_elsewhere_are_left_alone(mesh):
 def test_own_source_reaches_the_pods_address_where_the_mesh_has_that_rule(
         make_mesh, inbound, profile, own_source_is_exempt):
     mesh = make_mesh(inbound, profile=profile)
-    pod = member_of_profile(mesh, profile)
+    pod = mesh.member("server", **POD_OF[profile])
     inbound_port = 15006 if profile == "istio" else 15003
     pod.start_sidecar(inbound=inbound_port)
     pod.serve(8080)
@@ -323,19 +321,11 @@ def test_own_source_reaches_the_pods_address_where_the_mesh_has_that_rule(
     assert len(pod.relay.reports("inbound")) == (0 if own_source_is_exempt else 1)
 
 
-def member_of_profile(mesh, profile):
-    if profile == "istio":
-        return mesh.member("server", containers=("app", "istio-proxy"), uid=ISTIO_UID,
-                           more_annotations=ISTIO)
-    return mesh.member("server")
-
-
 @pytest.mark.also_iptables
 @pytest.mark.parametrize("before", ["before the check listens", "while it listens"])
 def test_istios_validation_container_is_content(make_mesh, inbound, before):
     mesh = make_mesh(inbound, profile="istio")
-    pod = mesh.member("client", containers=("app", "istio-proxy"), uid=ISTIO_UID,
-                      more_annotations=ISTIO, enrol=False)
+    pod = mesh.member("client", **POD_OF["istio"], enrol=False)
     if before.startswith("before"):
         pod.enrol()
     check = pod.keep(_Check(pod))
@@ -348,7 +338,7 @@ def test_istios_validation_container_is_content(make_mesh, inbound, before):
 def test_istios_validation_container_notices_that_nothing_is_intercepted(make_mesh):
     mesh = make_mesh("sk_lookup", profile="istio")
     pod = mesh.stranger("client")
-    check = pod.keep(_Check(pod, uid=ISTIO_UID, seconds=1))
+    check = pod.keep(_Check(pod, uid=POD_OF["istio"]["uid"], seconds=1))
     assert '"valid": false' in check.result()
 
 

@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from harness.application import ask, connect_error
+from harness.mesh import POD_OF
 from harness.wait import eventually
 
 REFUSED = errno.ECONNREFUSED
@@ -71,8 +72,7 @@ def test_ipv6_is_refused_when_the_sidecar_that_listened_on_it_is_down(mesh):
 @pytest.mark.also_iptables
 def test_never_intercepted_ipv6_passes_under_a_mesh_that_is_single_stack(make_mesh, inbound):
     mesh = make_mesh(inbound, profile="istio")
-    server = mesh.member("server", containers=("app", "istio-proxy"), uid=1337,
-                         more_annotations={"sidecar.istio.io/status": "{}"})
+    server = mesh.member("server", **POD_OF["istio"])
     server.start_sidecar(inbound=15006)
     server.serve(8080)
     outsider = mesh.outsider("outsider")
