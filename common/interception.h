@@ -73,7 +73,8 @@ struct InterceptionPolicy {
     // for acceleration, by `sidecar_reads_safely`.
     std::optional<InboundMechanism> inbound_mechanism;
     std::optional<Acceleration> acceleration;
-    // The profile vouches that the sidecar reads without blocking and without splice(2).
+    // The profile vouches that the sidecar reads without blocking, without splice(2), and does not
+    // take a short read for an empty socket.
     bool sidecar_reads_safely = false;
 
     bool operator==(const InterceptionPolicy&) const = default;

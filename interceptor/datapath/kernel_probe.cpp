@@ -261,6 +261,25 @@ Result<Shortcoming> low_water_mark(ProbeLab& lab) {
     return Shortcoming();
 }
 
+// epoll(7) promises to edge-triggered readers that a read that came back short has emptied the
+// socket.
+Result<Shortcoming> short_read_empties(ProbeLab& lab) {
+    FSM_ASSIGN(const ProbeConnection connection, lab.connect());
+    lab.choose(ProbePath::redirected);
+    FSM_TRY(send_all(connection.writer.get(), kSmall));
+    lab.choose(ProbePath::tcp);
+    FSM_TRY(send_all(connection.writer.get(), kSmall));
+    std::this_thread::sleep_for(kMoment);
+    std::array<char, 2 * kSmall + 1> buffer{};
+    const ssize_t count = recv(connection.reader.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (count != static_cast<ssize_t>(2 * kSmall)) {
+        return Shortcoming("a read of " + bytes(buffer.size()) + " returned " +
+                           std::to_string(count) + " of " + std::to_string(2 * kSmall) +
+                           " where data by TCP follows redirected data");
+    }
+    return Shortcoming();
+}
+
 Result<Shortcoming> truncating_read(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     lab.choose(ProbePath::redirected);
@@ -309,6 +328,7 @@ std::vector<NamedTrial> trials() {
         {"splice of redirected data", NeededFor::full, splice_reads_redirected},
         {"blocking read beside a writing thread", NeededFor::full, blocking_read_beside_writer},
         {"SO_RCVLOWAT", NeededFor::full, low_water_mark},
+        {"short read empties the socket", NeededFor::full, short_read_empties},
         {"MSG_TRUNC", NeededFor::full, truncating_read},
         {"reset", NeededFor::full, reset_is_seen},
     };

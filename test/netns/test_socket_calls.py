@@ -20,6 +20,8 @@ import pytest
 from harness.application import Conversation
 
 SIZE = 4000
+# The configuration's default.
+UNREAD_LIMIT = 1 << 20
 MOMENT = 0.3
 PORT = 8085
 
@@ -82,6 +84,35 @@ def low_water_mark_is_honoured(connection):
     return not readable
 
 
+def short_read_empties(connection):
+    """An edge-triggered reader that reads until a read comes back short, as epoll(7) says that it
+    may. Data by TCP follows redirected data, for which no edge is left when they have been read."""
+    connection.setblocking(False)
+    received = 0
+    with select.epoll() as edges:
+        edges.register(connection, select.EPOLLIN | select.EPOLLET)
+        connection.sendall(b"go")
+        time.sleep(3 * MOMENT)
+        while received < UNREAD_LIMIT + SIZE:
+            if not edges.poll(2):
+                return False
+            received += _read_until_short(connection)
+    return True
+
+
+def _read_until_short(connection, size=60_000):
+    """`size` is not a divisor of UNREAD_LIMIT."""
+    received = 0
+    while True:
+        try:
+            count = len(connection.recv(size))
+        except BlockingIOError:
+            return received
+        received += count
+        if count < size:
+            return received
+
+
 def truncating_read_discards(connection):
     connection.sendall(b"go")
     time.sleep(MOMENT)
@@ -109,6 +140,15 @@ def client_sends(conversation):
     conversation.socket.recv(1)
 
 
+def client_sends_past_the_limit(conversation):
+    """Up to the limit all is redirected, however the sidecar divides it."""
+    conversation.socket.recv(2)
+    conversation.socket.sendall(bytes(UNREAD_LIMIT))
+    time.sleep(MOMENT)
+    conversation.socket.sendall(bytes(SIZE))
+    conversation.socket.recv(1)
+
+
 def client_takes_and_answers(conversation):
     received = bytearray()
     while not received.endswith(b"last"):
@@ -131,6 +171,7 @@ CALLS = {
     "blocking read beside a writing thread": (blocking_read_survives_a_writer,
                                               client_takes_and_answers),
     "SO_RCVLOWAT": (low_water_mark_is_honoured, client_sends),
+    "short read empties the socket": (short_read_empties, client_sends_past_the_limit),
     "MSG_TRUNC": (truncating_read_discards, client_sends),
     "reset": (blocking_read_ends_with_the_reset, client_resets),
 }
