@@ -58,6 +58,14 @@ Result<Netns> Netns::open(const std::string& path) {
     return Netns(std::move(fd), NetnsIdentity{info.st_dev, info.st_ino}, path);
 }
 
+Result<Netns> Netns::duplicate() const {
+    Fd copy(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+        return Error::from_errno("duplicate the handle of " + path_);
+    }
+    return Netns(std::move(copy), identity_, path_);
+}
+
 Result<Netns> Netns::current() {
     return open("/proc/thread-self/ns/net");
 }

@@ -29,6 +29,9 @@ class Netns {
     // The namespace of the calling thread.
     static Result<Netns> current();
 
+    // Another handle of the same namespace; either may be destroyed first.
+    Result<Netns> duplicate() const;
+
     const Fd& fd() const { return fd_; }
     NetnsIdentity identity() const { return identity_; }
     // As it was opened. It may lead elsewhere, or nowhere, by now.

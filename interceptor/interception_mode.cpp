@@ -33,7 +33,7 @@ Result<std::unique_ptr<Datapath>> open_ebpf(const DatapathOptions& options) {
     log::info("taking over the pods of mode iptables");
     return std::unique_ptr<Datapath>(
         new Handover(std::move(current), std::move(*former),
-                     [options] { return IptablesDatapath::uninstall(options); }));
+                     [options] { return IptablesDatapath::remove_records(options); }));
 }
 
 Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) {

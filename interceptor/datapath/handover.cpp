@@ -10,17 +10,19 @@ Result<EnrolledPod> Handover::enrol(const Netns& netns, const PodEnrolment& enro
     FSM_ASSIGN(auto enrolled, current_->enrol(netns, enrolment));
     const std::shared_lock guard(mutex_);
     if (former_ != nullptr) {
-        auto withdrawn = former_->withdraw(enrolment.netns_cookie, &netns);
-        if (!withdrawn) {
-            return std::move(withdrawn.error())
-                .within("the pod is enrolled, but the mechanism of an earlier mode is not gone");
-        }
+        FSM_ASSIGN(Netns copy, netns.duplicate());
+        const std::lock_guard leaving_guard(leaving_mutex_);
+        leaving_.try_emplace(enrolment.netns_cookie, Leaving{std::move(copy), Clock::now()});
     }
     return enrolled;
 }
 
 Result<void> Handover::withdraw(std::uint64_t netns_cookie, const Netns* netns) {
     FSM_TRY(current_->withdraw(netns_cookie, netns));
+    {
+        const std::lock_guard leaving_guard(leaving_mutex_);
+        leaving_.erase(netns_cookie);
+    }
     const std::shared_lock guard(mutex_);
     return former_ == nullptr ? Result<void>() : former_->withdraw(netns_cookie, netns);
 }
@@ -36,10 +38,42 @@ Result<void> Handover::sweep() {
     {
         const std::shared_lock guard(mutex_);
         if (former_ != nullptr) {
+            FSM_TRY(withdraw_overdue());
             FSM_TRY(former_->sweep());
         }
     }
     return finish_when_empty();
+}
+
+std::map<std::uint64_t, Handover::Leaving> Handover::take_overdue() {
+    const auto now = Clock::now();
+    std::map<std::uint64_t, Leaving> overdue;
+    const std::lock_guard guard(leaving_mutex_);
+    for (auto entry = leaving_.begin(); entry != leaving_.end();) {
+        const auto next = std::next(entry);
+        if (now - entry->second.since >= overlap_) {
+            overdue.insert(leaving_.extract(entry));
+        }
+        entry = next;
+    }
+    return overdue;
+}
+
+// With mutex_ held. What fails is tried again.
+Result<void> Handover::withdraw_overdue() {
+    Result<void> outcome;
+    for (auto& [cookie, leaving] : take_overdue()) {
+        auto withdrawn = former_->withdraw(cookie, &leaving.netns);
+        if (!withdrawn) {
+            outcome = std::move(withdrawn.error())
+                          .within(
+                              "a pod is enrolled, but the mechanism of an earlier mode is not "
+                              "gone");
+            const std::lock_guard guard(leaving_mutex_);
+            leaving_.try_emplace(cookie, std::move(leaving));
+        }
+    }
+    return outcome;
 }
 
 Result<void> Handover::finish_when_empty() {

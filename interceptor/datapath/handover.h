@@ -1,16 +1,22 @@
 // Handover: one data path takes over the pods of another, pod by pod, so that no pod is without
 // interception in between and each ends with exactly one mechanism.
 //
-// What is enrolled goes to the new data path first and is withdrawn from the former one then; while
-// both have a pod (a few milliseconds), the BPF programs and the iptables rules agree about where a
-// connection goes. A pod that nobody enrols again (the pod source does not know it yet) keeps the
-// former one's interception. When that has no pod any more, it is removed altogether.
+// What is enrolled goes to the new data path first and is withdrawn from the former one by a
+// sweep() some time later: a connect() that asked the new one before it had the pod, and sends its
+// first packet after that, must still meet the former one. While both have a pod, the BPF programs
+// and the iptables rules agree about where a connection goes. A pod that nobody enrols again (the
+// pod source does not know it yet) keeps the former one's interception. When that has no pod any
+// more, it is removed altogether.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 
+#include "common/netns.h"
 #include "interceptor/datapath/datapath.h"
 
 namespace fsm {
@@ -18,12 +24,17 @@ namespace fsm {
 // Threads: as every Datapath.
 class Handover : public Datapath {
   public:
+    // Longer than a connect() is under way before its first packet.
+    static constexpr std::chrono::milliseconds kOverlap{1000};
+
     // `remove_former` takes away what is left of the former one when it has no pods; it is called
     // by the sweep() after the one that has destroyed `former`, and again by the next when it has
     // failed.
     Handover(std::unique_ptr<Datapath> current, std::unique_ptr<Datapath> former,
-             std::function<Result<void>()> remove_former)
+             std::function<Result<void>()> remove_former,
+             std::chrono::milliseconds overlap = kOverlap)
         : current_(std::move(current)),
+          overlap_(overlap),
           former_(std::move(former)),
           remove_former_(std::move(remove_former)) {}
 
@@ -50,10 +61,22 @@ class Handover : public Datapath {
     }
 
   private:
+    using Clock = std::chrono::steady_clock;
+    // A pod that both have.
+    struct Leaving {
+        Netns netns;
+        Clock::time_point since;
+    };
+
+    std::map<std::uint64_t, Leaving> take_overdue();
+    Result<void> withdraw_overdue();
     Result<void> finish_when_empty();
 
     const std::unique_ptr<Datapath> current_;
-    mutable std::shared_mutex mutex_;  // former_ may be used, or be taken away
+    const std::chrono::milliseconds overlap_;
+    std::mutex leaving_mutex_;                  // locked by itself
+    std::map<std::uint64_t, Leaving> leaving_;  // by cookie
+    mutable std::shared_mutex mutex_;           // former_ may be used, or be taken away
     std::unique_ptr<Datapath> former_;
     std::function<Result<void>()> remove_former_;  // empty: it is done
 };

@@ -75,12 +75,47 @@ Result<void> remove_with(const RuleTool& tool, Family family) {
     return present.empty() ? Result<void>() : tool.replace(family, present, {});
 }
 
+// Whether something redirects, or has.
+Result<bool> may_have_redirected(const std::vector<RuleTool>& tools, Family family) {
+    for (const RuleTool& tool : tools) {
+        FSM_ASSIGN(const RuleSet present, tool.read(family));
+        if (!present.empty()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Connections that are open go on.
+Result<void> leave_tracking(const ChosenTool& chosen, Family family) {
+    FSM_ASSIGN(const RuleSet present, chosen.tool.read(family));
+    FSM_ASSIGN(const bool by_others, may_have_redirected(chosen.others, family));
+    if ((present.empty() && !by_others) || (!present.empty() && only_track(present))) {
+        return {};
+    }
+    FSM_TRY(chosen.tool.replace(family, present, tracking_rules()));
+    for (const RuleTool& other : chosen.others) {
+        FSM_TRY(remove_with(other, family));
+    }
+    return {};
+}
+
 Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
     for (const RuleTool& tool : tools) {
         FSM_TRY(remove_with(tool, Family::ipv4));
         FSM_TRY(remove_with(tool, Family::ipv6));
     }
     return {};
+}
+
+// The same for a family that is no longer intercepted in a pod that is.
+RuleSet or_tracking(RuleSet wanted, const RuleSet& before) {
+    return wanted.empty() && !before.empty() ? tracking_rules() : std::move(wanted);
+}
+
+Result<void> leave_tracking(const ChosenTool& chosen) {
+    FSM_TRY(leave_tracking(chosen, Family::ipv4));
+    return leave_tracking(chosen, Family::ipv6);
 }
 
 // By cookie.
@@ -100,38 +135,54 @@ Result<std::set<std::uint64_t>> living_namespaces(const std::string& proc) {
 
 Result<std::unique_ptr<IptablesDatapath>> IptablesDatapath::open(const DatapathOptions& options) {
     FSM_ASSIGN(ChosenTool chosen, choose_rule_tool());
-    PodRecords records(options.run_directory);
-    FSM_ASSIGN(auto known, records.load());
-    std::set<std::uint64_t> living;
-    if (!known.empty()) {
-        FSM_ASSIGN(living, living_namespaces(options.proc));
-    }
-    std::unique_ptr<IptablesDatapath> datapath(
-        new IptablesDatapath(options, std::move(chosen), std::move(records)));
-    for (auto& [cookie, addresses] : known) {
-        if (living.contains(cookie)) {
-            datapath->pods_[cookie].addresses = std::move(addresses);
-        } else {
-            FSM_TRY(datapath->records_.remove(cookie));
-        }
-    }
+    std::unique_ptr<IptablesDatapath> datapath(new IptablesDatapath(options, std::move(chosen)));
+    FSM_TRY(datapath->load());
     return datapath;
 }
 
+Result<void> IptablesDatapath::load() {
+    FSM_ASSIGN(auto known, records_.load());
+    FSM_ASSIGN(const auto tracked, tracked_records_.load());
+    if (known.empty() && tracked.empty()) {
+        return {};
+    }
+    FSM_ASSIGN(const auto living, living_namespaces(options_.proc));
+    for (auto& [cookie, addresses] : known) {
+        if (living.contains(cookie)) {
+            pods_[cookie].addresses = std::move(addresses);
+        } else {
+            FSM_TRY(records_.remove(cookie));
+        }
+    }
+    for (const auto& [cookie, addresses] : tracked) {
+        if (!living.contains(cookie)) {
+            FSM_TRY(tracked_records_.remove(cookie));
+        }
+    }
+    return {};
+}
+
 Result<bool> IptablesDatapath::has_left_rules(const DatapathOptions& options) {
-    FSM_ASSIGN(const auto records, PodRecords(options.run_directory).load());
+    FSM_ASSIGN(const auto records, PodRecords::intercepted(options.run_directory).load());
     return !records.empty();
 }
 
 Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
-    const PodRecords records(options.run_directory);
+    const PodRecords records = PodRecords::intercepted(options.run_directory);
+    const PodRecords tracked_records = PodRecords::tracked(options.run_directory);
     FSM_ASSIGN(auto pods, records.load());
+    FSM_ASSIGN(auto tracked, tracked_records.load());
+    pods.merge(tracked);
     const auto tools = pods.empty() ? std::vector<RuleTool>() : RuleTool::installed();
     std::string failures;
     const auto note = [&](const Result<void>& outcome) {
         if (!outcome) {
             failures += (failures.empty() ? "" : "; ") + outcome.error().message();
         }
+    };
+    const auto forget = [&](std::uint64_t cookie) -> Result<void> {
+        FSM_TRY(records.remove(cookie));
+        return tracked_records.remove(cookie);
     };
     const auto remove_from = [&](const Netns& netns) -> Result<void> {
         FSM_ASSIGN(const std::uint64_t cookie, netns.cookie());
@@ -143,7 +194,7 @@ Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
                          " has iptables rules of ours, but iptables is not installed");
         }
         FSM_TRY(run_in(netns, [&] { return remove_with_all(tools); }));
-        return records.remove(cookie);
+        return forget(cookie);
     };
     if (!pods.empty()) {
         note(for_each_netns(options.proc, [&](const Netns& netns) { note(remove_from(netns)); }));
@@ -153,9 +204,14 @@ Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
     }
     // The others' namespaces are gone, and the rules with them.
     for (const auto& [cookie, addresses] : pods) {
-        FSM_TRY(records.remove(cookie));
+        FSM_TRY(forget(cookie));
     }
+    FSM_TRY(tracked_records.remove_directory());
     return records.remove_directory();
+}
+
+Result<void> IptablesDatapath::remove_records(const DatapathOptions& options) {
+    return PodRecords::intercepted(options.run_directory).remove_directory();
 }
 
 // ---- enrol -------------------------------------------------------------------------------------
@@ -197,8 +253,10 @@ Result<EnrolledPod> IptablesDatapath::enrol_locked(const Netns& netns,
     }
     pod.netns_path = netns.path();
     pod.netns = netns.identity();
+    FSM_TRY(tracked_records_.remove(cookie));
     const EnrolledPod enrolled = describe(cookie, pod);
     const std::lock_guard guard(mutex_);
+    tracked_.erase(cookie);
     pods_[cookie] = std::move(pod);
     return enrolled;
 }
@@ -209,8 +267,9 @@ Result<IptablesDatapath::Pod> IptablesDatapath::program(const PodEnrolment& enro
     pod.enrolment = enrolment;
     FSM_ASSIGN(const Rules before, read_both());
     FSM_ASSIGN(pod.ipv6, ipv6_directions(enrolment.policy, before.ipv6));
-    const Rules wanted{render_rules(enrolment, Family::ipv4, {true, true}),
-                       render_rules(enrolment, Family::ipv6, pod.ipv6)};
+    const Rules wanted{
+        or_tracking(render_rules(enrolment, Family::ipv4, {true, true}), before.ipv4),
+        or_tracking(render_rules(enrolment, Family::ipv6, pod.ipv6), before.ipv6)};
     FSM_TRY(replace_both(before, wanted));
     // Of an earlier run with the other kind of iptables: both kinds would be asked.
     FSM_TRY(remove_with_all(chosen_.others));
@@ -254,13 +313,20 @@ Result<void> IptablesDatapath::withdraw(std::uint64_t netns_cookie, const Netns*
         return {};
     }
     if (netns != nullptr) {
-        FSM_TRY(run_in(*netns, [&] { return remove_with_all({chosen_.tool}); }));
-        FSM_TRY(run_in(*netns, [&] { return remove_with_all(chosen_.others); }));
+        FSM_TRY(let_go_of(netns_cookie, *netns));
     }
     FSM_TRY(records_.remove(netns_cookie));
     ++removed_;
     const std::lock_guard guard(mutex_);
     pods_.erase(netns_cookie);
+    return {};
+}
+
+Result<void> IptablesDatapath::let_go_of(std::uint64_t netns_cookie, const Netns& netns) {
+    FSM_TRY(tracked_records_.save(netns_cookie, {}));
+    FSM_TRY(run_in(netns, [&] { return leave_tracking(chosen_); }));
+    const std::lock_guard guard(mutex_);
+    tracked_[netns_cookie] = {netns.path(), netns.identity()};
     return {};
 }
 
@@ -306,6 +372,22 @@ Result<void> IptablesDatapath::sweep() {
     }
     for (const auto& [cookie, pod] : waiting) {
         FSM_TRY(follow_listeners(cookie, pod));
+    }
+    return forget_tracked();
+}
+
+// Those that are gone: most were let go because they were about to end.
+Result<void> IptablesDatapath::forget_tracked() {
+    const std::lock_guard guard(mutex_);
+    for (auto entry = tracked_.begin(); entry != tracked_.end();) {
+        const auto& [cookie, whereabouts] = *entry;
+        const auto netns = Netns::open(whereabouts.path);
+        if (netns && netns->identity() == whereabouts.identity) {
+            ++entry;
+            continue;
+        }
+        FSM_TRY(tracked_records_.remove(cookie));
+        entry = tracked_.erase(entry);
     }
     return {};
 }

@@ -7,8 +7,8 @@
 // belongs to a user namespace of its own is refused.
 //
 // The rules live and die with the namespace; which pods have them is remembered on disk
-// (PodRecords). The empty nat table stays when they are withdrawn: without it the kernel would
-// forget the connections that were redirected and are still open.
+// (PodRecords). When they are withdrawn, one rule to which nothing leads stays (tracking_rules()):
+// without it the connections that were redirected and are still open would be cut.
 #pragma once
 
 #include <atomic>
@@ -36,6 +36,10 @@ class IptablesDatapath : public Datapath {
     // Removes every rule that an instance with this run directory has made in namespaces that are
     // alive. What cannot be removed is in the error. Needs the tools only when there is something.
     static Result<void> uninstall(const DatapathOptions& options);
+
+    // When every pod has been withdrawn and another data path goes on: what is left on disk, but
+    // not what keeps open connections going.
+    static Result<void> remove_records(const DatapathOptions& options);
 
     // Whether an earlier process has left rules, or may have.
     static Result<bool> has_left_rules(const DatapathOptions& options);
@@ -72,8 +76,22 @@ class IptablesDatapath : public Datapath {
         NetnsIdentity netns;
     };
 
-    IptablesDatapath(DatapathOptions options, ChosenTool chosen, PodRecords records)
-        : options_(std::move(options)), chosen_(std::move(chosen)), records_(std::move(records)) {}
+    // Where a namespace was when it was last seen.
+    struct Whereabouts {
+        std::string path;
+        NetnsIdentity identity;
+    };
+
+    IptablesDatapath(DatapathOptions options, ChosenTool chosen)
+        : options_(std::move(options)),
+          chosen_(std::move(chosen)),
+          records_(PodRecords::intercepted(options_.run_directory)),
+          tracked_records_(PodRecords::tracked(options_.run_directory)) {}
+
+    // Records whose namespaces are gone are dropped.
+    Result<void> load();
+    Result<void> let_go_of(std::uint64_t netns_cookie, const Netns& netns);
+    Result<void> forget_tracked();
 
     std::optional<Pod> find(std::uint64_t netns_cookie) const;
     // With the pod's lock held.
@@ -89,11 +107,13 @@ class IptablesDatapath : public Datapath {
     const DatapathOptions options_;
     const ChosenTool chosen_;
     const PodRecords records_;
+    const PodRecords tracked_records_;
     const std::string reason_ =
         "trafficInterceptionMode is iptables: acceleration needs the BPF programs of mode ebpf";
     mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; locked before mutex_
     mutable std::mutex mutex_;
     std::map<std::uint64_t, Pod> pods_;
+    std::map<std::uint64_t, Whereabouts> tracked_;  // that this process has let go
     std::atomic<std::uint64_t> applied_ = 0;
     std::atomic<std::uint64_t> failed_ = 0;
     std::atomic<std::uint64_t> removed_ = 0;

@@ -15,8 +15,9 @@ constexpr const char* kOutbound = "FSM_OUTPUT";
 constexpr const char* kToOutbound = "FSM_REDIRECT";
 constexpr const char* kInboundPorts = "FSM_IN_PORTS";
 constexpr const char* kOutboundPorts = "FSM_OUT_PORTS";
-constexpr std::array kOwnChains = {kInbound,    kToInbound,    kOutbound,
-                                   kToOutbound, kInboundPorts, kOutboundPorts};
+constexpr const char* kTracking = "FSM_TRACKING";
+constexpr std::array kOwnChains = {kInbound,      kToInbound,     kOutbound, kToOutbound,
+                                   kInboundPorts, kOutboundPorts, kTracking};
 
 // A run of more ports than this is one rule; what is shorter reads as the meshes write it.
 constexpr std::size_t kLongestRunOfSingleRules = 4;
@@ -287,6 +288,17 @@ std::string difference(const std::vector<std::string>& wanted,
 
 RuleSet render_rules(const PodEnrolment& enrolment, Family family, Directions directions) {
     return Renderer(enrolment, family).render(directions);
+}
+
+RuleSet tracking_rules() {
+    return {.chains = {kTracking},
+            .rules = {std::string("-A ") + kTracking + " -p tcp -j REDIRECT --to-ports 1"},
+            .jumps = {}};
+}
+
+bool only_track(const RuleSet& rules) {
+    return rules.jumps.empty() && std::all_of(rules.chains.begin(), rules.chains.end(),
+                                              [](const auto& chain) { return chain == kTracking; });
 }
 
 RuleSet own_rules(std::string_view saved) {

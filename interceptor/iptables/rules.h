@@ -8,6 +8,8 @@
 // FSM_IN_PORTS and FSM_OUT_PORTS are there only where a list of ports and one of ranges must both
 // match.
 //
+// FSM_TRACKING, to which nothing leads, is what a pod that was withdrawn keeps.
+//
 // One thing differs from the meshes' rules: only a packet that opens a connection (--syn) is led to
 // our chains. Otherwise a connection that was open before the rules were made would be redirected
 // in its middle, and broken: the kernel asks the nat table about the first packet that connection
@@ -50,6 +52,13 @@ struct RuleSet {
 // Pure. Empty when neither direction is intercepted. Interfaces whose names iptables would read as
 // something else are not named: the ranges behind them are left out anyway (PodEnrolment).
 RuleSet render_rules(const PodEnrolment& enrolment, Family family, Directions directions);
+
+// What stays when a pod is withdrawn: one rule that redirects, in a chain to which nothing leads.
+// With the last such rule of a namespace and family, the kernel stops tracking connections
+// (nf_ct_netns_put), and those that are open lose their translation: they would be cut.
+RuleSet tracking_rules();
+// Whether these are no more than that.
+bool only_track(const RuleSet& rules);
 
 // Ours among what iptables-save printed, whoever wrote them.
 RuleSet own_rules(std::string_view saved);

@@ -39,9 +39,11 @@ def start_load(client, server, seconds, requests_per_connection=0, connections=8
     limit = ()
     if requests_per_connection:
         limit = ("--requests-per-connection", requests_per_connection)
-        # Or ports in TIME_WAIT are the limit, and one that is used again meets what conntrack
-        # remembers of its former use: under iptables as well.
-        client.pod.sysctl("net.ipv4.ip_local_port_range=16384 65535")
+        # Or ports in TIME_WAIT are the limit, for the server's sidecar too, and one that is used
+        # again meets what conntrack remembers of its former use: under iptables as well. With half
+        # of them in use the kernel takes tens of milliseconds to find one.
+        for member in (client, server):
+            member.pod.sysctl("net.ipv4.ip_local_port_range=16384 65535")
     return client.start(programs.STREAM, "load", "--address", address or server.pod.ip4, "--port",
                         SERVER_PORT, "--connections", connections, "--seconds", seconds,
                         "--request", 100, "--response", 1000, *limit, stdout=subprocess.PIPE,

@@ -16,11 +16,20 @@ class HandoverTest : public ::testing::Test {
     HandoverTest() {
         enrolment_.netns_cookie = pod_.cookie();
         former_->plant(enrolment_);
-        handover_ = std::make_unique<Handover>(std::unique_ptr<Datapath>(current_),
-                                               std::unique_ptr<Datapath>(former_), [this] {
-                                                   ++removals_;
-                                                   return removal_;
-                                               });
+        handover_ = std::make_unique<Handover>(
+            std::unique_ptr<Datapath>(current_), std::unique_ptr<Datapath>(former_),
+            [this] {
+                ++removals_;
+                return removal_;
+            },
+            std::chrono::milliseconds(0));
+    }
+
+    // Or the former one is gone as soon as it has let the pod go.
+    void give_former_another_pod() {
+        PodEnrolment another = enrolment_;
+        another.netns_cookie = pod_.cookie() + 1;
+        former_->plant(another);
     }
 
     const TestNetns pod_;
@@ -34,12 +43,36 @@ class HandoverTest : public ::testing::Test {
 };
 
 TEST_F(HandoverTest, APodIsEnrolledBeforeTheFormerOneLetsItGo) {
-    former_->withdraw_failure = "not now";
-    EXPECT_FALSE(handover_->enrol(netns_, enrolment_));
-    EXPECT_TRUE(current_->enrolled(pod_.cookie()));
-    former_->withdraw_failure.clear();
+    give_former_another_pod();
     EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    EXPECT_TRUE(current_->enrolled(pod_.cookie()));
+    EXPECT_TRUE(former_->enrolled(pod_.cookie())) << "a connect() may be under way";
+    EXPECT_TRUE(handover_->sweep());
     EXPECT_FALSE(former_->enrolled(pod_.cookie()));
+}
+
+TEST_F(HandoverTest, AWithdrawalThatFailsIsTriedAgain) {
+    give_former_another_pod();
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    former_->withdraw_failure = "not now";
+    EXPECT_FALSE(handover_->sweep());
+    former_->withdraw_failure.clear();
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_FALSE(former_->enrolled(pod_.cookie()));
+}
+
+TEST_F(HandoverTest, BothHaveThePodForAWhile) {
+    auto* const current = new FakeDatapath();
+    auto* const former = new FakeDatapath();
+    former->plant(enrolment_);
+    Handover handover{std::unique_ptr<Datapath>(current), std::unique_ptr<Datapath>(former),
+                      [] { return Result<void>(); }, std::chrono::hours(1)};
+    EXPECT_TRUE(handover.enrol(netns_, enrolment_));
+    EXPECT_TRUE(handover.sweep());
+    EXPECT_TRUE(former->enrolled(pod_.cookie()));
+    EXPECT_EQ(handover.pods()->size(), 1U);
+    EXPECT_TRUE(handover.withdraw(pod_.cookie(), &netns_));
+    EXPECT_FALSE(former->enrolled(pod_.cookie()));
 }
 
 TEST_F(HandoverTest, AFailureLeavesThePodWithTheFormerOne) {

@@ -92,10 +92,46 @@ TEST_F(IptablesTest, EnrolMakesTheRulesAndWithdrawTakesThemAway) {
 
     const Netns inside = netns();
     expect_done(datapath->withdraw(pod_.cookie(), &inside));
-    EXPECT_TRUE(rules().empty());
+    EXPECT_EQ(rules(), tracking_rules()) << "what keeps open connections going";
+    EXPECT_TRUE(rules("ip6tables-save").empty());
     EXPECT_TRUE(datapath->pods()->empty());
     expect_done(datapath->withdraw(pod_.cookie(), &inside));
     EXPECT_FALSE(datapath->check(netns(), pod_.cookie()));
+}
+
+TEST_F(IptablesTest, WhatKeepsOpenConnectionsGoingIsReplacedAndUninstalled) {
+    const auto datapath = open();
+    const Netns inside = netns();
+    expect_done(datapath->enrol(netns(), enrolment()));
+    expect_done(datapath->withdraw(pod_.cookie(), &inside));
+    expect_done(datapath->enrol(netns(), enrolment()));
+    EXPECT_EQ(tool({"iptables-save", "-t", "nat"}).find("FSM_TRACKING"), std::string::npos);
+    expect_done(datapath->check(netns(), pod_.cookie()));
+
+    expect_done(datapath->withdraw(pod_.cookie(), &inside));
+    EXPECT_FALSE(*IptablesDatapath::has_left_rules(options_));
+    expect_done(IptablesDatapath::remove_records(options_));
+    EXPECT_EQ(rules(), tracking_rules());
+    expect_done(IptablesDatapath::uninstall(options_));
+    EXPECT_TRUE(rules().empty());
+    EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
+}
+
+TEST_F(IptablesTest, WhatKeepsOpenConnectionsGoingIsForgottenWithThePod) {
+    const auto datapath = open();
+    const std::string records = directory_.path() + "/iptables-tracking";
+    {
+        const TestNetns pod;
+        const Netns inside = *Netns::open(pod.path());
+        PodEnrolment of_pod = enrolment();
+        of_pod.netns_cookie = pod.cookie();
+        expect_done(datapath->enrol(inside, of_pod));
+        expect_done(datapath->withdraw(pod.cookie(), &inside));
+        expect_done(datapath->sweep());
+        EXPECT_FALSE(std::filesystem::is_empty(records));
+    }
+    expect_done(datapath->sweep());
+    EXPECT_TRUE(std::filesystem::is_empty(records));
 }
 
 TEST_F(IptablesTest, AChangeReplacesTheRulesAndLeavesNoneTwice) {
@@ -190,7 +226,8 @@ TEST_F(IptablesTest, Ipv6FollowsTheSidecarAndStaysWhenItIsDown) {
     PodEnrolment never = enrolment();
     never.policy.ipv6 = Ipv6Mode::never;
     expect_done(datapath->enrol(netns(), never));
-    EXPECT_TRUE(rules("ip6tables-save").empty());
+    EXPECT_EQ(rules("ip6tables-save"), tracking_rules());
+    expect_done(datapath->check(netns(), pod_.cookie()));
     PodEnrolment always = enrolment();
     always.policy.ipv6 = Ipv6Mode::always;
     expect_done(datapath->enrol(netns(), always));
@@ -205,11 +242,11 @@ TEST_F(IptablesTest, AnotherProcessKnowsThePodAndWithdrawsIt) {
     EXPECT_EQ(next->pods()->front().addresses, enrolment().addresses);
     const Netns inside = netns();
     expect_done(next->withdraw(pod_.cookie(), &inside));
-    EXPECT_TRUE(rules().empty());
+    EXPECT_EQ(rules(), tracking_rules());
 }
 
 TEST_F(IptablesTest, ARecordOfANamespaceThatIsGoneIsDropped) {
-    ASSERT_TRUE(PodRecords(directory_.path()).save(1, {}));
+    ASSERT_TRUE(PodRecords::intercepted(directory_.path()).save(1, {}));
     EXPECT_TRUE(*IptablesDatapath::has_left_rules(options_));
     EXPECT_TRUE(open()->pods()->empty());
     EXPECT_FALSE(*IptablesDatapath::has_left_rules(options_));
