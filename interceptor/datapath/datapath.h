@@ -116,6 +116,12 @@ class Datapath {
     // Withdrawing a pod that is not enrolled succeeds.
     virtual Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) = 0;
 
+    // Takes away what a withdrawn pod has kept for the connections that were open then, and with it
+    // cuts them. Nothing where withdraw() leaves nothing.
+    virtual Result<void> cut_open(std::uint64_t /*netns_cookie*/, const Netns& /*netns*/) {
+        return {};
+    }
+
     // Drops one address from whatever pod has it, unless that is `keep`: an address that the node
     // gave to somebody else must not lead to the pod that had it before.
     virtual Result<void> forget_address(const IpAddress& address, std::uint64_t keep) = 0;

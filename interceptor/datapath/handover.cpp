@@ -10,11 +10,38 @@ Result<EnrolledPod> Handover::enrol(const Netns& netns, const PodEnrolment& enro
     FSM_ASSIGN(auto enrolled, current_->enrol(netns, enrolment));
     const std::shared_lock guard(mutex_);
     if (former_ != nullptr) {
+        FSM_ASSIGN(const bool at_once, involves_tc(enrolled));
+        if (at_once) {
+            FSM_TRY(replace_at_once(enrolment.netns_cookie, netns));
+            return enrolled;
+        }
         FSM_ASSIGN(Netns copy, netns.duplicate());
         const std::lock_guard leaving_guard(leaving_mutex_);
         leaving_.try_emplace(enrolment.netns_cookie, Leaving{std::move(copy), Clock::now()});
     }
     return enrolled;
+}
+
+Result<bool> Handover::involves_tc(const EnrolledPod& enrolled) const {
+    if (enrolled.inbound == InboundMechanism::tc) {
+        return true;
+    }
+    FSM_ASSIGN(const auto pods, former_->pods());
+    return std::any_of(pods.begin(), pods.end(), [&](const EnrolledPod& pod) {
+        return pod.netns_cookie == enrolled.netns_cookie && pod.inbound == InboundMechanism::tc;
+    });
+}
+
+Result<void> Handover::replace_at_once(std::uint64_t netns_cookie, const Netns& netns) {
+    auto replaced = former_->withdraw(netns_cookie, &netns);
+    if (replaced) {
+        replaced = former_->cut_open(netns_cookie, netns);
+    }
+    return replaced ? Result<void>()
+                    : std::move(replaced.error())
+                          .within(
+                              "the pod is enrolled, but the mechanism of an earlier mode is "
+                              "not gone");
 }
 
 Result<void> Handover::withdraw(std::uint64_t netns_cookie, const Netns* netns) {

@@ -4,7 +4,13 @@
 // What is enrolled goes to the new data path first and is withdrawn from the former one by a
 // sweep() some time later: a connect() that asked the new one before it had the pod, and sends its
 // first packet after that, must still meet the former one. While both have a pod, the BPF programs
-// and the iptables rules agree about where a connection goes. A pod that nobody enrols again (the
+// and the iptables rules agree about where a connection goes.
+//
+// Not so with inbound tc, on either side: its filters change ports before connection tracking sees
+// a packet, and what that remembers of redirected connections would make it change the ports of new
+// ones. There the former one goes at once, with everything that it keeps for open connections.
+//
+// A pod that nobody enrols again (the
 // pod source does not know it yet) keeps the former one's interception. When that has no pod any
 // more, it is removed altogether.
 #pragma once
@@ -68,6 +74,9 @@ class Handover : public Datapath {
         Clock::time_point since;
     };
 
+    // With mutex_ held, and former_ there.
+    Result<bool> involves_tc(const EnrolledPod& enrolled) const;
+    Result<void> replace_at_once(std::uint64_t netns_cookie, const Netns& netns);
     std::map<std::uint64_t, Leaving> take_overdue();
     Result<void> withdraw_overdue();
     Result<void> finish_when_empty();

@@ -330,6 +330,18 @@ Result<void> IptablesDatapath::let_go_of(std::uint64_t netns_cookie, const Netns
     return {};
 }
 
+Result<void> IptablesDatapath::cut_open(std::uint64_t netns_cookie, const Netns& netns) {
+    const auto lock = pod_locks_.lock(netns_cookie);
+    if (find(netns_cookie)) {
+        return {};
+    }
+    FSM_TRY(run_in(netns, [&] { return remove_with_all({chosen_.tool}); }));
+    FSM_TRY(tracked_records_.remove(netns_cookie));
+    const std::lock_guard guard(mutex_);
+    tracked_.erase(netns_cookie);
+    return {};
+}
+
 // The rules name no pod's address: one that is given to somebody else leads nowhere.
 Result<void> IptablesDatapath::forget_address(const IpAddress& /*address*/,
                                               std::uint64_t /*keep*/) {

@@ -51,6 +51,23 @@ TEST_F(HandoverTest, APodIsEnrolledBeforeTheFormerOneLetsItGo) {
     EXPECT_FALSE(former_->enrolled(pod_.cookie()));
 }
 
+TEST_F(HandoverTest, WithTcTheFormerOneLetsThePodGoAtOnce) {
+    for (FakeDatapath* const datapath : {current_, former_}) {
+        former_->plant(enrolment_);
+        datapath->inbound = InboundMechanism::tc;
+        EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+        EXPECT_FALSE(former_->enrolled(pod_.cookie()));
+        EXPECT_EQ(former_->cut, pod_.cookie());
+        former_->cut = 0;
+        datapath->inbound = InboundMechanism::sk_lookup;
+    }
+    former_->plant(enrolment_);
+    former_->withdraw_failure = "not now";
+    current_->inbound = InboundMechanism::tc;
+    EXPECT_FALSE(handover_->enrol(netns_, enrolment_));
+    EXPECT_TRUE(current_->enrolled(pod_.cookie()));
+}
+
 TEST_F(HandoverTest, AWithdrawalThatFailsIsTriedAgain) {
     give_former_another_pod();
     EXPECT_TRUE(handover_->enrol(netns_, enrolment_));

@@ -117,6 +117,19 @@ TEST_F(IptablesTest, WhatKeepsOpenConnectionsGoingIsReplacedAndUninstalled) {
     EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
 }
 
+TEST_F(IptablesTest, WhatKeepsOpenConnectionsGoingCanBeGivenUp) {
+    const auto datapath = open();
+    const Netns inside = netns();
+    expect_done(datapath->enrol(netns(), enrolment()));
+    expect_done(datapath->cut_open(pod_.cookie(), inside));
+    expect_done(datapath->check(netns(), pod_.cookie()));
+
+    expect_done(datapath->withdraw(pod_.cookie(), &inside));
+    expect_done(datapath->cut_open(pod_.cookie(), inside));
+    EXPECT_TRUE(rules().empty());
+    EXPECT_TRUE(std::filesystem::is_empty(directory_.path() + "/iptables-tracking"));
+}
+
 TEST_F(IptablesTest, WhatKeepsOpenConnectionsGoingIsForgottenWithThePod) {
     const auto datapath = open();
     const std::string records = directory_.path() + "/iptables-tracking";

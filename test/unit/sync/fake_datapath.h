@@ -48,6 +48,11 @@ class FakeDatapath : public Datapath {
         return {};
     }
 
+    Result<void> cut_open(std::uint64_t netns_cookie, const Netns& /*netns*/) override {
+        cut = netns_cookie;
+        return {};
+    }
+
     Result<void> forget_address(const IpAddress& address, std::uint64_t keep) override {
         const std::lock_guard guard(mutex_);
         if (!forget_failure.empty()) {
@@ -140,12 +145,13 @@ class FakeDatapath : public Datapath {
     std::string forget_failure;
     std::string check_failure;
     bool unreadable = false;
+    InboundMechanism inbound = InboundMechanism::sk_lookup;
+    std::uint64_t cut = 0;  // the pod whose open connections were cut
     std::atomic<int> sweeps = 0;
 
   private:
-    static EnrolledPod describe(const PodEnrolment& enrolment) {
-        return {enrolment.netns_cookie, enrolment.addresses, InboundMechanism::sk_lookup,
-                Acceleration::off, 0};
+    EnrolledPod describe(const PodEnrolment& enrolment) const {
+        return {enrolment.netns_cookie, enrolment.addresses, inbound, Acceleration::off, 0};
     }
 
     mutable std::mutex mutex_;
