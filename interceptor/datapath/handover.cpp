@@ -6,19 +6,24 @@
 
 namespace fsm {
 
+namespace {
+
+Error not_gone(Error error) {
+    return std::move(error).within(
+        "the pod is enrolled, but the mechanism of an earlier mode is not gone");
+}
+
+}  // namespace
+
 Result<EnrolledPod> Handover::enrol(const Netns& netns, const PodEnrolment& enrolment) {
     FSM_ASSIGN(auto enrolled, current_->enrol(netns, enrolment));
     const std::shared_lock guard(mutex_);
-    if (former_ != nullptr) {
-        FSM_ASSIGN(const bool at_once, involves_tc(enrolled));
-        if (at_once) {
-            FSM_TRY(replace_at_once(enrolment.netns_cookie, netns));
-            return enrolled;
-        }
-        FSM_ASSIGN(Netns copy, netns.duplicate());
-        const std::lock_guard leaving_guard(leaving_mutex_);
-        leaving_.try_emplace(enrolment.netns_cookie, Leaving{std::move(copy), Clock::now()});
+    if (former_ == nullptr) {
+        return enrolled;
     }
+    FSM_ASSIGN(const bool at_once, involves_tc(enrolled));
+    FSM_TRY(at_once ? replace_at_once(enrolment.netns_cookie, netns)
+                    : replace_later(enrolment.netns_cookie, netns));
     return enrolled;
 }
 
@@ -37,11 +42,14 @@ Result<void> Handover::replace_at_once(std::uint64_t netns_cookie, const Netns& 
     if (replaced) {
         replaced = former_->cut_open(netns_cookie, netns);
     }
-    return replaced ? Result<void>()
-                    : std::move(replaced.error())
-                          .within(
-                              "the pod is enrolled, but the mechanism of an earlier mode is "
-                              "not gone");
+    return replaced ? Result<void>() : not_gone(std::move(replaced.error()));
+}
+
+Result<void> Handover::replace_later(std::uint64_t netns_cookie, const Netns& netns) {
+    FSM_ASSIGN(Netns copy, netns.duplicate());
+    const std::lock_guard guard(leaving_mutex_);
+    leaving_.try_emplace(netns_cookie, Leaving{std::move(copy), Clock::now()});
+    return {};
 }
 
 Result<void> Handover::withdraw(std::uint64_t netns_cookie, const Netns* netns) {
@@ -92,10 +100,7 @@ Result<void> Handover::withdraw_overdue() {
     for (auto& [cookie, leaving] : take_overdue()) {
         auto withdrawn = former_->withdraw(cookie, &leaving.netns);
         if (!withdrawn) {
-            outcome = std::move(withdrawn.error())
-                          .within(
-                              "a pod is enrolled, but the mechanism of an earlier mode is not "
-                              "gone");
+            outcome = not_gone(std::move(withdrawn.error()));
             const std::lock_guard guard(leaving_mutex_);
             leaving_.try_emplace(cookie, std::move(leaving));
         }

@@ -77,6 +77,7 @@ class Handover : public Datapath {
     // With mutex_ held, and former_ there.
     Result<bool> involves_tc(const EnrolledPod& enrolled) const;
     Result<void> replace_at_once(std::uint64_t netns_cookie, const Netns& netns);
+    Result<void> replace_later(std::uint64_t netns_cookie, const Netns& netns);
     std::map<std::uint64_t, Leaving> take_overdue();
     Result<void> withdraw_overdue();
     Result<void> finish_when_empty();

@@ -86,18 +86,11 @@ Result<bool> may_have_redirected(const std::vector<RuleTool>& tools, Family fami
     return false;
 }
 
-// Connections that are open go on.
 Result<void> leave_tracking(const ChosenTool& chosen, Family family) {
     FSM_ASSIGN(const RuleSet present, chosen.tool.read(family));
     FSM_ASSIGN(const bool by_others, may_have_redirected(chosen.others, family));
-    if ((present.empty() && !by_others) || (!present.empty() && only_track(present))) {
-        return {};
-    }
-    FSM_TRY(chosen.tool.replace(family, present, tracking_rules()));
-    for (const RuleTool& other : chosen.others) {
-        FSM_TRY(remove_with(other, family));
-    }
-    return {};
+    return present.empty() && !by_others ? Result<void>()
+                                         : chosen.tool.replace(family, present, tracking_rules());
 }
 
 Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
@@ -108,14 +101,16 @@ Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
     return {};
 }
 
+// In the place of all rules: connections that are open go on.
+Result<void> leave_tracking(const ChosenTool& chosen) {
+    FSM_TRY(leave_tracking(chosen, Family::ipv4));
+    FSM_TRY(leave_tracking(chosen, Family::ipv6));
+    return remove_with_all(chosen.others);
+}
+
 // The same for a family that is no longer intercepted in a pod that is.
 RuleSet or_tracking(RuleSet wanted, const RuleSet& before) {
     return wanted.empty() && !before.empty() ? tracking_rules() : std::move(wanted);
-}
-
-Result<void> leave_tracking(const ChosenTool& chosen) {
-    FSM_TRY(leave_tracking(chosen, Family::ipv4));
-    return leave_tracking(chosen, Family::ipv6);
 }
 
 // By cookie.
@@ -251,8 +246,7 @@ Result<EnrolledPod> IptablesDatapath::enrol_locked(const Netns& netns,
             .within(forgotten ? "make the iptables rules"
                               : forgotten.error().message() + "; make the iptables rules");
     }
-    pod.netns_path = netns.path();
-    pod.netns = netns.identity();
+    pod.whereabouts = {netns.path(), netns.identity()};
     FSM_TRY(tracked_records_.remove(cookie));
     const EnrolledPod enrolled = describe(cookie, pod);
     const std::lock_guard guard(mutex_);
@@ -393,8 +387,7 @@ Result<void> IptablesDatapath::forget_tracked() {
     const std::lock_guard guard(mutex_);
     for (auto entry = tracked_.begin(); entry != tracked_.end();) {
         const auto& [cookie, whereabouts] = *entry;
-        const auto netns = Netns::open(whereabouts.path);
-        if (netns && netns->identity() == whereabouts.identity) {
+        if (find_again(whereabouts)) {
             ++entry;
             continue;
         }
@@ -409,10 +402,16 @@ bool IptablesDatapath::waits_for_ipv6(const Pod& pod) {
            pod.ipv6 != Directions{true, true};
 }
 
+std::optional<Netns> IptablesDatapath::find_again(const Whereabouts& whereabouts) {
+    auto netns = Netns::open(whereabouts.path);
+    return netns && netns->identity() == whereabouts.identity ? std::optional(std::move(*netns))
+                                                              : std::nullopt;
+}
+
 // A namespace that is gone is found by who watches the pods.
 Result<void> IptablesDatapath::follow_listeners(std::uint64_t netns_cookie, const Pod& pod) {
-    const auto netns = Netns::open(pod.netns_path);
-    if (!netns || netns->identity() != pod.netns) {
+    const auto netns = find_again(pod.whereabouts);
+    if (!netns) {
         return {};
     }
     std::optional<Result<Directions>> listening;

@@ -67,20 +67,18 @@ class IptablesDatapath : public Datapath {
         RuleSet ipv4;
         RuleSet ipv6;
     };
+    // Where a namespace was when it was last seen.
+    struct Whereabouts {
+        std::string path;
+        NetnsIdentity identity;
+    };
     struct Pod {
         std::vector<IpAddress> addresses;
         // Absent: enrolled by an earlier process only.
         std::optional<PodEnrolment> enrolment;
         Rules rules;
         Directions ipv6;
-        std::string netns_path;
-        NetnsIdentity netns;
-    };
-
-    // Where a namespace was when it was last seen.
-    struct Whereabouts {
-        std::string path;
-        NetnsIdentity identity;
+        Whereabouts whereabouts;
     };
 
     IptablesDatapath(DatapathOptions options, ChosenTool chosen)
@@ -93,6 +91,7 @@ class IptablesDatapath : public Datapath {
     Result<void> load();
     Result<void> let_go_of(std::uint64_t netns_cookie, const Netns& netns);
     Result<void> forget_tracked();
+    static std::optional<Netns> find_again(const Whereabouts& whereabouts);
 
     std::optional<Pod> find(std::uint64_t netns_cookie) const;
     // With the pod's lock held.

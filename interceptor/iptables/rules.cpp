@@ -296,11 +296,6 @@ RuleSet tracking_rules() {
             .jumps = {}};
 }
 
-bool only_track(const RuleSet& rules) {
-    return rules.jumps.empty() && std::all_of(rules.chains.begin(), rules.chains.end(),
-                                              [](const auto& chain) { return chain == kTracking; });
-}
-
 RuleSet own_rules(std::string_view saved) {
     RuleSet rules;
     while (!saved.empty()) {

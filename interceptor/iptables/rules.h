@@ -57,8 +57,6 @@ RuleSet render_rules(const PodEnrolment& enrolment, Family family, Directions di
 // With the last such rule of a namespace and family, the kernel stops tracking connections
 // (nf_ct_netns_put), and those that are open lose their translation: they would be cut.
 RuleSet tracking_rules();
-// Whether these are no more than that.
-bool only_track(const RuleSet& rules);
 
 // Ours among what iptables-save printed, whoever wrote them.
 RuleSet own_rules(std::string_view saved);

@@ -125,6 +125,12 @@ def expect_rules(member, expected=True):
         assert not led_to("ip6tables")
 
 
+def expect_nothing_of_ours(member):
+    """Not even an empty chain."""
+    for tool in ("iptables", "ip6tables"):
+        assert OURS not in member.pod.root.run(f"{tool}-save", "-t", "nat").stdout
+
+
 def expect_no_bpf(mesh):
     attached = mesh.node.place.run("bpftool", "cgroup", "show", mesh.node.pod_cgroup).stdout
     assert "fsm_" not in attached
@@ -220,9 +226,8 @@ def test_uninstall_removes_the_rules_of_living_pods(running):
     mesh, client, server = running
     mesh.interceptor.stop()
     mesh.interceptor.uninstall()
-    for member in (client, server):
-        for tool in ("iptables", "ip6tables"):
-            assert "FSM_" not in member.pod.root.run(f"{tool}-save", "-t", "nat").stdout
+    expect_nothing_of_ours(client)
+    expect_nothing_of_ours(server)
     assert not mesh.interceptor.state.exists()
 
 
@@ -333,8 +338,7 @@ def test_pod_that_was_redirected_by_rules_is_left_alone_by_uninstall(make_mesh):
     expect_one_mechanism(mesh, "ebpf", server)
     mesh.interceptor.stop()
     mesh.interceptor.uninstall()
-    for tool in ("iptables", "ip6tables"):
-        assert "FSM_" not in server.pod.root.run(f"{tool}-save", "-t", "nat").stdout
+    expect_nothing_of_ours(server)
     assert not mesh.interceptor.state.exists()
 
 
