@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "common/failures.h"
 #include "interceptor/datapath/handover.h"
 #include "interceptor/datapath/no_datapath.h"
 #include "interceptor/datapath/pins.h"
@@ -81,12 +82,10 @@ Result<std::unique_ptr<Datapath>> open_datapath(InterceptionMode mode,
 }
 
 Result<void> uninstall_datapaths(const DatapathOptions& options) {
-    const auto programs = Datapath::uninstall(options);
-    const auto rules = IptablesDatapath::uninstall(options);
-    if (!programs && !rules) {
-        return Error(programs.error().message() + "; " + rules.error().message());
-    }
-    return programs ? rules : programs;
+    Failures failures;
+    failures.note(Datapath::uninstall(options));
+    failures.note(IptablesDatapath::uninstall(options));
+    return failures.result();
 }
 
 }  // namespace fsm

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "bpf/abi.h"
+#include "common/failures.h"
 #include "interceptor/datapath/bpf_link.h"
 #include "interceptor/datapath/bpf_map.h"
 #include "interceptor/datapath/datapath.h"
@@ -20,24 +21,6 @@
 
 namespace fsm {
 namespace {
-
-// Goes on after a failure, and tells all of them at the end.
-class Failures {
-  public:
-    void note(const Result<void>& outcome) {
-        if (!outcome) {
-            text_ += (text_.empty() ? "" : "; ") + outcome.error().message();
-        }
-    }
-    bool empty() const { return text_.empty(); }
-    Result<void> result() const {
-        return text_.empty() ? Result<void>()
-                             : Result<void>(Error("uninstall the data path: " + text_));
-    }
-
-  private:
-    std::string text_;
-};
 
 // Long enough for a reader that reads to empty its queue.
 constexpr auto kDrainTime = std::chrono::milliseconds(200);
@@ -167,7 +150,7 @@ Result<void> Datapath::uninstall(const DatapathOptions& options) {
     failures.note(remove_own_mounts(options.bpffs, options.run_directory));
     failures.note(lock.remove());
     failures.note(remove_if_empty(options.run_directory));
-    return failures.result();
+    return failures.result("uninstall the data path");
 }
 
 }  // namespace fsm
