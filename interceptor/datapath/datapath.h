@@ -18,6 +18,7 @@
 
 #include "common/interception.h"
 #include "common/netns.h"
+#include "common/problem.h"
 #include "common/result.h"
 
 namespace fsm {
@@ -132,6 +133,12 @@ class Datapath {
     // Removes what connections have left behind after their time (tc flows in TIME_WAIT). To be
     // called every few seconds.
     virtual Result<void> sweep() = 0;
+
+    // What is broken for every pod of the node: a program that is not attached, a cgroup that was
+    // replaced. While there is any, STATUS answers 50 and readyz fails, and status, metrics and log
+    // name it; it is over as soon as it is no longer in this list. Asked several times a second at
+    // worst: answers what the last sweep() or enrol() has found, and looks at nothing.
+    virtual std::vector<Problem> node_conditions() const { return {}; }
 
     virtual Result<std::vector<EnrolledPod>> pods() const = 0;
     virtual Result<std::vector<DatapathMap>> maps() const = 0;

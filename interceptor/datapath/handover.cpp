@@ -69,15 +69,32 @@ Result<void> Handover::forget_address(const IpAddress& address, std::uint64_t ke
 }
 
 Result<void> Handover::sweep() {
-    FSM_TRY(current_->sweep());
-    {
-        const std::shared_lock guard(mutex_);
-        if (former_ != nullptr) {
-            FSM_TRY(withdraw_overdue());
-            FSM_TRY(former_->sweep());
+    Failures failures;
+    failures.note(current_->sweep());
+    sweep_former(failures);
+    failures.note(finish_when_empty());
+    return failures.result();
+}
+
+void Handover::sweep_former(Failures& failures) {
+    const std::shared_lock guard(mutex_);
+    if (former_ != nullptr) {
+        failures.note(withdraw_overdue());
+        failures.note(former_->sweep());
+    }
+}
+
+std::vector<Problem> Handover::node_conditions() const {
+    auto conditions = current_->node_conditions();
+    const std::shared_lock guard(mutex_);
+    if (former_ != nullptr) {
+        for (Problem& problem : former_->node_conditions()) {
+            conditions.push_back(
+                {"former mode: " + problem.key,
+                 "for the pods that still have the mechanism of an earlier mode: " + problem.text});
         }
     }
-    return finish_when_empty();
+    return conditions;
 }
 
 std::map<std::uint64_t, Handover::Leaving> Handover::take_overdue() {
@@ -96,16 +113,16 @@ std::map<std::uint64_t, Handover::Leaving> Handover::take_overdue() {
 
 // With mutex_ held. What fails is tried again.
 Result<void> Handover::withdraw_overdue() {
-    Result<void> outcome;
+    Failures failures;
     for (auto& [cookie, leaving] : take_overdue()) {
         auto withdrawn = former_->withdraw(cookie, &leaving.netns);
         if (!withdrawn) {
-            outcome = not_gone(std::move(withdrawn.error()));
+            failures.note(not_gone(std::move(withdrawn.error())));
             const std::lock_guard guard(leaving_mutex_);
             leaving_.try_emplace(cookie, std::move(leaving));
         }
     }
-    return outcome;
+    return failures.result();
 }
 
 Result<void> Handover::finish_when_empty() {

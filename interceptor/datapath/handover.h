@@ -22,6 +22,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "common/failures.h"
 #include "common/netns.h"
 #include "interceptor/datapath/datapath.h"
 
@@ -50,7 +51,10 @@ class Handover : public Datapath {
     Result<void> check(const Netns& netns, std::uint64_t netns_cookie) const override {
         return current_->check(netns, netns_cookie);
     }
+    // All of it is done, whatever fails; what has failed is done again by the next one.
     Result<void> sweep() override;
+    // Of both, while the former one has pods.
+    std::vector<Problem> node_conditions() const override;
     // Of both.
     Result<std::vector<EnrolledPod>> pods() const override;
     Result<std::vector<DatapathMap>> maps() const override { return current_->maps(); }
@@ -80,6 +84,7 @@ class Handover : public Datapath {
     Result<void> replace_later(std::uint64_t netns_cookie, const Netns& netns);
     std::map<std::uint64_t, Leaving> take_overdue();
     Result<void> withdraw_overdue();
+    void sweep_former(Failures& failures);
     Result<void> finish_when_empty();
 
     const std::unique_ptr<Datapath> current_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/boot_id.h"
+#include "common/failures.h"
 #include "interceptor/log/log.h"
 
 namespace fsm {
@@ -462,16 +463,23 @@ CniOutcome Enroller::status() const {
         return CniError(CniErrorCode::unavailable, "attachments cannot be remembered",
                         writable.error().message());
     }
-    std::string failures;
-    for (const auto& state : table_.all()) {
-        if (state.membership == Membership::in_mesh && !state.failure.empty()) {
-            failures += (failures.empty() ? "" : "; ") + state.attachment.pod.to_string() + ": " +
-                        state.failure;
-        }
+    Failures broken;
+    for (const Problem& problem : datapath_.node_conditions()) {
+        broken.note(Error(problem.text));
     }
-    if (!failures.empty()) {
+    if (const auto whole = broken.result(); !whole) {
+        return CniError(CniErrorCode::unavailable, "this node does not intercept as it should",
+                        whole.error().message());
+    }
+    Failures failures;
+    table_.for_each([&](const AttachmentState& state) {
+        if (state.membership == Membership::in_mesh && !state.failure.empty()) {
+            failures.note(Error(state.attachment.pod.to_string() + ": " + state.failure));
+        }
+    });
+    if (const auto all = failures.result(); !all) {
         return CniError(CniErrorCode::limited_connectivity,
-                        "pods are not intercepted as they should be", failures);
+                        "pods are not intercepted as they should be", all.error().message());
     }
     return {};
 }

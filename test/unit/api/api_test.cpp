@@ -117,6 +117,14 @@ TEST_F(Api, StatusForTheRuntime) {
     installed = Error("no network yet");
     EXPECT_EQ(ask("GET", "/readyz").status, 503);
     EXPECT_EQ(ask("GET", "/v1/cni/status").status, 200) << "a runtime that asks does call us";
+    installed = {};
+    datapath.set_node_conditions({{"connect4", "fsm_connect4 is detached"}});
+    const auto broken = ask("GET", "/readyz");
+    EXPECT_EQ(broken.status, 503);
+    EXPECT_EQ(broken.json()["code"], 50);
+    EXPECT_EQ(broken.json()["details"], "fsm_connect4 is detached");
+    datapath.set_node_conditions({});
+    EXPECT_EQ(ask("GET", "/readyz").status, 200);
     std::filesystem::remove_all(directory.path() + "/attachments");
     const auto status = ask("GET", "/v1/cni/status");
     EXPECT_EQ(status.status, 503);

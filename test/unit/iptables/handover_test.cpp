@@ -115,6 +115,37 @@ TEST_F(HandoverTest, TheFormerOneStaysUntilItHasNoPod) {
     EXPECT_EQ(handover_->pods()->size(), 1U);
 }
 
+TEST_F(HandoverTest, ASweepThatFailsDoesNotKeepPodsWithTheFormerOne) {
+    current_->fail_sweeps("a pin cannot be read");
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    const auto swept = handover_->sweep();
+    ASSERT_FALSE(swept);
+    EXPECT_EQ(swept.error().message(), "a pin cannot be read");
+    EXPECT_FALSE(handover_->sweep());
+    EXPECT_EQ(removals_, 1) << "the former one has no pods any more";
+}
+
+TEST_F(HandoverTest, AFailureOfTheFormerOnesSweepDoesNotKeepTheOthersFromTheirTurn) {
+    give_former_another_pod();
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    former_->fail_sweeps("one");
+    former_->withdraw_failure = "two";
+    const auto swept = handover_->sweep();
+    ASSERT_FALSE(swept);
+    EXPECT_NE(swept.error().message().find("one"), std::string::npos) << swept.error().message();
+    EXPECT_NE(swept.error().message().find("two"), std::string::npos) << swept.error().message();
+    EXPECT_EQ(current_->sweeps, 1);
+}
+
+TEST_F(HandoverTest, WhatIsBrokenForTheNodeIsSaidOfBoth) {
+    current_->set_node_conditions({{"connect4", "it is detached"}});
+    former_->set_node_conditions({{"connect4", "it was replaced"}});
+    EXPECT_EQ(handover_->node_conditions().size(), 2U);
+    EXPECT_TRUE(handover_->withdraw(pod_.cookie(), &netns_));
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_EQ(handover_->node_conditions(), std::vector<Problem>({{"connect4", "it is detached"}}));
+}
+
 TEST_F(HandoverTest, ARemovalThatFailsIsTriedAgain) {
     removal_ = Error("busy");
     EXPECT_TRUE(handover_->withdraw(pod_.cookie(), &netns_));

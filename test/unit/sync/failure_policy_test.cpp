@@ -234,6 +234,13 @@ TEST_F(FailurePolicy, DeletionNoteThatCannotBeCarriedOut) {
     EXPECT_EQ(datapath.size(), 0U);
 }
 
+TEST_F(FailurePolicy, WhatIsBrokenForTheWholeNodeRefusesNewPodsUntilItIsMended) {
+    datapath.set_node_conditions({{"connect4", "fsm_connect4 is detached"}});
+    EXPECT_CNI_ERROR(enroller->status(), unavailable, "fsm_connect4 is detached");
+    datapath.set_node_conditions({});
+    EXPECT_OK(enroller->status());
+}
+
 TEST_F(FailurePolicy, StateDirectoryCannotBeWritten) {
     std::filesystem::remove_all(directory.path() + "/attachments");
     EXPECT_CNI_ERROR(enroller->status(), unavailable, "attachments");

@@ -78,7 +78,12 @@ class FakeDatapath : public Datapath {
 
     Result<void> sweep() override {
         ++sweeps;
-        return {};
+        const std::lock_guard guard(mutex_);
+        return sweep_failure_.empty() ? Result<void>() : Result<void>(Error(sweep_failure_));
+    }
+    std::vector<Problem> node_conditions() const override {
+        const std::lock_guard guard(mutex_);
+        return conditions_;
     }
 
     Result<std::vector<EnrolledPod>> pods() const override {
@@ -139,6 +144,17 @@ class FakeDatapath : public Datapath {
         }
     }
 
+    // From now on every sweep fails; empty: none does.
+    void fail_sweeps(const std::string& failure) {
+        const std::lock_guard guard(mutex_);
+        sweep_failure_ = failure;
+    }
+    // What is broken for the whole node from now on.
+    void set_node_conditions(std::vector<Problem> conditions) {
+        const std::lock_guard guard(mutex_);
+        conditions_ = std::move(conditions);
+    }
+
     std::chrono::milliseconds enrol_time{0};
     std::string enrol_failure;
     std::string withdraw_failure;
@@ -157,6 +173,8 @@ class FakeDatapath : public Datapath {
     mutable std::mutex mutex_;
     std::map<std::uint64_t, PodEnrolment> enrolments_;
     std::map<IpAddress, std::uint64_t> address_owner_;
+    std::string sweep_failure_;
+    std::vector<Problem> conditions_;
     int enrol_calls_ = 0;
     bool withdrawn_with_netns_ = false;
     std::vector<KernelCapability> capabilities_ = {{"sk_lookup", true, "Linux 5.9"}};
