@@ -16,10 +16,7 @@
 
 #include <linux/types.h>
 
-#define FSM_ABI_LAYOUT 2
-
-/* In place of a netns cookie, for an address that several pods have. */
-#define FSM_NO_POD 0ULL
+#define FSM_ABI_LAYOUT 3
 
 /* ---- pods: HASH, netns cookie (__u64) -> struct fsm_pod; written by user space only ------------
  */
@@ -77,12 +74,12 @@ struct fsm_pod {
     __u32 address6_be[4];        /* zero: no IPv6 */
     __u32 own_source4_be;        /* 127.0.0.6; 0: none */
     __u32 own_source6_be[4];
+    __u32 listeners; /* enum fsm_seen: what user space found when it enrolled the pod */
 };
 
-/* ---- pod_ips: HASH, struct fsm_address -> netns cookie (__u64) ---------------------------------
+/* ---- own addresses: HASH, struct fsm_own_address -> __u8 that is always 1 ----------------------
  */
 
-/* Every address of every enrolled pod, but no loopback and no link-local address. */
 struct fsm_address {
     union {
         __u8 bytes[16];
@@ -90,7 +87,20 @@ struct fsm_address {
     };
 };
 
-/* ---- observed: HASH, netns cookie -> struct fsm_observed; written by the programs --------------
+/* Every address on the pod's interfaces, link-local ones of IPv6 among them. They count in the
+ * pod's own network namespace only: two pods may have the same. */
+struct fsm_own_address {
+    __u64 netns_cookie;
+    struct fsm_address address;
+};
+
+/* ---- pod_ips: HASH, struct fsm_address -> netns cookie (__u64) ---------------------------------
+ *
+ * Which enrolled pod the cluster has given an address to (the CNI result, the pod's status): never
+ * what a pod says of itself. It tells a sender that its peer is a pod of this node and may be
+ * accelerated; nothing is intercepted by it. */
+
+/* ---- observed: HASH, netns cookie -> struct fsm_observed; written by the programs only ---------
  */
 
 enum fsm_seen {
@@ -99,12 +109,27 @@ enum fsm_seen {
     FSM_SEEN_OUT6 = 1 << 2,
     FSM_SEEN_IN4 = 1 << 3,
     FSM_SEEN_IN6 = 1 << 4,
+    /* The outbound listener accepts nothing but 127.0.0.1, and sk_lookup cannot be told of it. */
+    FSM_SEEN_OUT4_FIXED = 1 << 5,
+};
+#define FSM_SEEN_OUT4 (FSM_SEEN_OUT4_WILDCARD | FSM_SEEN_OUT4_LOOPBACK | FSM_SEEN_OUT4_FIXED)
+
+/* What the programs have seen of the sidecar's listeners since the pod was enrolled; what was there
+ * before is in fsm_pod.listeners. One of the OUT4 bits is set, by the newest listener; the others
+ * stay once they are set: an IPv6 sidecar that is down must refuse, not let pass. */
+struct fsm_observed {
+    __u32 seen;    /* enum fsm_seen */
+    __u32 refused; /* inbound listeners that the map of listeners did not take, since enrolment */
 };
 
-/* What has been seen of the sidecar's listeners. Bits of OUT4 follow the newest listener; the
- * others stay once they are set: an IPv6 sidecar that is down must refuse, not let pass. */
-struct fsm_observed {
-    __u32 seen; /* enum fsm_seen */
+/* ---- usage: HASH, netns cookie -> struct fsm_usage ----------------------------------------------
+ */
+
+/* How much a pod holds of what all pods share. Counted by the programs; user space makes the entry
+ * and never writes it again. Below zero where the entry is younger than what is given back. */
+struct fsm_usage {
+    __s32 handshakes;
+    __s32 sockets;
 };
 
 /* ---- policy: port_policy HASH, range_policy LPM_TRIE; the value is a __u8 that is always 1 ------
@@ -175,17 +200,26 @@ struct fsm_end_key {
 /* ---- flows: LRU_HASH, struct fsm_flow_key -> struct fsm_flow; tc only --------------------------
  */
 
+/* A flow is in one of the FSM_FLOW_WAYS slots of the set that its tuple hashes to. The slots of a
+ * pod are its own: a flood of SYNs displaces flows of the same pod, and of no other. */
+#define FSM_FLOW_WAYS 4
 struct fsm_flow_key {
+    __u64 netns_cookie;
+    __u32 slot;
+    __u32 pad;
+};
+
+struct fsm_flow_tuple {
     struct fsm_address pod;
     struct fsm_address remote;
     __u16 remote_port_be;
     __u16 inbound_port_be; /* what the destination port was rewritten to */
-    __u32 pad;
 };
 
 struct fsm_flow {
+    struct fsm_flow_tuple tuple;
     __u16 original_port_be;
-    __u16 pad[3];
+    __u16 pad;
     /* CLOCK_MONOTONIC nanoseconds of the SYN, or of the socket's end; 0 while a socket lives. An
      * entry that is idle for FSM_FLOW_LINGER_NS is swept: nothing of the connection can be in
      * flight then (TIME_WAIT is 60 s), and no SYN is answered that late. */
@@ -193,6 +227,26 @@ struct fsm_flow {
 };
 
 #define FSM_FLOW_LINGER_NS 65000000000ULL
+
+/* ---- the programs of one pod --------------------------------------------------------------------
+ *
+ * sk_lookup and tc cannot ask which network namespace they run in, and must not guess it from
+ * addresses. So each pod has programs of its own (fsm_lookup, fsm_ingress, fsm_egress): a few
+ * instructions with the pod's netns cookie as a constant, which user space puts in place of
+ * FSM_OWN_NETNS. They call the programs that all pods share through these arrays of programs, which
+ * user space fills. */
+#define FSM_OWN_NETNS 0x46534d4f574e4554
+
+enum fsm_lookup_call {
+    FSM_CALL_LOOKUP = 0,
+    FSM_LOOKUP_CALLS,
+};
+
+enum fsm_tc_call {
+    FSM_CALL_INGRESS = 0,
+    FSM_CALL_EGRESS = 1,
+    FSM_TC_CALLS,
+};
 
 /* ---- settings: ARRAY of one, pinned; the first field of every layout is the layout --------------
  */
@@ -223,8 +277,10 @@ struct fsm_settings {
     X(HANDSHAKE_PUBLISHED, "handshake_published", "Handshakes published by a client's end")      \
     X(HANDSHAKE_PAIRED, "handshake_paired", "Handshakes claimed by the server's end")            \
     X(HANDSHAKE_FULL, "handshake_full", "Handshakes that could not be published: map full")      \
+    X(HANDSHAKE_OVER_SHARE, "handshake_over_share", "Connects refused: the pod has its share")   \
     X(SOCKET_ACCELERATED, "socket_accelerated", "Sockets that entered the socket map")           \
     X(SOCKET_NOT_ENTERED, "socket_not_entered", "Sockets that the socket map did not take")      \
+    X(SOCKET_OVER_SHARE, "socket_over_share", "Sockets not accelerated: the pod has its share")  \
     X(MESSAGE_REDIRECTED, "message_redirected", "Messages moved into the peer's queue")          \
     X(MESSAGE_BYTES, "message_redirected_bytes", "Bytes of those messages")                      \
     X(MESSAGE_NO_PEER, "message_no_peer", "Messages by TCP: no peer on this node")               \
@@ -233,6 +289,7 @@ struct fsm_settings {
     X(MESSAGE_OVER_LIMIT, "message_over_limit", "Messages by TCP: reader over the unread limit") \
     X(ORIGINAL_DST, "original_dst_answered", "SO_ORIGINAL_DST answered")                         \
     X(LISTENER_SEEN, "listener_seen", "Sidecar listeners entered")                               \
+    X(LISTENER_MPTCP, "listener_mptcp", "Sidecar listeners by MPTCP: sk_lookup cannot use them") \
     X(LISTENER_NOT_ENTERED, "listener_not_entered", "Sidecar listeners that found no slot")
 
 enum fsm_counter {
@@ -248,13 +305,15 @@ enum fsm_counter {
 #define FSM_ABI_ASSERT _Static_assert
 #endif
 
-FSM_ABI_ASSERT(sizeof(struct fsm_pod) == 68, "fsm_pod has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_pod) == 72, "fsm_pod has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_own_address) == 24, "fsm_own_address has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_port_key) == 8, "fsm_port_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_range_key) == 28, "fsm_range_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_listener_key) == 16, "fsm_listener_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_end_key) == 16, "fsm_end_key has no hidden padding");
-FSM_ABI_ASSERT(sizeof(struct fsm_flow_key) == 40, "fsm_flow_key has no hidden padding");
-FSM_ABI_ASSERT(sizeof(struct fsm_flow) == 16, "fsm_flow has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_flow_key) == 16, "fsm_flow_key has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_flow_tuple) == 36, "fsm_flow_tuple has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_flow) == 48, "fsm_flow has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_settings) == 12, "fsm_settings has no hidden padding");
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "count.h"
 #include "policy.h"
+#include "share.h"
 
 #define LOCALHOST4 bpf_htonl(0x7f000001)
 #define REFUSE 0xffffffffU
@@ -92,15 +93,10 @@ static __always_inline enum verdict decide(const struct fsm_pod* pod, struct tcp
  * address is spread over 127.0.0.0/8 where the outbound listener can be reached by any of them. */
 static __always_inline __u32 loopback4_for(const struct fsm_pod* pod,
                                            const struct attempt* attempt) {
-    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &attempt->netns_cookie);
-    if (!observed) {
-        return LOCALHOST4;
-    }
-    /* A listener on 127.0.0.1 is reached by sk_lookup, which recognises the pod by the source
-     * address; a socket with a port of its own has none that tells. */
-    const int steered = (observed->seen & FSM_SEEN_OUT4_LOOPBACK) && !attempt->source_port &&
-                        pod->address4_be && !(pod->flags & FSM_POD_INBOUND_TC);
-    if (!(observed->seen & FSM_SEEN_OUT4_WILDCARD) && !steered) {
+    const __u32 seen = listeners_of(pod, attempt->netns_cookie);
+    /* A listener on 127.0.0.1 is reached by sk_lookup. */
+    const int steered = (seen & FSM_SEEN_OUT4_LOOPBACK) && !(pod->flags & FSM_POD_INBOUND_TC);
+    if (!(seen & FSM_SEEN_OUT4_WILDCARD) && !steered) {
         return LOCALHOST4;
     }
     __u32 hash = v4_of(&attempt->destination.address) * 2654435761U;
@@ -150,6 +146,10 @@ static __always_inline void forget_earlier(struct bpf_sock_addr* ctx, struct bpf
 static __always_inline struct fsm_conn* remember(struct bpf_sock* sk, const struct fsm_pod* pod,
                                                  const struct attempt* attempt,
                                                  enum verdict verdict) {
+    if (!may_take_handshake(attempt->netns_cookie)) {
+        count(FSM_COUNTER_HANDSHAKE_OVER_SHARE);
+        return 0;
+    }
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!conn) {
         count(FSM_COUNTER_CONNECT_REFUSED);

@@ -2,10 +2,14 @@
 /* sk_lookup: steers new connections to the listeners of the sidecar. Runs only when the kernel
  * looks for a listener, that is for SYNs; the connection keeps its addresses and ports, so there is
  * nothing to translate and nothing to remember, and the accepted socket's own local address is the
- * original destination. */
+ * original destination.
+ *
+ * fsm_lookup is attached to one pod's network namespace and knows its cookie; fsm_steer does the
+ * work for all of them. Only listeners of that namespace are ever assigned. */
 #include <linux/in.h>
 
 #include "count.h"
+#include "own_netns.h"
 #include "policy.h"
 
 /* Assigns the first live listener of the key. 0: there is none. */
@@ -26,19 +30,16 @@ static __always_inline int assign(struct bpf_sk_lookup* ctx, struct fsm_listener
     return 0;
 }
 
-static __always_inline int steer_inbound(struct bpf_sk_lookup* ctx, const struct fsm_address* local,
+/* Whatever address of the pod it is for: what arrives in the namespace is the pod's. */
+static __always_inline int steer_inbound(struct bpf_sk_lookup* ctx, const struct fsm_pod* pod,
+                                         __u64 netns_cookie, const struct fsm_address* local,
                                          const struct fsm_address* remote) {
-    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, local);
-    if (!netns_cookie) {
-        return SK_PASS;
-    }
-    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
-    if (!pod || (pod->flags & FSM_POD_INBOUND_TC) ||
-        !inbound_intercepted(pod, *netns_cookie, local, (__u16)ctx->local_port, remote)) {
+    if ((pod->flags & FSM_POD_INBOUND_TC) ||
+        !inbound_intercepted(pod, netns_cookie, local, (__u16)ctx->local_port, remote)) {
         return SK_PASS;
     }
     struct fsm_listener_key key = {
-        .netns_cookie = *netns_cookie,
+        .netns_cookie = netns_cookie,
         .port = inbound_port(pod, local),
         .family = is_v4(local) ? AF_INET : AF_INET6,
         .bind = FSM_BIND_POD,
@@ -52,24 +53,14 @@ static __always_inline int steer_inbound(struct bpf_sk_lookup* ctx, const struct
     return SK_DROP;
 }
 
-/* A connection that the connect hook sent to 127.x.y.z, for a sidecar that listens on 127.0.0.1:
- * its source is the pod's address, which names the pod. */
-static __always_inline int steer_outbound(struct bpf_sk_lookup* ctx,
-                                          const struct fsm_address* local,
-                                          const struct fsm_address* remote) {
-    if (is_localhost(local) || !is_v4(local)) {
-        return SK_PASS;
-    }
-    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, remote);
-    if (!netns_cookie) {
-        return SK_PASS;
-    }
-    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
-    if (!pod || ctx->local_port != pod->outbound_port4) {
+/* A connection that the connect hook sent to 127.x.y.z, for a sidecar that listens on 127.0.0.1. */
+static __always_inline int steer_outbound(struct bpf_sk_lookup* ctx, const struct fsm_pod* pod,
+                                          __u64 netns_cookie, const struct fsm_address* local) {
+    if (is_localhost(local) || !is_v4(local) || ctx->local_port != pod->outbound_port4) {
         return SK_PASS;
     }
     struct fsm_listener_key key = {
-        .netns_cookie = *netns_cookie,
+        .netns_cookie = netns_cookie,
         .port = pod->outbound_port4,
         .family = AF_INET,
         .bind = FSM_BIND_LOOPBACK,
@@ -78,9 +69,19 @@ static __always_inline int steer_outbound(struct bpf_sk_lookup* ctx,
     return SK_PASS;
 }
 
+/* Called by the program of one pod. */
 SEC("sk_lookup")
-int fsm_lookup(struct bpf_sk_lookup* ctx) {
-    if (ctx->protocol != IPPROTO_TCP) {
+int fsm_steer(struct bpf_sk_lookup* ctx) {
+    const __u32 zero = 0;
+    const struct fsm_caller* caller = bpf_map_lookup_elem(&fsm_callers, &zero);
+    /* Interrupted between the two programs by another look-up: only one in a system call, of a tool
+     * that asks for a listener, can be. */
+    if (!caller || caller->context != (__u64)ctx) {
+        return SK_DROP;
+    }
+    const __u64 netns_cookie = caller->netns_cookie;
+    const struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &netns_cookie);
+    if (!pod) {
         return SK_PASS;
     }
     struct fsm_address local = {};
@@ -94,8 +95,25 @@ int fsm_lookup(struct bpf_sk_lookup* ctx) {
         set_v6(&remote, ctx_read(ctx->remote_ip6[0]), ctx_read(ctx->remote_ip6[1]),
                ctx_read(ctx->remote_ip6[2]), ctx_read(ctx->remote_ip6[3]));
     }
-    return is_loopback(&local) ? steer_outbound(ctx, &local, &remote)
-                               : steer_inbound(ctx, &local, &remote);
+    return is_loopback(&local) ? steer_outbound(ctx, pod, netns_cookie, &local)
+                               : steer_inbound(ctx, pod, netns_cookie, &local, &remote);
+}
+
+SEC("sk_lookup")
+int fsm_lookup(struct bpf_sk_lookup* ctx) {
+    if (ctx->protocol != IPPROTO_TCP) {
+        return SK_PASS;
+    }
+    const __u32 zero = 0;
+    struct fsm_caller* caller = bpf_map_lookup_elem(&fsm_callers, &zero);
+    if (!caller) {
+        return SK_DROP;
+    }
+    caller->context = (__u64)ctx;
+    caller->netns_cookie = own_netns();
+    bpf_tail_call(ctx, &fsm_lookup_calls, FSM_CALL_LOOKUP);
+    /* Reached only when the array is empty. */
+    return SK_DROP;
 }
 
 char fsm_license[] SEC("license") __weak = "GPL";

@@ -27,7 +27,7 @@ struct {
     __type(value, struct fsm_pod);
 } fsm_pods FSM_MAP;
 
-/* Leads from an address to the pod: sk_lookup and tc cannot ask for the netns cookie. */
+/* Leads from an address that the cluster has given to a pod of this node to the pod. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -36,6 +36,15 @@ struct {
     __type(value, __u64);
 } fsm_pod_ips FSM_MAP;
 
+/* What a pod can call itself: connections to these stay inside it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, struct fsm_own_address);
+    __type(value, __u8);
+} fsm_addresses FSM_MAP;
+
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -43,6 +52,14 @@ struct {
     __type(key, __u64);
     __type(value, struct fsm_observed);
 } fsm_observed FSM_MAP;
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, struct fsm_usage);
+} fsm_usage FSM_MAP;
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -82,6 +99,34 @@ struct {
     __type(key, struct fsm_flow_key);
     __type(value, struct fsm_flow);
 } fsm_flows FSM_MAP;
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, FSM_LOOKUP_CALLS);
+    __type(key, __u32);
+    __type(value, __u32);
+} fsm_lookup_calls FSM_MAP;
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, FSM_TC_CALLS);
+    __type(key, __u32);
+    __type(value, __u32);
+} fsm_tc_calls FSM_MAP;
+
+/* What fsm_lookup tells the program that it calls. The context is the proof: a run that was
+ * interrupted by another one on its processor finds the other one's. */
+struct fsm_caller {
+    __u64 context;
+    __u64 netns_cookie;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fsm_caller);
+} fsm_callers FSM_MAP;
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -134,6 +179,8 @@ struct fsm_conn {
     struct fsm_endpoint shown; /* what the sockname hooks say instead of a loopback address */
     __u8 handshake_published;
     __u8 awaits_handshake; /* the server's end was established before the client's */
+    __u8 in_socket_map;    /* and counted in its pod's share */
+    __u8 by_tc;            /* the port that it was meant for is in fsm_flows */
     struct fsm_handshake_key handshake;
 };
 

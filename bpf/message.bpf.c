@@ -12,6 +12,7 @@
 #include "count.h"
 #include "kernel.h"
 #include "maps.h"
+#include "share.h"
 
 /* What the sender sees of its reader. */
 struct reader {
@@ -33,7 +34,7 @@ static __always_inline int learn_peer(struct fsm_pace* pace) {
     }
     pace->peer_cookie = claimed->server_cookie;
     pace->peer_sock = sock;
-    bpf_map_delete_elem(&fsm_handshakes, &pace->handshake);
+    remove_handshake(&pace->handshake, claimed->client_netns);
     return 1;
 }
 

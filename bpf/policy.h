@@ -55,6 +55,17 @@ static __always_inline int inbound_listed(const struct fsm_pod* pod,
            (!(pod->flags & FSM_POD_IN_INCLUDE_RANGES) || range_listed(pod, FSM_IN_INCLUDE, source));
 }
 
+/* enum fsm_seen of the pod's listeners, from before its enrolment and since. */
+static __always_inline __u32 listeners_of(const struct fsm_pod* pod, __u64 netns_cookie) {
+    const struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
+    if (!observed) {
+        return pod->listeners;
+    }
+    const __u32 before =
+        observed->seen & FSM_SEEN_OUT4 ? pod->listeners & ~FSM_SEEN_OUT4 : pod->listeners;
+    return before | observed->seen;
+}
+
 /* Whether this family is intercepted in a direction; `seen` is the direction's FSM_SEEN bit. */
 static __always_inline int family_intercepted(const struct fsm_pod* pod, __u64 netns_cookie,
                                               const struct fsm_address* address, __u32 seen) {
@@ -64,8 +75,7 @@ static __always_inline int family_intercepted(const struct fsm_pod* pod, __u64 n
     if (pod->ipv6 == FSM_IPV6_NEVER) {
         return 0;
     }
-    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
-    return observed && (observed->seen & seen);
+    return (listeners_of(pod, netns_cookie) & seen) != 0;
 }
 
 /* Whether a connection that arrives from outside belongs to the inbound listener. A source that is
@@ -93,8 +103,8 @@ static __always_inline int owned_by_sidecar(const struct fsm_pod* pod, struct tc
 }
 
 static __always_inline int address_of_pod(__u64 netns_cookie, const struct fsm_address* address) {
-    __u64* owner = bpf_map_lookup_elem(&fsm_pod_ips, address);
-    return owner && *owner == netns_cookie;
+    const struct fsm_own_address key = {.netns_cookie = netns_cookie, .address = *address};
+    return bpf_map_lookup_elem(&fsm_addresses, &key) != 0;
 }
 
 static __always_inline __u16 outbound_port(const struct fsm_pod* pod,

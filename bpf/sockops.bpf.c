@@ -7,10 +7,12 @@
 
 #include "address.h"
 #include "count.h"
+#include "flows.h"
 #include "kernel.h"
 #include "maps.h"
 #include "pairing.h"
 #include "policy.h"
+#include "share.h"
 
 /* The established socket, its pod, and both of its addresses. */
 struct end {
@@ -48,20 +50,28 @@ static __always_inline int may_enter_socket_map(struct tcp_sock* tcp) {
     return !tcp->inet_conn.icsk_ulp_ops && !tcp->is_mptcp;
 }
 
-static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, __u64 client_cookie,
-                                            __u32 role) {
-    struct fsm_end_key key = {.client_cookie = client_cookie, .role = role};
-    if (bpf_sock_hash_update(ops, &fsm_sockets, &key, BPF_ANY)) {
-        count(FSM_COUNTER_SOCKET_NOT_ENTERED);
-        return 0;
-    }
-    count(FSM_COUNTER_SOCKET_ACCELERATED);
-    return 1;
-}
-
 /* The socket has left something in a map: on_close takes it away. */
 static __always_inline void watch_close(struct bpf_sock_ops* ops) {
     bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, const struct end* end,
+                                            struct fsm_conn* conn, __u64 client_cookie,
+                                            __u32 role) {
+    struct fsm_end_key key = {.client_cookie = client_cookie, .role = role};
+    if (!take_socket(end->netns_cookie)) {
+        count(FSM_COUNTER_SOCKET_OVER_SHARE);
+        return 0;
+    }
+    if (bpf_sock_hash_update(ops, &fsm_sockets, &key, BPF_ANY)) {
+        give_back_socket(end->netns_cookie);
+        count(FSM_COUNTER_SOCKET_NOT_ENTERED);
+        return 0;
+    }
+    conn->in_socket_map = 1;
+    watch_close(ops);
+    count(FSM_COUNTER_SOCKET_ACCELERATED);
+    return 1;
 }
 
 /* ---- the client's end ---- */
@@ -128,12 +138,17 @@ static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* 
         .shown = conn->shown.address,
         .place = conn->place,
     };
-    if (accelerate && may_enter_socket_map(end->tcp) &&
-        enter_socket_map(ops, cookie, FSM_ROLE_CLIENT)) {
+    if (!take_handshake(end->netns_cookie)) {
+        count(FSM_COUNTER_HANDSHAKE_OVER_SHARE);
+        return;
+    }
+    if (accelerate && may_enter_socket_map(end->tcp) && may_wait_for_message(end->netns_cookie) &&
+        enter_socket_map(ops, end, conn, cookie, FSM_ROLE_CLIENT)) {
         offer.accelerate = 1;
         pace_client(end, cookie, &conn->handshake);
     }
-    if (bpf_map_update_elem(&fsm_handshakes, &conn->handshake, &offer, BPF_ANY)) {
+    if (bpf_map_update_elem(&fsm_handshakes, &conn->handshake, &offer, BPF_NOEXIST)) {
+        give_back_handshake(end->netns_cookie);
         count(FSM_COUNTER_HANDSHAKE_FULL);
         return;
     }
@@ -163,26 +178,26 @@ static __always_inline void on_active_established(struct bpf_sock_ops* ops, cons
 
 /* The connection came from outside the pod through the tc programs: the port that it was meant for
  * is in the flow. */
-static __always_inline int flow_key_of(const struct end* end, struct fsm_flow_key* key) {
-    __builtin_memset(key, 0, sizeof(*key));
-    key->pod = end->local.address;
-    key->remote = end->remote.address;
-    key->remote_port_be = end->remote.port_be;
-    key->inbound_port_be = end->local.port_be;
-    return bpf_ntohs(end->local.port_be) == inbound_port(end->pod, &end->local.address);
+static __always_inline void flow_tuple_of(const struct end* end, struct fsm_flow_tuple* tuple) {
+    tuple->pod = end->local.address;
+    tuple->remote = end->remote.address;
+    tuple->remote_port_be = end->remote.port_be;
+    tuple->inbound_port_be = end->local.port_be;
 }
 
 static __always_inline void place_inbound_by_tc(struct bpf_sock_ops* ops, const struct end* end,
                                                 struct fsm_conn* conn) {
-    struct fsm_flow_key key;
-    if (!flow_key_of(end, &key)) {
+    if (bpf_ntohs(end->local.port_be) != inbound_port(end->pod, &end->local.address)) {
         return;
     }
-    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
+    struct fsm_flow_tuple tuple;
+    flow_tuple_of(end, &tuple);
+    struct fsm_flow* flow = find_flow(end->netns_cookie, &tuple);
     if (!flow) {
         return;
     }
     flow->idle_since_ns = 0;
+    conn->by_tc = 1;
     conn->place = FSM_PLACE_AT_INBOUND;
     conn->original.address = end->local.address;
     conn->original.port_be = flow->original_port_be;
@@ -215,8 +230,8 @@ static __always_inline void pair_with(struct bpf_sock_ops* ops, const struct end
                                       struct fsm_conn* conn, struct fsm_handshake* found) {
     count(FSM_COUNTER_HANDSHAKE_PAIRED);
     if (!accelerate_server(end, conn, found) ||
-        !enter_socket_map(ops, found->client_cookie, FSM_ROLE_SERVER)) {
-        bpf_map_delete_elem(&fsm_handshakes, &conn->handshake);
+        !enter_socket_map(ops, end, conn, found->client_cookie, FSM_ROLE_SERVER)) {
+        remove_handshake(&conn->handshake, found->client_netns);
         return;
     }
     struct fsm_pace* pace = bpf_sk_storage_get(&fsm_pace, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -299,7 +314,7 @@ static __always_inline void on_passive_after_withdrawal(struct bpf_sock_ops* ops
     conn->place = FSM_PLACE_PLAIN_SERVER;
     conn->handshake = key;
     adopt_original(conn, found, end->netns_cookie);
-    bpf_map_delete_elem(&fsm_handshakes, &key);
+    remove_handshake(&key, found->client_netns);
 }
 
 static __always_inline void on_established_after_withdrawal(struct bpf_sock_ops* ops,
@@ -316,16 +331,14 @@ static __always_inline void on_established_after_withdrawal(struct bpf_sock_ops*
 /* A flow whose socket went into TIME_WAIT still translates what is on its way, and is swept later.
  */
 static __always_inline void close_flow(struct end* end, __u32 old_state) {
-    struct fsm_flow_key key;
-    if (!flow_key_of(end, &key)) {
-        return;
-    }
+    struct fsm_flow_tuple tuple;
+    flow_tuple_of(end, &tuple);
     if (old_state != BPF_TCP_FIN_WAIT2 && old_state != BPF_TCP_CLOSING &&
         old_state != BPF_TCP_TIME_WAIT) {
-        bpf_map_delete_elem(&fsm_flows, &key);
+        forget_flow(end->netns_cookie, &tuple);
         return;
     }
-    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
+    struct fsm_flow* flow = find_flow(end->netns_cookie, &tuple);
     if (flow) {
         flow->idle_since_ns = bpf_ktime_get_ns();
     }
@@ -336,19 +349,20 @@ static __always_inline void on_close(struct bpf_sock_ops* ops, struct bpf_sock* 
     if (!conn) {
         return;
     }
+    struct end end = {.netns_cookie = bpf_get_netns_cookie(ops)};
     if (conn->handshake_published) {
-        bpf_map_delete_elem(&fsm_handshakes, &conn->handshake);
+        remove_handshake(&conn->handshake, end.netns_cookie);
         conn->handshake_published = 0;
     }
-    if (conn->place != FSM_PLACE_AT_INBOUND) {
-        return;
+    if (conn->in_socket_map) {
+        give_back_socket(end.netns_cookie);
+        conn->in_socket_map = 0;
     }
-    struct end end = {.netns_cookie = bpf_get_netns_cookie(ops)};
-    end.pod = bpf_map_lookup_elem(&fsm_pods, &end.netns_cookie);
-    if (end.pod && (end.pod->flags & FSM_POD_INBOUND_TC)) {
+    if (conn->by_tc) {
         read_local(ops, &end.local);
         read_remote(ops, &end.remote);
         close_flow(&end, ops->args[0]);
+        conn->by_tc = 0;
     }
 }
 
@@ -389,17 +403,34 @@ static __always_inline void note_seen(__u64 netns_cookie, __u32 clear, __u32 set
     __sync_fetch_and_or(&observed->seen, set);
 }
 
+/* An inbound listener that sk_lookup cannot be told of: user space looks for another way. */
+static __always_inline void note_refused(__u64 netns_cookie) {
+    note_seen(netns_cookie, 0, 0);
+    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
+    if (observed) {
+        __sync_fetch_and_add(&observed->refused, 1);
+    }
+}
+
 static __always_inline void note_listener(const struct end* end, __u16 port, __u8 family,
                                           __u8 bind) {
+    __u32 out4 = 0;
     if (family == AF_INET6) {
         note_seen(end->netns_cookie, 0,
                   port == end->pod->outbound_port6 ? FSM_SEEN_OUT6 : FSM_SEEN_IN6);
-    } else if (port == end->pod->inbound_port4) {
+        return;
+    }
+    if (port == end->pod->inbound_port4) {
         note_seen(end->netns_cookie, 0, FSM_SEEN_IN4);
-    } else if (bind == FSM_BIND_LOOPBACK) {
-        note_seen(end->netns_cookie, FSM_SEEN_OUT4_WILDCARD, FSM_SEEN_OUT4_LOOPBACK);
+        return;
+    }
+    if (bind == FSM_BIND_LOOPBACK) {
+        out4 = end->tcp->is_mptcp ? FSM_SEEN_OUT4_FIXED : FSM_SEEN_OUT4_LOOPBACK;
     } else if (is_unspecified(&end->local.address)) {
-        note_seen(end->netns_cookie, FSM_SEEN_OUT4_LOOPBACK, FSM_SEEN_OUT4_WILDCARD);
+        out4 = FSM_SEEN_OUT4_WILDCARD;
+    }
+    if (out4) {
+        note_seen(end->netns_cookie, FSM_SEEN_OUT4 & ~out4, out4);
     }
 }
 
@@ -417,7 +448,14 @@ static __always_inline void add_listener(struct bpf_sock_ops* ops, const struct 
         .family = family,
         .bind = is_loopback(&end->local.address) ? FSM_BIND_LOOPBACK : FSM_BIND_POD,
     };
-    enter_listener(ops, &key);
+    if (!end->tcp->is_mptcp) {
+        enter_listener(ops, &key);
+    } else {
+        count(FSM_COUNTER_LISTENER_MPTCP);
+        if (port == inbound_port(pod, &end->local.address)) {
+            note_refused(end->netns_cookie);
+        }
+    }
     note_listener(end, port, family, key.bind);
     trace("listener on port %u, family %u, bind %u", port, family, key.bind);
 }

@@ -3,7 +3,10 @@
  * be served by sk_lookup. Ingress rewrites the destination port to the sidecar's inbound port,
  * egress restores the source port. What a connection was meant for is in its flow, and, from
  * establishment on, in the socket's own storage: a flow that was evicted is made again from there.
- * Nothing is done on FIN or RST: the socket's end is what ends the flow (sockops.bpf.c). */
+ * Nothing is done on FIN or RST: the socket's end is what ends the flow (sockops.bpf.c).
+ *
+ * fsm_ingress and fsm_egress are attached to the interfaces of one pod and know its netns cookie;
+ * fsm_tc_in and fsm_tc_out do the work for all pods. */
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -12,6 +15,8 @@
 #include <linux/tcp.h>
 
 #include "count.h"
+#include "flows.h"
+#include "own_netns.h"
 #include "policy.h"
 
 #define IP_OFFSET_MASK 0x1fff
@@ -181,20 +186,24 @@ static __always_inline int tuple_taken(struct __sk_buff* skb, const struct segme
     return taken;
 }
 
-static __always_inline void key_of(const struct segment* segment, __u16 inbound_be,
-                                   struct fsm_flow_key* key) {
-    __builtin_memset(key, 0, sizeof(*key));
-    key->pod = segment->destination.address;
-    key->remote = segment->source.address;
-    key->remote_port_be = segment->source.port_be;
-    key->inbound_port_be = inbound_be;
+/* The flow of a segment that comes in. */
+static __always_inline void tuple_of(const struct segment* segment, __u16 inbound_be,
+                                     struct fsm_flow_tuple* tuple) {
+    tuple->pod = segment->destination.address;
+    tuple->remote = segment->source.address;
+    tuple->remote_port_be = segment->source.port_be;
+    tuple->inbound_port_be = inbound_be;
 }
 
 /* Without a socket, yet or any more, an entry lingers and is swept. */
-static __always_inline int store_flow(const struct fsm_flow_key* key, __u16 original_be,
-                                      __u64 idle_since_ns) {
-    const struct fsm_flow flow = {.original_port_be = original_be, .idle_since_ns = idle_since_ns};
-    if (bpf_map_update_elem(&fsm_flows, key, &flow, BPF_ANY)) {
+static __always_inline int store_flow_now(__u64 netns_cookie, const struct fsm_flow_tuple* tuple,
+                                          __u16 original_be) {
+    const struct fsm_flow flow = {
+        .tuple = *tuple,
+        .original_port_be = original_be,
+        .idle_since_ns = bpf_ktime_get_ns(),
+    };
+    if (!store_flow(netns_cookie, &flow)) {
         count(FSM_COUNTER_FLOW_LOST);
         return 0;
     }
@@ -203,9 +212,10 @@ static __always_inline int store_flow(const struct fsm_flow_key* key, __u16 orig
 
 /* A new connection. */
 static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segment* segment,
-                                       const struct fsm_flow_key* key, __u16 inbound_be) {
+                                       __u64 netns_cookie, const struct fsm_flow_tuple* tuple) {
     const __u16 original_be = segment->destination.port_be;
-    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, key);
+    const __u16 inbound_be = tuple->inbound_port_be;
+    struct fsm_flow* flow = find_flow(netns_cookie, tuple);
     if (!flow && begun_without_us(skb, segment)) {
         return TC_ACT_UNSPEC;
     }
@@ -215,7 +225,7 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
         count(FSM_COUNTER_INBOUND_TUPLE_TAKEN);
         return TC_ACT_SHOT;
     }
-    if (!store_flow(key, original_be, bpf_ktime_get_ns())) {
+    if (!store_flow_now(netns_cookie, tuple, original_be)) {
         return TC_ACT_SHOT;
     }
     count(FSM_COUNTER_INBOUND_REWRITTEN);
@@ -226,8 +236,8 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
 
 /* The flow is gone, but its socket may live: it knows the port that it was meant for. */
 static __always_inline int recover_flow(struct __sk_buff* skb, const struct segment* segment,
-                                        const struct fsm_flow_key* key, __u16 inbound_be) {
-    struct bpf_sock* sk = pod_socket(skb, segment, inbound_be);
+                                        __u64 netns_cookie, const struct fsm_flow_tuple* tuple) {
+    struct bpf_sock* sk = pod_socket(skb, segment, tuple->inbound_port_be);
     if (!sk) {
         return 0;
     }
@@ -242,57 +252,80 @@ static __always_inline int recover_flow(struct __sk_buff* skb, const struct segm
     if (found) {
         /* Idle from its beginning: the socket may be ending on another processor in this moment,
          * and tells of its end only once. The flow of one that lives is recovered again. */
-        store_flow(key, segment->destination.port_be, bpf_ktime_get_ns());
+        store_flow_now(netns_cookie, tuple, segment->destination.port_be);
         count(FSM_COUNTER_FLOW_RECOVERED);
     }
     return found;
 }
 
 static __always_inline int ingress_later(struct __sk_buff* skb, const struct segment* segment,
-                                         const struct fsm_flow_key* key, __u16 inbound_be) {
-    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, key);
+                                         __u64 netns_cookie, const struct fsm_flow_tuple* tuple) {
+    struct fsm_flow* flow = find_flow(netns_cookie, tuple);
     const int known = flow && flow->original_port_be == segment->destination.port_be;
-    if (!known && (flow || !recover_flow(skb, segment, key, inbound_be))) {
+    if (!known && (flow || !recover_flow(skb, segment, netns_cookie, tuple))) {
         return TC_ACT_UNSPEC;
     }
     return replace_port(skb, segment, __builtin_offsetof(struct tcphdr, dest),
-                        segment->destination.port_be, inbound_be);
+                        segment->destination.port_be, tuple->inbound_port_be);
 }
 
+/* The cookie of the pod whose program has called. */
+static __always_inline __u64 caller_netns(const struct __sk_buff* skb) {
+    return (__u64)skb->cb[1] << 32 | skb->cb[0];
+}
+
+static __always_inline void name_caller(struct __sk_buff* skb) {
+    const __u64 cookie = own_netns();
+    skb->cb[0] = (__u32)cookie;
+    skb->cb[1] = (__u32)(cookie >> 32);
+}
+
+/* Called by the program of one pod. A pod that has gone over to sk_lookup keeps its filters for the
+ * connections that are open: their packets are translated as before, and SYNs are left alone. */
 SEC("tc")
-int fsm_ingress(struct __sk_buff* skb) {
+int fsm_tc_in(struct __sk_buff* skb) {
     struct segment segment = {};
     const enum reading reading = read_segment(skb, &segment);
     if (reading == READING_OTHER) {
         return TC_ACT_UNSPEC;
     }
-    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.destination.address);
-    if (!netns_cookie) {
+    const __u64 netns_cookie = caller_netns(skb);
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &netns_cookie);
+    if (!pod) {
         return TC_ACT_UNSPEC;
     }
-    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
-    if (!pod || !(pod->flags & FSM_POD_INBOUND_TC)) {
-        return TC_ACT_UNSPEC;
-    }
+    const int takes_new = (pod->flags & FSM_POD_INBOUND_TC) != 0;
     if (reading == READING_HIDDEN) {
+        if (!takes_new) {
+            return TC_ACT_UNSPEC;
+        }
         count(FSM_COUNTER_INBOUND_HIDDEN);
         return TC_ACT_SHOT;
     }
-    const __u16 inbound_be = bpf_htons(inbound_port(pod, &segment.destination.address));
-    struct fsm_flow_key key;
-    key_of(&segment, inbound_be, &key);
+    struct fsm_flow_tuple tuple;
+    tuple_of(&segment, bpf_htons(inbound_port(pod, &segment.destination.address)), &tuple);
     if (!segment.syn) {
-        return ingress_later(skb, &segment, &key, inbound_be);
+        return ingress_later(skb, &segment, netns_cookie, &tuple);
     }
-    if (!inbound_intercepted(pod, *netns_cookie, &segment.destination.address,
+    if (!takes_new ||
+        !inbound_intercepted(pod, netns_cookie, &segment.destination.address,
                              bpf_ntohs(segment.destination.port_be), &segment.source.address)) {
         return TC_ACT_UNSPEC;
     }
-    return ingress_syn(skb, &segment, &key, inbound_be);
+    return ingress_syn(skb, &segment, netns_cookie, &tuple);
+}
+
+SEC("tc")
+int fsm_ingress(struct __sk_buff* skb) {
+    name_caller(skb);
+    bpf_tail_call(skb, &fsm_tc_calls, FSM_CALL_INGRESS);
+    /* Reached only when the array is empty. */
+    return TC_ACT_SHOT;
 }
 
 /* The port that the client knows, which may be 0; -1: the segment is none of ours. */
-static __always_inline int original_port(struct __sk_buff* skb, const struct segment* segment) {
+static __always_inline int original_port(struct __sk_buff* skb, const struct segment* segment,
+                                         __u64 netns_cookie) {
     struct bpf_sock* sk = skb->sk;
     if (sk) {
         sk = bpf_sk_fullsock(sk);
@@ -304,36 +337,42 @@ static __always_inline int original_port(struct __sk_buff* skb, const struct seg
         }
     }
     /* SYN-ACK, TIME_WAIT and RST have no full socket. */
-    struct fsm_flow_key key = {
+    const struct fsm_flow_tuple tuple = {
         .pod = segment->source.address,
         .remote = segment->destination.address,
         .remote_port_be = segment->destination.port_be,
         .inbound_port_be = segment->source.port_be,
     };
-    struct fsm_flow* flow = bpf_map_lookup_elem(&fsm_flows, &key);
+    struct fsm_flow* flow = find_flow(netns_cookie, &tuple);
     return flow ? flow->original_port_be : -1;
 }
 
+/* Called by the program of one pod. */
 SEC("tc")
-int fsm_egress(struct __sk_buff* skb) {
+int fsm_tc_out(struct __sk_buff* skb) {
     struct segment segment = {};
     if (read_segment(skb, &segment) != READING_SEGMENT) {
         return TC_ACT_UNSPEC;
     }
-    __u64* netns_cookie = bpf_map_lookup_elem(&fsm_pod_ips, &segment.source.address);
-    if (!netns_cookie) {
-        return TC_ACT_UNSPEC;
-    }
-    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, netns_cookie);
+    const __u64 netns_cookie = caller_netns(skb);
+    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &netns_cookie);
     if (!pod || segment.source.port_be != bpf_htons(inbound_port(pod, &segment.source.address))) {
         return TC_ACT_UNSPEC;
     }
-    const int original_be = original_port(skb, &segment);
+    const int original_be = original_port(skb, &segment, netns_cookie);
     if (original_be < 0) {
         return TC_ACT_UNSPEC;
     }
     return replace_port(skb, &segment, __builtin_offsetof(struct tcphdr, source),
                         segment.source.port_be, (__u16)original_be);
+}
+
+SEC("tc")
+int fsm_egress(struct __sk_buff* skb) {
+    name_caller(skb);
+    bpf_tail_call(skb, &fsm_tc_calls, FSM_CALL_EGRESS);
+    /* Reached only when the array is empty. */
+    return TC_ACT_SHOT;
 }
 
 char fsm_license[] SEC("license") __weak = "GPL";

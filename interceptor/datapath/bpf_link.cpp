@@ -7,12 +7,9 @@
 namespace fsm {
 
 Result<BpfLink> BpfLink::adopt(Fd fd) {
-    bpf_link_info info{};
-    std::uint32_t length = sizeof(info);
-    if (bpf_obj_get_info_by_fd(fd.get(), &info, &length) != 0) {
-        return Error::from_errno("ask the kernel about a BPF link");
-    }
-    return BpfLink(std::move(fd), info);
+    BpfLink link(std::move(fd), bpf_link_info{});
+    FSM_TRY(link.refresh());
+    return link;
 }
 
 Result<BpfLink> BpfLink::attach(int program, int target, bpf_attach_type type) {
@@ -42,6 +39,16 @@ Result<void> BpfLink::update(int program) const {
     if (bpf_link_update(fd_.get(), program, nullptr) != 0) {
         return Error::from_errno("replace the program of a BPF link");
     }
+    return {};
+}
+
+Result<void> BpfLink::refresh() {
+    bpf_link_info info{};
+    std::uint32_t length = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd_.get(), &info, &length) != 0) {
+        return Error::from_errno("ask the kernel about a BPF link");
+    }
+    info_ = info;
     return {};
 }
 

@@ -22,10 +22,13 @@ class BpfLink {
 
     // Replaces the program; at no moment is there none.
     Result<void> update(int program) const;
+    // Asks the kernel again what the link holds.
+    Result<void> refresh();
     // Ends the attachment now, whoever else holds the link. Of one whose hook is gone: nothing to
     // do.
     Result<void> detach() const;
     int fd() const { return fd_.get(); }
+    std::uint32_t id() const { return info_.id; }
     std::uint32_t program_id() const { return info_.prog_id; }
     // 0 when the hook (cgroup, namespace) is gone.
     std::uint64_t cgroup_id() const { return info_.cgroup.cgroup_id; }

@@ -106,8 +106,7 @@ Result<std::vector<std::byte>> BpfMap::keys_raw() const {
     return keys;
 }
 
-Result<std::optional<std::uint64_t>> BpfMap::count_by_batch() const {
-    std::uint64_t total = 0;
+Result<bool> BpfMap::visit_by_batch(const VisitRaw& visit) const {
     std::uint32_t size = std::min(kBatch, std::max(shape_.max_entries, 1U));
     std::vector<std::byte> position(std::max<std::size_t>(shape_.key_size, sizeof(std::uint64_t)));
     std::vector<std::byte> next(position.size());
@@ -125,31 +124,52 @@ Result<std::optional<std::uint64_t>> BpfMap::count_by_batch() const {
         }
         if (failed != 0 && errno != ENOENT) {
             if (!started && is_unsupported(errno)) {
-                return std::optional<std::uint64_t>();
+                return false;
             }
-            return error("count");
+            return error("walk");
         }
-        total += found;
+        for (std::size_t at = 0; at < found; ++at) {
+            visit(&keys[at * shape_.key_size], &values[at * shape_.value_size]);
+        }
         if (failed != 0) {
-            return std::optional<std::uint64_t>(total);
+            return true;
         }
         position.swap(next);
         started = true;
     }
 }
 
+Result<void> BpfMap::for_each_raw(const VisitRaw& visit) const {
+    FSM_ASSIGN(const bool visited, visit_by_batch(visit));
+    if (visited) {
+        return {};
+    }
+    FSM_ASSIGN(const std::vector<std::byte> keys, keys_raw());
+    std::vector<std::byte> value(shape_.value_size);
+    for (std::size_t at = 0; at < keys.size(); at += shape_.key_size) {
+        FSM_ASSIGN(const bool found, lookup_raw(&keys[at], value.data()));
+        if (found) {
+            visit(&keys[at], value.data());
+        }
+    }
+    return {};
+}
+
 Result<std::uint64_t> BpfMap::count() const {
     switch (shape_.type) {
         case BPF_MAP_TYPE_ARRAY:
         case BPF_MAP_TYPE_PERCPU_ARRAY:
+        case BPF_MAP_TYPE_PROG_ARRAY:
             return std::uint64_t{shape_.max_entries};
         case BPF_MAP_TYPE_SK_STORAGE:
             return std::uint64_t{0};
         case BPF_MAP_TYPE_HASH:
         case BPF_MAP_TYPE_LRU_HASH: {
-            FSM_ASSIGN(const std::optional<std::uint64_t> counted, count_by_batch());
-            if (counted) {
-                return *counted;
+            std::uint64_t counted = 0;
+            FSM_ASSIGN(const bool visited,
+                       visit_by_batch([&](const void*, const void*) { ++counted; }));
+            if (visited) {
+                return counted;
             }
             break;
         }

@@ -8,9 +8,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "common/fd.h"
@@ -80,6 +83,18 @@ class BpfMap {
         return keys;
     }
 
+    // Every key with its value, by as few calls as the kernel allows; as keys() about changes.
+    template <typename Key, typename Value>
+    Result<std::vector<std::pair<Key, Value>>> entries() const {
+        std::vector<std::pair<Key, Value>> entries;
+        FSM_TRY(for_each_raw([&](const void* key, const void* value) {
+            auto& entry = entries.emplace_back();
+            std::memcpy(&entry.first, key, sizeof(Key));
+            std::memcpy(&entry.second, value, sizeof(Value));
+        }));
+        return entries;
+    }
+
     // Entries in use; an array counts as full, and socket storage, which cannot be walked, as
     // empty.
     Result<std::uint64_t> count() const;
@@ -97,7 +112,10 @@ class BpfMap {
         : fd_(std::move(fd)), name_(std::move(name)), id_(id), shape_(shape) {}
 
     Error error(const char* what) const;
-    Result<std::optional<std::uint64_t>> count_by_batch() const;
+    using VisitRaw = std::function<void(const void* key, const void* value)>;
+    Result<void> for_each_raw(const VisitRaw& visit) const;
+    // False: this kernel has no batches for maps of this type.
+    Result<bool> visit_by_batch(const VisitRaw& visit) const;
 
     Fd fd_;
     std::string name_;

@@ -44,13 +44,16 @@ struct DatapathOptions {
     bool kernel_tracing = false;  // bpf_printk for every decision
 };
 
-// One pod as the data path holds it. `addresses`: all of the pod's, loopback and link-local left
-// out; the first IPv4 and the first IPv6 one are what the pod calls itself. `link_locals`: those of
-// IPv6; other pods may have the same.
+// One pod as the data path holds it. `addresses`: what stands on the pod's interfaces, loopback and
+// link-local left out; the first IPv4 and the first IPv6 one are what the pod calls itself.
+// `link_locals`: those of IPv6. Other pods may have the same: both count in the pod's own network
+// namespace only. `given`: the addresses that the cluster has given to it (the CNI result, the
+// pod's status), by which others of the node find it; empty: not known.
 struct PodEnrolment {
     std::uint64_t netns_cookie = 0;
     std::vector<IpAddress> addresses;
     std::set<IpAddress> link_locals;
+    std::set<IpAddress> given;
     // Interfaces of the pod that inbound interception covers: used by tc.
     std::vector<std::string> interfaces;
     // Those whose traffic is left alone. What is behind them is in the policy's excluded ranges
@@ -61,6 +64,14 @@ struct PodEnrolment {
     bool operator==(const PodEnrolment&) const = default;
 };
 
+// An address on a pod's interfaces that leads to another pod, which lives, and stays that one's.
+struct AddressConflict {
+    IpAddress address;
+    std::uint64_t owner = 0;  // netns cookie
+
+    bool operator==(const AddressConflict&) const = default;
+};
+
 // What was decided where the policy said "auto".
 struct EnrolledPod {
     std::uint64_t netns_cookie = 0;
@@ -68,6 +79,11 @@ struct EnrolledPod {
     InboundMechanism inbound = InboundMechanism::sk_lookup;
     Acceleration acceleration = Acceleration::off;
     std::uint32_t listeners_seen = 0;  // enum fsm_seen
+    // Why `inbound` is not what "auto" takes first, a sentence's end; empty when it is.
+    std::string inbound_reason;
+    std::vector<AddressConflict> conflicts;
+    // Something of an earlier mechanism stays for connections that are open: enrol again later.
+    bool draining = false;
 };
 
 // A property of the running kernel, found by trying.
@@ -123,12 +139,19 @@ class Datapath {
         return {};
     }
 
-    // Drops one address from whatever pod has it, unless that is `keep`: an address that the node
-    // gave to somebody else must not lead to the pod that had it before.
-    virtual Result<void> forget_address(const IpAddress& address, std::uint64_t keep) = 0;
+    // Compares what the kernel holds for the pod with what enrol() made, entry by entry; the error
+    // names what is missing or was changed. Else the pod as it is now.
+    virtual Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const = 0;
 
-    // Whether everything that enrol() made is still in place; the error names what is missing.
-    virtual Result<void> check(const Netns& netns, std::uint64_t netns_cookie) const = 0;
+    // Pods whose sidecar did something that enrol() has to answer (a listener that the pod's
+    // inbound mechanism cannot reach). Cheap: to be asked every second or so.
+    virtual Result<std::vector<std::uint64_t>> pods_to_enrol_again() const {
+        return std::vector<std::uint64_t>();
+    }
+
+    // Looks at what the data path has attached for the whole node, and puts back what is missing.
+    // Returns what was put back, for the log; what could not be is in node_conditions().
+    virtual std::vector<std::string> verify_node() { return {}; }
 
     // Removes what connections have left behind after their time (tc flows in TIME_WAIT). To be
     // called every few seconds.
@@ -137,7 +160,7 @@ class Datapath {
     // What is broken for every pod of the node: a program that is not attached, a cgroup that was
     // replaced. While there is any, STATUS answers 50 and readyz fails, and status, metrics and log
     // name it; it is over as soon as it is no longer in this list. Asked several times a second at
-    // worst: answers what the last sweep() or enrol() has found, and looks at nothing.
+    // worst: answers what the last verify_node() has found, and looks at nothing.
     virtual std::vector<Problem> node_conditions() const { return {}; }
 
     virtual Result<std::vector<EnrolledPod>> pods() const = 0;

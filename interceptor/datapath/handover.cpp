@@ -62,10 +62,14 @@ Result<void> Handover::withdraw(std::uint64_t netns_cookie, const Netns* netns) 
     return former_ == nullptr ? Result<void>() : former_->withdraw(netns_cookie, netns);
 }
 
-Result<void> Handover::forget_address(const IpAddress& address, std::uint64_t keep) {
-    FSM_TRY(current_->forget_address(address, keep));
+std::vector<std::string> Handover::verify_node() {
+    auto repaired = current_->verify_node();
     const std::shared_lock guard(mutex_);
-    return former_ == nullptr ? Result<void>() : former_->forget_address(address, keep);
+    if (former_ != nullptr) {
+        const auto formers = former_->verify_node();
+        repaired.insert(repaired.end(), formers.begin(), formers.end());
+    }
+    return repaired;
 }
 
 Result<void> Handover::sweep() {

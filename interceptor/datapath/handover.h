@@ -47,10 +47,13 @@ class Handover : public Datapath {
 
     Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
     Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
-    Result<void> forget_address(const IpAddress& address, std::uint64_t keep) override;
-    Result<void> check(const Netns& netns, std::uint64_t netns_cookie) const override {
+    Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const override {
         return current_->check(netns, netns_cookie);
     }
+    Result<std::vector<std::uint64_t>> pods_to_enrol_again() const override {
+        return current_->pods_to_enrol_again();
+    }
+    std::vector<std::string> verify_node() override;
     // All of it is done, whatever fails; what has failed is done again by the next one.
     Result<void> sweep() override;
     // Of both, while the former one has pods.

@@ -81,6 +81,22 @@ bool is_full_group(const Error& error) {
     return error.errno_value() == ENOSPC;
 }
 
+Result<void> forget_port(const BpfMap& map, std::uint64_t netns_cookie, std::uint16_t port) {
+    for (const int family : {AF_INET, AF_INET6}) {
+        for (const fsm_listener_bind bind : {FSM_BIND_POD, FSM_BIND_LOOPBACK}) {
+            fsm_listener_key key{};
+            key.netns_cookie = netns_cookie;
+            key.port = port;
+            key.family = static_cast<std::uint8_t>(family);
+            key.bind = bind;
+            for (key.slot = 0; key.slot < FSM_LISTENER_SLOTS; ++key.slot) {
+                FSM_TRY(map.remove(key));
+            }
+        }
+    }
+    return {};
+}
+
 struct Wanted {
     const ListeningSocket* socket;
     fsm_listener_key key;
@@ -92,6 +108,9 @@ Result<std::vector<Wanted>> missing_listeners(const BpfMap& map, std::uint64_t n
                                               const std::vector<ListeningSocket>& sockets) {
     std::vector<Wanted> missing;
     for (const ListeningSocket& socket : sockets) {
+        if (socket.mptcp) {
+            continue;
+        }
         for (const fsm_listener_key& key : listener_keys(netns_cookie, ports, socket)) {
             FSM_ASSIGN(const SlotSearch search, search_slots(map, key, socket.cookie));
             if (!search.present && search.free) {
@@ -153,18 +172,20 @@ std::uint32_t listeners_seen(const ListenerPorts& ports,
             } else if (key.port == ports.inbound4) {
                 others |= FSM_SEEN_IN4;
             } else if (key.bind == FSM_BIND_LOOPBACK) {
-                outbound4 |= FSM_SEEN_OUT4_LOOPBACK;
+                outbound4 |= socket.mptcp ? FSM_SEEN_OUT4_FIXED : FSM_SEEN_OUT4_LOOPBACK;
             } else if (socket.address.is_unspecified()) {
                 outbound4 |= FSM_SEEN_OUT4_WILDCARD;
             }
         }
     }
-    // With both, the wildcard one takes every 127.x.
-    if ((outbound4 & FSM_SEEN_OUT4_WILDCARD) != 0) {
-        outbound4 = FSM_SEEN_OUT4_WILDCARD;
+    // With several, the wildcard one takes every 127.x, and what sk_lookup can steer to comes next.
+    for (const std::uint32_t best : {FSM_SEEN_OUT4_WILDCARD, FSM_SEEN_OUT4_LOOPBACK}) {
+        if ((outbound4 & best) != 0) {
+            outbound4 = best;
+            break;
+        }
     }
-    const std::uint32_t kept =
-        outbound4 == 0 ? before : before & ~(FSM_SEEN_OUT4_WILDCARD | FSM_SEEN_OUT4_LOOPBACK);
+    const std::uint32_t kept = outbound4 == 0 ? before : before & ~FSM_SEEN_OUT4;
     return kept | outbound4 | others;
 }
 
@@ -187,33 +208,51 @@ Result<std::vector<fsm_listener_key>> take_over_listeners(
     return added;
 }
 
-Result<bool> any_listener_known(const BpfMap& map, std::uint64_t netns_cookie,
-                                const ListenerPorts& ports,
-                                const std::vector<ListeningSocket>& sockets) {
-    bool anybody_listens = false;
+Result<void> check_listeners(const BpfMap& map, std::uint64_t netns_cookie,
+                             const ListenerPorts& ports,
+                             const std::vector<ListeningSocket>& sockets) {
+    FSM_ASSIGN(const std::vector<Wanted> missing,
+               missing_listeners(map, netns_cookie, ports, sockets));
+    if (!missing.empty()) {
+        return Error("the sidecar's listener on port " + std::to_string(missing.front().key.port) +
+                     " is not in the map of listeners");
+    }
+    return {};
+}
+
+std::uint16_t port_of_mptcp_alone(const ListenerPorts& ports,
+                                  const std::vector<ListeningSocket>& sockets) {
+    struct Kinds {
+        bool mptcp = false;
+        bool other = false;
+    };
+    std::map<std::pair<std::uint8_t, std::uint16_t>, Kinds> inbound;
     for (const ListeningSocket& socket : sockets) {
-        for (const fsm_listener_key& key : listener_keys(netns_cookie, ports, socket)) {
-            if (key.port != ports.inbound4 && key.port != ports.inbound6) {
-                continue;
-            }
-            anybody_listens = true;
-            FSM_ASSIGN(const SlotSearch search, search_slots(map, key, socket.cookie));
-            if (search.present) {
-                return true;
+        for (const fsm_listener_key& key : listener_keys(0, ports, socket)) {
+            if (key.port == ports.inbound4 || key.port == ports.inbound6) {
+                Kinds& kinds = inbound[{key.family, key.port}];
+                (socket.mptcp ? kinds.mptcp : kinds.other) = true;
             }
         }
     }
-    return !anybody_listens;
+    for (const auto& [place, kinds] : inbound) {
+        if (kinds.mptcp && !kinds.other) {
+            return place.second;
+        }
+    }
+    return 0;
 }
 
+// By the keys that the pod can have: the map has those of all pods.
 Result<void> forget_listeners(const BpfMap& map, std::uint64_t netns_cookie,
-                              const ListenerPorts& kept) {
-    FSM_ASSIGN(const std::vector<fsm_listener_key> keys, map.keys<fsm_listener_key>());
+                              const ListenerPorts& ports, const ListenerPorts& kept) {
     const std::set<std::uint16_t> kept_ports = {kept.outbound4, kept.inbound4, kept.outbound6,
                                                 kept.inbound6};
-    for (const fsm_listener_key& key : keys) {
-        if (key.netns_cookie == netns_cookie && !kept_ports.contains(key.port)) {
-            FSM_TRY(map.remove(key));
+    const std::set<std::uint16_t> had_ports = {ports.outbound4, ports.inbound4, ports.outbound6,
+                                               ports.inbound6};
+    for (const std::uint16_t port : had_ports) {
+        if (port != 0 && !kept_ports.contains(port)) {
+            FSM_TRY(forget_port(map, netns_cookie, port));
         }
     }
     return {};

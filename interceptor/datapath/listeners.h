@@ -22,6 +22,7 @@ struct ListeningSocket {
     std::uint16_t port = 0;   // host order
     std::uint8_t family = 0;  // AF_INET, AF_INET6
     bool ipv6_only = false;
+    bool mptcp = false;  // no socket map takes it
     std::uint64_t inode = 0;
     std::uint64_t cookie = 0;
 };
@@ -37,7 +38,7 @@ struct ListenerPorts {
     std::uint16_t inbound6 = 0;
 };
 
-// The keys under which a socket is entered, slot 0; none when the sidecar does not use it.
+// The keys under which a socket is entered, slot 0; none when the sidecar does not use its port.
 std::vector<fsm_listener_key> listener_keys(std::uint64_t netns_cookie, const ListenerPorts& ports,
                                             const ListeningSocket& socket);
 
@@ -50,21 +51,26 @@ std::uint32_t listeners_seen(const ListenerPorts& ports,
 Result<std::map<std::uint64_t, Fd>> take_sockets(const std::string& proc, NetnsIdentity home,
                                                  std::set<std::uint64_t> inodes);
 
-// Enters the sidecar's sockets that are not in `map`. Returns the keys that were added, so that
-// they can be taken back. A socket that cannot be taken is an error.
+// Enters the sidecar's sockets that are not in `map`, those by MPTCP left out. Returns the keys
+// that were added, so that they can be taken back. A socket that cannot be taken is an error.
 Result<std::vector<fsm_listener_key>> take_over_listeners(
     const BpfMap& map, const std::string& proc, NetnsIdentity home, std::uint64_t netns_cookie,
     const ListenerPorts& ports, const std::vector<ListeningSocket>& sockets);
 
-// Whether a connection to the inbound port would find one of these sockets in the map; true also
-// when nobody listens there, because then there is nothing to be known.
-Result<bool> any_listener_known(const BpfMap& map, std::uint64_t netns_cookie,
-                                const ListenerPorts& ports,
-                                const std::vector<ListeningSocket>& sockets);
+// Whether each of these sockets can be found in the map, as far as there are slots; the error names
+// the port of one that cannot.
+Result<void> check_listeners(const BpfMap& map, std::uint64_t netns_cookie,
+                             const ListenerPorts& ports,
+                             const std::vector<ListeningSocket>& sockets);
 
-// Removes the pod's listeners on every port but those of `kept`.
+// The inbound port, of one family, whose only listeners are by MPTCP: sk_lookup has none to steer
+// to. 0: there is none.
+std::uint16_t port_of_mptcp_alone(const ListenerPorts& ports,
+                                  const std::vector<ListeningSocket>& sockets);
+
+// Removes the pod's listeners on those of `ports` that are not among `kept`.
 Result<void> forget_listeners(const BpfMap& map, std::uint64_t netns_cookie,
-                              const ListenerPorts& kept);
+                              const ListenerPorts& ports, const ListenerPorts& kept);
 Result<void> remove_listeners(const BpfMap& map, const std::vector<fsm_listener_key>& keys);
 
 }  // namespace fsm

@@ -11,8 +11,10 @@ namespace {
 
 // What user space can read from an old map and write into a new one. Sockets cannot be copied:
 // listeners are taken from their processes again.
-constexpr const char* kMigrated[] = {"fsm_pods",   "fsm_pod_ips",  "fsm_ports",
-                                     "fsm_ranges", "fsm_observed", "fsm_flows"};
+constexpr const char* kMigrated[] = {"fsm_pods", "fsm_ports", "fsm_ranges", "fsm_observed",
+                                     "fsm_flows"};
+// Only from a map of this layout: what an address leads to had another meaning before.
+constexpr const char* kMigratedWithinLayout[] = {"fsm_pod_ips", "fsm_addresses", "fsm_usage"};
 
 Result<MapSet> open_pinned_maps(const PinTree& tree) {
     MapSet maps;
@@ -65,6 +67,20 @@ const BpfMap* replaced_map(const AdoptionPlan& plan, const std::string& name) {
     return found == plan.pinned.end() || plan.reused.contains(name) ? nullptr : &found->second;
 }
 
+Result<void> migrate_map(const AdoptionPlan& plan, const MapSet& fresh, const char* name) {
+    const BpfMap* from = replaced_map(plan, name);
+    const auto to = fresh.find(name);
+    if (from == nullptr || to == fresh.end()) {
+        return {};
+    }
+    auto copied = copy_entries(*from, to->second);
+    if (!copied) {
+        return std::move(copied.error())
+            .within(std::string("move the entries of map ") + name + " into its successor");
+    }
+    return {};
+}
+
 Result<void> stop_redirecting(const AdoptionPlan& plan) {
     const BpfMap* settings = replaced_map(plan, "fsm_settings");
     if (settings == nullptr || settings->shape().value_size != sizeof(fsm_settings)) {
@@ -87,7 +103,8 @@ Result<AdoptionPlan> plan_adoption(const PinTree& tree,
     FSM_ASSIGN(plan.pinned, open_pinned_maps(tree));
     plan.had_maps = !plan.pinned.empty();
     FSM_ASSIGN(const std::uint32_t layout, pinned_layout(plan.pinned));
-    if (layout != FSM_ABI_LAYOUT) {
+    plan.same_layout = layout == FSM_ABI_LAYOUT;
+    if (!plan.same_layout) {
         return plan;
     }
     for (const auto& [name, shape] : wanted) {
@@ -103,15 +120,11 @@ Result<AdoptionPlan> plan_adoption(const PinTree& tree,
 
 Result<void> migrate_entries(const AdoptionPlan& plan, const MapSet& fresh) {
     for (const char* name : kMigrated) {
-        const BpfMap* from = replaced_map(plan, name);
-        const auto to = fresh.find(name);
-        if (from == nullptr || to == fresh.end()) {
-            continue;
-        }
-        auto copied = copy_entries(*from, to->second);
-        if (!copied) {
-            return std::move(copied.error())
-                .within(std::string("move the entries of map ") + name + " into its successor");
+        FSM_TRY(migrate_map(plan, fresh, name));
+    }
+    if (plan.same_layout) {
+        for (const char* name : kMigratedWithinLayout) {
+            FSM_TRY(migrate_map(plan, fresh, name));
         }
     }
     return {};

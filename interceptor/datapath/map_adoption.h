@@ -17,6 +17,7 @@ struct AdoptionPlan {
     // False: every wanted map is reused and the pins stay as they are.
     bool replaces_maps = true;
     bool had_maps = false;
+    bool same_layout = false;
 };
 
 // Maps are reused one by one if they have the wanted shape, and none is if the layout number of the

@@ -17,11 +17,10 @@ class NoDatapath : public Datapath {
     Result<void> withdraw(std::uint64_t /*netns_cookie*/, const Netns* /*netns*/) override {
         return {};
     }
-    Result<void> forget_address(const IpAddress& /*address*/, std::uint64_t /*keep*/) override {
-        return {};
-    }
-    Result<void> check(const Netns& /*netns*/, std::uint64_t /*netns_cookie*/) const override {
-        return {};
+    Result<EnrolledPod> check(const Netns& /*netns*/, std::uint64_t netns_cookie) const override {
+        EnrolledPod pod;
+        pod.netns_cookie = netns_cookie;
+        return pod;
     }
     Result<void> sweep() override { return {}; }
     Result<std::vector<EnrolledPod>> pods() const override { return std::vector<EnrolledPod>(); }

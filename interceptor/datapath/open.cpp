@@ -1,15 +1,14 @@
 // Datapath::open(): from nothing, or from what an earlier process has left, to a data path at work.
-#include <bpf/bpf.h>
 #include <malloc.h>
 
 #include <functional>
 
 #include "bpf/abi.h"
-#include "interceptor/datapath/bpf_link.h"
 #include "interceptor/datapath/kernel_datapath.h"
 #include "interceptor/datapath/map_adoption.h"
 #include "interceptor/datapath/mounts.h"
 #include "interceptor/datapath/netns_scan.h"
+#include "interceptor/datapath/tc_filters.h"
 
 namespace fsm {
 namespace {
@@ -29,29 +28,6 @@ Result<void> write_settings(const BpfMap& settings, const DatapathOptions& optio
     value.unread_limit = options.unread_limit_bytes;
     value.coalesce_below = options.coalesce_below_bytes;
     return settings.put(std::uint32_t{0}, value);
-}
-
-// sk_msg programs have no links before Linux 6.10. Sockets that are in the map keep the program
-// that they entered with.
-Result<void> attach_message_program(const LoadedObject& loaded) {
-    const auto program = loaded.programs.find("fsm_msg");
-    if (program == loaded.programs.end()) {
-        return {};
-    }
-    if (bpf_prog_attach(program->second.get(), loaded.maps.at("fsm_sockets").fd(),
-                        BPF_SK_MSG_VERDICT, 0) != 0) {
-        return Error::from_errno("attach sk_msg to map fsm_sockets");
-    }
-    return {};
-}
-
-Result<void> attach_cgroup_programs(const CgroupLinks& links, const LoadedObject& loaded) {
-    for (const ProgramSpec& spec : program_specs()) {
-        if (spec.kind == HookKind::cgroup) {
-            FSM_TRY(links.attach(spec, loaded.programs.at(spec.name).get()));
-        }
-    }
-    return {};
 }
 
 // Runs `work` for every enrolled pod whose namespace lives.
@@ -96,71 +72,12 @@ Result<void> retake_listeners(const DatapathOptions& options, const MapSet& maps
         });
 }
 
-Result<void> update_lookup_links(const PinTree& tree, int program) {
-    FSM_ASSIGN(const std::vector<std::uint64_t> cookies, pinned_pods(tree));
-    for (const std::uint64_t cookie : cookies) {
-        FSM_ASSIGN(const auto link, BpfLink::open_pinned(tree.pod_lookup_link(cookie)));
-        if (link && link->netns_inode() != 0) {
-            FSM_TRY(link->update(program));
-        }
-    }
-    return {};
-}
-
-Result<void> replace_filters(const Netns& netns, const std::vector<TcInterface>& interfaces,
-                             const TcPrograms& programs) {
-    Result<void> outcome;
-    FSM_TRY(netns.run([&] {
-        for (const TcInterface& interface : interfaces) {
-            const auto attached = attach_tc(interface.index, programs);
-            // The interface may have gone since; check() tells when none is left.
-            if (!attached && attached.error().errno_value() != ENODEV) {
-                outcome = attached.error();
-                return;
-            }
-        }
-    }));
-    return outcome;
-}
-
-Result<bool> any_tc_pod(const PinTree& tree) {
-    FSM_ASSIGN(const std::vector<std::uint64_t> cookies, pinned_pods(tree));
-    for (const std::uint64_t cookie : cookies) {
-        FSM_ASSIGN(const PodPins pins, read_pod_pins(tree, cookie));
-        if (!pins.interfaces.empty()) {
-            return true;
-        }
-    }
-    return false;
-}
-
-Result<void> update_pod_programs(const DatapathOptions& options, const PinTree& tree,
-                                 const LoadedObject& loaded) {
-    const auto lookup = loaded.programs.find("fsm_lookup");
-    if (lookup != loaded.programs.end()) {
-        FSM_TRY(update_lookup_links(tree, lookup->second.get()));
-    }
-    FSM_ASSIGN(const bool has_tc_pods, any_tc_pod(tree));
-    const auto ingress = loaded.programs.find("fsm_ingress");
-    const auto egress = loaded.programs.find("fsm_egress");
-    if (!has_tc_pods || ingress == loaded.programs.end() || egress == loaded.programs.end()) {
-        return {};
-    }
-    const TcPrograms programs{ingress->second.get(), egress->second.get(),
-                              tc_handle(options.bpffs, options.name)};
-    return for_each_living_pod(
-        options, loaded.maps,
-        [&](const Netns& netns, std::uint64_t cookie, const struct fsm_pod&) -> Result<void> {
-            FSM_ASSIGN(const PodPins pins, read_pod_pins(tree, cookie));
-            return replace_filters(netns, pins.interfaces, programs);
-        });
-}
-
 // From the first program that is replaced on, new connections use the new maps; so these hold
 // everything before, and get what was added to the old ones meanwhile after.
-Result<void> switch_programs(const DatapathOptions& options, const PinTree& tree,
-                             const CgroupLinks& links, const AdoptionPlan& plan,
-                             const LoadedObject& loaded) {
+Result<void> switch_programs(KernelDatapath::Parts& parts, const AdoptionPlan& plan) {
+    const DatapathOptions& options = parts.options;
+    const PinTree& tree = parts.tree;
+    const LoadedObject& loaded = parts.loaded;
     const bool moves_listeners = plan.had_maps && !plan.reused.contains("fsm_listeners");
     if (plan.replaces_maps) {
         FSM_TRY(migrate_entries(plan, loaded.maps));
@@ -169,9 +86,8 @@ Result<void> switch_programs(const DatapathOptions& options, const PinTree& tree
         }
         FSM_TRY(pin_next_maps(tree, loaded.maps));
     }
-    FSM_TRY(attach_message_program(loaded));
-    FSM_TRY(attach_cgroup_programs(links, loaded));
-    FSM_TRY(update_pod_programs(options, tree, loaded));
+    FSM_TRY(parts.node.attach(loaded));
+    FSM_TRY(parts.inbound->take_over(options.proc));
     if (!plan.replaces_maps) {
         return {};
     }
@@ -202,17 +118,19 @@ Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, con
     FSM_ASSIGN(KernelProbe probe, probe_kernel());
     FSM_TRY(make_pin_directory(tree.root()));
     FSM_TRY(tree.recover());
-    FSM_ASSIGN(CgroupLinks links, CgroupLinks::open(tree, cgroup));
+    FSM_ASSIGN(NodeAttachments node, NodeAttachments::open(options, tree, cgroup));
     FSM_ASSIGN(const auto wanted, wanted_maps(options));
     FSM_ASSIGN(const AdoptionPlan plan, plan_adoption(tree, wanted));
     FSM_ASSIGN(LoadedObject loaded, load_programs(options, plan.reused));
     add_program_capabilities(probe, loaded);
     FSM_TRY(write_settings(loaded.maps.at("fsm_settings"), options));
-    FSM_TRY(switch_programs(options, tree, links, plan, loaded));
-    FSM_ASSIGN(auto datapath,
-               KernelDatapath::create({options, std::move(lock), tree, std::move(links),
-                                       std::move(loaded.maps), std::move(loaded.programs),
-                                       std::move(probe)}));
+    auto inbound = std::make_unique<InboundAttachment>(tree, std::move(loaded.pod_programs),
+                                                       tc_handle(options.bpffs, options.name));
+    KernelDatapath::Parts parts{options,         std::move(lock),   tree,
+                                std::move(node), std::move(loaded), std::move(inbound),
+                                std::move(probe)};
+    FSM_TRY(switch_programs(parts, plan));
+    FSM_ASSIGN(auto datapath, KernelDatapath::create(std::move(parts)));
     // Loading has read the kernel's type information, tens of megabytes.
     (void)malloc_trim(0);
     return std::unique_ptr<Datapath>(std::move(datapath));

@@ -7,8 +7,6 @@
 #include <charconv>
 #include <string_view>
 
-#include "interceptor/datapath/bpf_link.h"
-
 namespace fsm {
 namespace {
 
@@ -105,33 +103,6 @@ Result<void> remember_interface(const PinTree& tree, std::uint64_t netns_cookie,
 Result<void> forget_interface(const PinTree& tree, std::uint64_t netns_cookie,
                               const TcInterface& interface) {
     return remove_note(interface_note(tree, netns_cookie, interface));
-}
-
-Result<LookupLink> attach_lookup(const PinTree& tree, std::uint64_t netns_cookie,
-                                 const Netns& netns, int program) {
-    const std::string path = tree.pod_lookup_link(netns_cookie);
-    FSM_ASSIGN(const auto present, BpfLink::open_pinned(path));
-    if (present && present->netns_inode() == netns.identity().inode) {
-        FSM_TRY(present->update(program));
-        return LookupLink::updated;
-    }
-    FSM_TRY(unpin(path));
-    auto link = BpfLink::attach(program, netns.fd().get(), BPF_SK_LOOKUP);
-    if (!link) {
-        return std::move(link.error()).within("attach sk_lookup to the pod's network namespace");
-    }
-    FSM_TRY(pin(link->fd(), path));
-    return LookupLink::made;
-}
-
-Result<void> detach_lookup(const PinTree& tree, std::uint64_t netns_cookie) {
-    const std::string path = tree.pod_lookup_link(netns_cookie);
-    FSM_ASSIGN(const auto link, BpfLink::open_pinned(path));
-    if (link) {
-        FSM_TRY(link->detach());
-        FSM_TRY(unpin(path));
-    }
-    return {};
 }
 
 }  // namespace fsm

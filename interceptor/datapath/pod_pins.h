@@ -32,11 +32,4 @@ Result<void> remember_interface(const PinTree& tree, std::uint64_t netns_cookie,
 Result<void> forget_interface(const PinTree& tree, std::uint64_t netns_cookie,
                               const TcInterface& interface);
 
-// Attaches fsm_lookup to the namespace and pins the link, or replaces the program of the link that
-// is pinned.
-enum class LookupLink : std::uint8_t { made, updated };
-Result<LookupLink> attach_lookup(const PinTree& tree, std::uint64_t netns_cookie,
-                                 const Netns& netns, int program);
-Result<void> detach_lookup(const PinTree& tree, std::uint64_t netns_cookie);
-
 }  // namespace fsm

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "common/failures.h"
+
 namespace fsm {
 namespace {
 
@@ -179,6 +181,7 @@ struct fsm_pod pod_entry(const PodEnrolment& enrolment, const PodDecision& decis
     entry.self_call_exempt_port = policy.self_call_exempt_port;
     entry.scope = map_scope(decision.acceleration);
     entry.ipv6 = map_ipv6(policy.ipv6);
+    entry.listeners = decision.listeners;
     set_addresses(entry, enrolment.addresses);
     if (policy.own_source4) {
         entry.own_source4_be = policy.own_source4->v4_network_order();
@@ -188,6 +191,17 @@ struct fsm_pod pod_entry(const PodEnrolment& enrolment, const PodDecision& decis
                     sizeof(entry.own_source6_be));
     }
     return entry;
+}
+
+Acceleration acceleration_of(const struct fsm_pod& entry) {
+    switch (entry.scope) {
+        case FSM_SCOPE_SIDECAR:
+            return Acceleration::sidecar;
+        case FSM_SCOPE_FULL:
+            return Acceleration::full;
+        default:
+            return Acceleration::off;
+    }
 }
 
 struct fsm_address map_address(const IpAddress& address) {
@@ -211,6 +225,18 @@ Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const Polic
         }
     }
     return written;
+}
+
+Result<void> remove_policy(const BpfMap& ports, const BpfMap& ranges,
+                           const PolicyEntries& entries) {
+    Failures failures;
+    for (const fsm_port_key& key : entries.ports) {
+        failures.note(ports.remove(key));
+    }
+    for (const fsm_range_key& key : entries.ranges) {
+        failures.note(ranges.remove(key));
+    }
+    return failures.result();
 }
 
 Result<void> purge_policies(const BpfMap& ports, const BpfMap& ranges,

@@ -26,15 +26,21 @@ struct PodDecision {
     std::uint32_t pod_id = 0;
     InboundMechanism inbound = InboundMechanism::sk_lookup;
     Acceleration acceleration = Acceleration::off;
+    std::uint32_t listeners = 0;  // enum fsm_seen
+
+    bool operator==(const PodDecision&) const = default;
 };
 
 struct fsm_pod pod_entry(const PodEnrolment& enrolment, const PodDecision& decision);
+
+Acceleration acceleration_of(const struct fsm_pod& entry);
 
 struct fsm_address map_address(const IpAddress& address);
 IpAddress ip_address(const struct fsm_address& address);
 
 // Writes all entries or, on failure, none.
 Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const PolicyEntries& entries);
+Result<void> remove_policy(const BpfMap& ports, const BpfMap& ranges, const PolicyEntries& entries);
 // Deletes the entries of every pod id that is stale.
 Result<void> purge_policies(const BpfMap& ports, const BpfMap& ranges,
                             const std::function<bool(std::uint32_t pod_id)>& is_stale);

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <memory>
 #include <set>
@@ -32,7 +34,10 @@ using Object = std::unique_ptr<fsm_bpf, ObjectDeleter>;
 // families, two binds, and workers.
 constexpr std::uint32_t kListenersPerPod = 16;
 constexpr std::uint32_t kAddressesPerPod = 4;
+constexpr std::uint32_t kOwnAddressesPerPod = 16;
 constexpr std::uint32_t kEndsPerConnection = 2;
+// One pod may hold this part of what all share.
+constexpr std::uint32_t kShare = 8;
 
 // tc filters are attached by netlink.
 constexpr bpf_attach_type kNoAttachType = __MAX_BPF_ATTACH_TYPE;
@@ -41,7 +46,9 @@ std::map<std::string, std::uint32_t> map_sizes(const DatapathOptions& options) {
     return {
         {"fsm_pods", options.max_pods},
         {"fsm_observed", options.max_pods},
+        {"fsm_usage", options.max_pods},
         {"fsm_pod_ips", options.max_pods * kAddressesPerPod},
+        {"fsm_addresses", options.max_pods * kOwnAddressesPerPod},
         {"fsm_listeners", options.max_pods * kListenersPerPod},
         {"fsm_ports", options.max_policy_entries},
         {"fsm_ranges", options.max_policy_entries},
@@ -58,6 +65,11 @@ Result<Object> open_object(const DatapathOptions& options) {
         return log.error("open the embedded BPF object", errno);
     }
     object->rodata->fsm_tracing = options.kernel_tracing ? 1 : 0;
+    object->rodata->fsm_handshakes_per_pod = std::max(options.max_connections / kShare, 1U);
+    object->rodata->fsm_sockets_per_pod =
+        std::max(options.max_connections / kShare, 1U) * kEndsPerConnection;
+    object->rodata->fsm_flow_sets =
+        std::max(std::bit_floor(options.max_connections / kShare / FSM_FLOW_WAYS), 1U);
     for (const auto& [name, size] : map_sizes(options)) {
         bpf_map* map = bpf_object__find_map_by_name(object->obj, name.c_str());
         const int failed = map == nullptr ? -ENOENT : bpf_map__set_max_entries(map, size);
@@ -161,6 +173,26 @@ Result<Object> load_what_the_kernel_takes(const DatapathOptions& options, const 
     return load_only(options, reused, accepted);
 }
 
+bool is_of_pods(const ProgramSpec& spec) {
+    return spec.kind == HookKind::netns || spec.kind == HookKind::tc;
+}
+
+// Once the maps are ours.
+Result<void> copy_pod_programs(const Object& object, LoadedObject& loaded) {
+    std::map<int, int> descriptors;
+    for (const bpf_map* map : state_maps(object)) {
+        descriptors[bpf_map__fd(map)] = loaded.maps.at(bpf_map__name(map)).fd();
+    }
+    for (const ProgramSpec& spec : program_specs()) {
+        if (is_of_pods(spec) && loaded.programs.contains(spec.name)) {
+            const bpf_program* program = bpf_object__find_program_by_name(object->obj, spec.name);
+            FSM_ASSIGN(PodProgram copy, PodProgram::copy_of(program, descriptors));
+            loaded.pod_programs.emplace(spec.name, std::move(copy));
+        }
+    }
+    return {};
+}
+
 Result<Fd> duplicate(int fd, const std::string& what) {
     Fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (!copy) {
@@ -197,10 +229,25 @@ const std::vector<ProgramSpec>& program_specs() {
         {"fsm_sockops", "sockops", HookKind::cgroup, BPF_CGROUP_SOCK_OPS, Need::mandatory, "5.15"},
         {"fsm_msg", "sk_msg", HookKind::socket_map, BPF_SK_MSG_VERDICT, Need::optional, "5.15"},
         {"fsm_lookup", "sk_lookup", HookKind::netns, BPF_SK_LOOKUP, Need::optional, "5.9"},
+        {"fsm_steer", "sk_lookup, for all pods", HookKind::call, BPF_SK_LOOKUP, Need::optional,
+         "5.9"},
         {"fsm_ingress", "tc ingress", HookKind::tc, kNoAttachType, Need::optional, "5.15"},
         {"fsm_egress", "tc egress", HookKind::tc, kNoAttachType, Need::optional, "5.15"},
+        {"fsm_tc_in", "tc ingress, for all pods", HookKind::call, kNoAttachType, Need::optional,
+         "5.15"},
+        {"fsm_tc_out", "tc egress, for all pods", HookKind::call, kNoAttachType, Need::optional,
+         "5.15"},
     };
     return specs;
+}
+
+const std::vector<ProgramCall>& program_calls() {
+    static const std::vector<ProgramCall> calls = {
+        {"fsm_steer", "fsm_lookup_calls", FSM_CALL_LOOKUP},
+        {"fsm_tc_in", "fsm_tc_calls", FSM_CALL_INGRESS},
+        {"fsm_tc_out", "fsm_tc_calls", FSM_CALL_EGRESS},
+    };
+    return calls;
 }
 
 Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& options) {
@@ -233,6 +280,7 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const MapSet&
         FSM_ASSIGN(BpfMap owned, BpfMap::adopt(std::move(fd)));
         loaded.maps.emplace(bpf_map__name(map), std::move(owned));
     }
+    FSM_TRY(copy_pod_programs(object, loaded));
     return loaded;
 }
 

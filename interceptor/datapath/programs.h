@@ -12,14 +12,16 @@
 #include "common/result.h"
 #include "interceptor/datapath/bpf_map.h"
 #include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/pod_program.h"
 
 namespace fsm {
 
 enum class HookKind : std::uint8_t {
     cgroup,      // for all sockets below the cgroup, by link
     socket_map,  // for the sockets in fsm_sockets
-    netns,       // per pod, by link
-    tc,          // per interface of a pod
+    netns,       // one per pod, by link
+    tc,          // one per pod, on each of its interfaces
+    call,        // called by those of the pods, through an array of programs
 };
 
 struct ProgramSpec {
@@ -34,10 +36,21 @@ struct ProgramSpec {
 
 const std::vector<ProgramSpec>& program_specs();
 
+// Where the programs of pods find the one that does the work.
+struct ProgramCall {
+    const char* program;
+    const char* array;  // the map
+    std::uint32_t slot;
+};
+
+const std::vector<ProgramCall>& program_calls();
+
 using MapSet = std::map<std::string, BpfMap>;
 
 struct LoadedObject {
     std::map<std::string, Fd> programs;  // those that the kernel took
+    // Those of `programs` of which every pod has its own; the one in `programs` belongs to no pod.
+    std::map<std::string, PodProgram> pod_programs;
     MapSet maps;
     std::vector<KernelCapability> capabilities;  // one for each optional program
 };

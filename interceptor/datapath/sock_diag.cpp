@@ -35,6 +35,7 @@ Result<void> request_listeners(int netlink) {
     request.header.nlmsg_type = TCPDIAG_GETSOCK;
     request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request.body.idiag_states = 1U << TCP_LISTEN;
+    request.body.idiag_ext = 1U << (INET_DIAG_INFO - 1U);  // the upper-layer protocol comes with it
     if (send(netlink, &request, sizeof(request), 0) != static_cast<ssize_t>(sizeof(request))) {
         return Error::from_errno("ask the kernel for listening sockets (sock_diag)");
     }
@@ -50,15 +51,37 @@ IpAddress bound_address(const inet_diag_msg& message) {
     return IpAddress(bytes);
 }
 
-bool is_ipv6_only(const nlmsghdr& header, const inet_diag_msg& message) {
-    auto length = static_cast<int>(header.nlmsg_len - NLMSG_LENGTH(sizeof(message)));
-    const auto* attribute = reinterpret_cast<const rtattr*>(&message + 1);
+const rtattr* find_attribute(const rtattr* attribute, int length, unsigned short type) {
     for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
-        if (attribute->rta_type == INET_DIAG_SKV6ONLY) {
-            return *static_cast<const std::uint8_t*>(RTA_DATA(attribute)) != 0;
+        if ((attribute->rta_type & NLA_TYPE_MASK) == type) {
+            return attribute;
         }
     }
-    return false;
+    return nullptr;
+}
+
+const rtattr* attribute_of(const nlmsghdr& header, const inet_diag_msg& message,
+                           unsigned short type) {
+    return find_attribute(reinterpret_cast<const rtattr*>(&message + 1),
+                          static_cast<int>(header.nlmsg_len - NLMSG_LENGTH(sizeof(message))), type);
+}
+
+bool is_ipv6_only(const nlmsghdr& header, const inet_diag_msg& message) {
+    const rtattr* attribute = attribute_of(header, message, INET_DIAG_SKV6ONLY);
+    return attribute != nullptr && *static_cast<const std::uint8_t*>(RTA_DATA(attribute)) != 0;
+}
+
+// A listener by MPTCP is a TCP socket with an upper-layer protocol of that name (Linux 5.7).
+bool is_mptcp(const nlmsghdr& header, const inet_diag_msg& message) {
+    const rtattr* info = attribute_of(header, message, INET_DIAG_ULP_INFO);
+    if (info == nullptr) {
+        return false;
+    }
+    const rtattr* name = find_attribute(static_cast<const rtattr*>(RTA_DATA(info)),
+                                        static_cast<int>(RTA_PAYLOAD(info)), INET_ULP_INFO_NAME);
+    return name != nullptr &&
+           std::string_view(static_cast<const char*>(RTA_DATA(name)), RTA_PAYLOAD(name))
+               .starts_with("mptcp");
 }
 
 ListeningSocket to_socket(const nlmsghdr& header) {
@@ -68,6 +91,7 @@ ListeningSocket to_socket(const nlmsghdr& header) {
     socket.port = ntohs(message.id.idiag_sport);
     socket.family = message.idiag_family;
     socket.ipv6_only = message.idiag_family == AF_INET6 && is_ipv6_only(header, message);
+    socket.mptcp = is_mptcp(header, message);
     socket.inode = message.idiag_inode;
     socket.cookie = std::uint64_t{message.id.idiag_cookie[1]} << 32U | message.id.idiag_cookie[0];
     return socket;

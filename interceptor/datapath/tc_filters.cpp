@@ -80,6 +80,16 @@ Result<bool> is_ours(std::uint32_t program) {
     return name == "fsm_ingress" || name == "fsm_egress";
 }
 
+// 0 also where another program has the place of our filter.
+Result<std::uint32_t> query_ours(int interface, bpf_tc_attach_point point, std::uint32_t handle) {
+    FSM_ASSIGN(const std::uint32_t present, query(interface, point, handle));
+    if (present == 0) {
+        return present;
+    }
+    FSM_ASSIGN(const bool ours, is_ours(present));
+    return ours ? present : 0;
+}
+
 Result<void> add_filter(int interface, bpf_tc_attach_point point, int program,
                         std::uint32_t handle) {
     FSM_ASSIGN(const std::uint32_t present, query(interface, point, handle));
@@ -104,12 +114,8 @@ Result<void> add_filter(int interface, bpf_tc_attach_point point, int program,
 }
 
 Result<void> remove_filter(int interface, bpf_tc_attach_point point, std::uint32_t handle) {
-    FSM_ASSIGN(const std::uint32_t present, query(interface, point, handle));
+    FSM_ASSIGN(const std::uint32_t present, query_ours(interface, point, handle));
     if (present == 0) {
-        return {};
-    }
-    FSM_ASSIGN(const bool ours, is_ours(present));
-    if (!ours) {
         return {};
     }
     const LibbpfLog log;
@@ -279,8 +285,8 @@ Result<void> detach_tc(const TcInterface& interface, std::uint32_t handle) {
 
 Result<TcAttached> attached_tc(int interface, std::uint32_t handle) {
     TcAttached attached;
-    FSM_ASSIGN(attached.ingress, query(interface, BPF_TC_INGRESS, handle));
-    FSM_ASSIGN(attached.egress, query(interface, BPF_TC_EGRESS, handle));
+    FSM_ASSIGN(attached.ingress, query_ours(interface, BPF_TC_INGRESS, handle));
+    FSM_ASSIGN(attached.egress, query_ours(interface, BPF_TC_EGRESS, handle));
     return attached;
 }
 

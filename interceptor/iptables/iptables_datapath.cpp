@@ -336,21 +336,15 @@ Result<void> IptablesDatapath::cut_open(std::uint64_t netns_cookie, const Netns&
     return {};
 }
 
-// The rules name no pod's address: one that is given to somebody else leads nowhere.
-Result<void> IptablesDatapath::forget_address(const IpAddress& /*address*/,
-                                              std::uint64_t /*keep*/) {
-    return {};
-}
-
 // ---- check and sweep ---------------------------------------------------------------------------
 
-Result<void> IptablesDatapath::check(const Netns& netns, std::uint64_t netns_cookie) const {
+Result<EnrolledPod> IptablesDatapath::check(const Netns& netns, std::uint64_t netns_cookie) const {
     const auto lock = pod_locks_.lock(netns_cookie);
     const auto pod = find(netns_cookie);
     if (!pod || !pod->enrolment) {
         return Error("the pod has no iptables rules of this process", ENOENT);
     }
-    return run_in(netns, [&]() -> Result<void> {
+    FSM_TRY(run_in(netns, [&]() -> Result<void> {
         FSM_ASSIGN(const Rules present, read_both());
         for (const auto& [wanted, found, family] :
              {std::tuple(pod->rules.ipv4, present.ipv4, Family::ipv4),
@@ -366,7 +360,8 @@ Result<void> IptablesDatapath::check(const Netns& netns, std::uint64_t netns_coo
             return Error("the sidecar listens on IPv6, which is not intercepted yet");
         }
         return {};
-    });
+    }));
+    return describe(netns_cookie, *pod);
 }
 
 Result<void> IptablesDatapath::sweep() {

@@ -47,8 +47,7 @@ class IptablesDatapath : public Datapath {
     Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
     Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
     Result<void> cut_open(std::uint64_t netns_cookie, const Netns& netns) override;
-    Result<void> forget_address(const IpAddress& address, std::uint64_t keep) override;
-    Result<void> check(const Netns& netns, std::uint64_t netns_cookie) const override;
+    Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const override;
     Result<void> sweep() override;
     // Those of an earlier process too, from their records.
     Result<std::vector<EnrolledPod>> pods() const override;

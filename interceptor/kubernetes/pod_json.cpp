@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <initializer_list>
 #include <utility>
 
 #include "interceptor/kubernetes/json_map.h"
@@ -26,16 +27,38 @@ bool is_bulk(const json& key) {
     return std::any_of(kBulk.begin(), kBulk.end(), [&](const char* bulk) { return name == bulk; });
 }
 
+bool is_one_of(const json& key, std::initializer_list<const char*> names) {
+    const auto& name = key.get_ref<const std::string&>();
+    return std::any_of(names.begin(), names.end(), [&](const char* each) { return name == each; });
+}
+
+// Of a pod's status: its addresses. Depths are those below the object's members: status, its
+// lists, their entries.
+bool is_wanted_of_status(int depth, const json& key) {
+    switch (depth) {
+        case 1:
+            return is_one_of(key, {"podIPs"});
+        case 3:
+            return is_one_of(key, {"ip"});
+        default:
+            return depth < 1;
+    }
+}
+
 }  // namespace
 
 Result<json> parse_api_json(std::string_view text, JsonForm form) {
     const int members_at = static_cast<int>(form);
+    bool in_status = false;
     const auto wanted = [&](int depth, json::parse_event_t event, json& parsed) {
         if (event != json::parse_event_t::key) {
             return true;
         }
-        return !((depth == members_at && parsed == "status") ||
-                 (depth == members_at + 1 && is_bulk(parsed)));
+        if (depth == members_at) {
+            in_status = parsed == "status";
+        }
+        return in_status ? is_wanted_of_status(depth - members_at, parsed)
+                         : !(depth == members_at + 1 && is_bulk(parsed));
     };
     try {
         json document = json::parse(text.begin(), text.end(), wanted, false);

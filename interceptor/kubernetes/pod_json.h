@@ -19,8 +19,9 @@ enum class JsonForm : std::uint8_t {
     list = 3,    // {"items":[{...}]}
 };
 
-// Leaves the status, the managed fields and the bulky parts of a pod's spec out. An Error: the text
-// is not JSON, or not an object. Memory is bounded by a few times the size of the text.
+// Leaves the managed fields, the bulky parts of a pod's spec, and all of the status but what a Pod
+// has of it out. An Error: the text is not JSON, or not an object. Memory is bounded by a few times
+// the size of the text.
 Result<nlohmann::json> parse_api_json(std::string_view text, JsonForm form);
 
 // A static pod is known to the container runtime by the uid that its node gave it; the API's copy

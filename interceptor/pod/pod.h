@@ -4,8 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "common/ip_address.h"
 
 namespace fsm {
 
@@ -41,6 +44,8 @@ struct Pod {
     // source does not say.
     std::map<std::string, std::string> namespace_annotations;
     std::vector<Container> containers;  // init containers included
+    // From the pod's status: what the cluster has given to it. Empty when the source does not say.
+    std::set<IpAddress> addresses;
     bool host_network = false;
     bool user_namespace = false;  // spec.hostUsers: false
 

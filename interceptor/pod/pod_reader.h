@@ -95,9 +95,20 @@ std::size_t read_containers(Map& spec, const std::string& key, const Container& 
     return pod.containers.size() - before;
 }
 
+// What the kubelet reports.
+template <typename Map>
+void read_addresses(Map& top, Pod& pod) {
+    Map status = top.map("status");
+    status.each_map("podIPs", [&](Map entry) {
+        if (auto address = IpAddress::parse(entry.text("ip"))) {
+            pod.addresses.insert(*address);
+        }
+    });
+}
+
 }  // namespace detail
 
-// `top` is the whole object: metadata and spec.
+// `top` is the whole object: metadata, spec and status.
 template <typename Map>
 Pod read_pod(Map& top) {
     Pod pod;
@@ -118,6 +129,7 @@ Pod read_pod(Map& top) {
     if (detail::read_containers(spec, "containers", defaults, pod) == 0) {
         spec.fail("containers", "must name at least one container");
     }
+    detail::read_addresses(top, pod);
     return pod;
 }
 

@@ -87,6 +87,22 @@ std::vector<AttachmentKey> AttachmentTable::keys_in(std::uint64_t netns_cookie) 
     return find_in(netns_cookie);
 }
 
+std::set<IpAddress> AttachmentTable::given_in(std::uint64_t netns_cookie) const {
+    const std::lock_guard guard(mutex_);
+    std::set<IpAddress> given;
+    for (const AttachmentKey& key : find_in(netns_cookie)) {
+        const auto& of_one = states_.at(key).given;
+        given.insert(of_one.begin(), of_one.end());
+    }
+    return given;
+}
+
+std::optional<PodName> AttachmentTable::pod_in(std::uint64_t netns_cookie) const {
+    const std::lock_guard guard(mutex_);
+    const auto keys = find_in(netns_cookie);
+    return keys.empty() ? std::nullopt : std::optional(states_.at(keys.front()).attachment.pod);
+}
+
 bool AttachmentTable::has_other_in(std::uint64_t netns_cookie, const AttachmentKey& key,
                                    const std::function<bool(const AttachmentState&)>& fits) const {
     const std::lock_guard guard(mutex_);

@@ -41,6 +41,9 @@ struct AttachmentState {
     std::vector<std::string> problems;    // of the pod's settings and its namespace
     std::string failure;                  // of the last attempt to enrol or withdraw
     bool plan_again = false;              // addresses or ids may have changed
+    // What the cluster has given to the pod, by the CNI result and the pod's status. Empty: not
+    // known since the interceptor's start.
+    std::set<IpAddress> given;
 };
 
 // Threads: every function may be called from any thread. The state of an attachment is changed only
@@ -59,6 +62,10 @@ class AttachmentTable {
         const std::function<bool(const AttachmentState&)>& fits) const;
     // Those of one network namespace. However many others there are, it takes the same time.
     std::vector<AttachmentKey> keys_in(std::uint64_t netns_cookie) const;
+    // The addresses that the cluster has given to the attachments of one network namespace.
+    std::set<IpAddress> given_in(std::uint64_t netns_cookie) const;
+    // The pod of one network namespace; nothing when no attachment is there.
+    std::optional<PodName> pod_in(std::uint64_t netns_cookie) const;
     // Of one network namespace, whether another attachment than `key` fits.
     bool has_other_in(std::uint64_t netns_cookie, const AttachmentKey& key,
                       const std::function<bool(const AttachmentState&)>& fits) const;

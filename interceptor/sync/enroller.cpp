@@ -230,7 +230,10 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
                         boot_id_,
                         {candidate.reference.pod_namespace, candidate.reference.name},
                         candidate.reference.uid};
+    const auto& results = candidate.config.result_addresses;
+    state.given.insert(results.begin(), results.end());
     if (found) {
+        state.given.insert(found->addresses.begin(), found->addresses.end());
         state.attachment.pod = found->name;
         state.attachment.pod_uid = found->uid.empty() ? candidate.reference.uid : found->uid;
     }
@@ -425,6 +428,23 @@ CniOutcome Enroller::check_unknown(const CniRequest& request) const {
                             "as a process of the pod runs");
     }
     return {};
+}
+
+void Enroller::look_after_node() {
+    for (const std::string& repaired : datapath_.verify_node()) {
+        log::error("{}: put back", repaired);
+    }
+    const auto pods = datapath_.pods_to_enrol_again();
+    if (!pods) {
+        problems_.add("ask which pods are to be enrolled again: " + pods.error().message());
+        return;
+    }
+    for (const std::uint64_t cookie : *pods) {
+        table_.plan_again(cookie);
+        for (const AttachmentKey& key : table_.keys_in(cookie)) {
+            reconcile_one(key, ReconcileDepth::settings);
+        }
+    }
 }
 
 void Enroller::interrupt() {

@@ -81,6 +81,9 @@ class Enroller {
     // For a clean stop: waits for pods and passes end now, with what they have.
     void interrupt();
 
+    // Puts back what was taken from the node as a whole, and enrols again the pods whose sidecar
+    // asks for it. To be called every second.
+    void look_after_node();
     void reconcile(ReconcileDepth depth);
     // After a change of one pod in the source.
     void reconcile_pod(const PodName& name);

@@ -151,6 +151,9 @@ void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& d
     const auto problems_before = state.problems;
     const auto failure_before = state.failure;
     const auto membership_before = state.membership;
+    if (!pod.addresses.empty()) {
+        state.given = pod.addresses;
+    }
     if (state.attachment.pod != pod.name ||
         (state.attachment.pod_uid.empty() && !pod.uid.empty())) {
         state.attachment.pod = pod.name;

@@ -102,6 +102,7 @@ void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     attachment.pod = pod.name;
     attachment.pod_uid = pod.uid;
     attachment.found_running = true;
+    state.given = pod.addresses;
     if (auto saved = store_.save(attachment); !saved) {
         problems_.add("remember pod " + pod.name.to_string() + ": " + saved.error().message());
         return;  // an enrolment that nobody remembers could never be withdrawn

@@ -18,31 +18,71 @@ std::string addresses_of(const EnrolledPod& enrolled) {
 void log_enrolled(const AttachmentState& state) {
     log::info(
         "pod={} container={} interface={} enrolled: netns_cookie={} addresses={} inbound={} "
-        "acceleration={}",
+        "acceleration={}{}",
         state.attachment.pod.to_string(), state.attachment.key.container_id,
         state.attachment.key.ifname, state.enrolled->netns_cookie, addresses_of(*state.enrolled),
-        to_string(state.enrolled->inbound), to_string(state.enrolled->acceleration));
+        to_string(state.enrolled->inbound), to_string(state.enrolled->acceleration),
+        state.enrolled->inbound_reason.empty()
+            ? std::string()
+            : " (not by sk_lookup: " + state.enrolled->inbound_reason +
+                  "; tried again every 30 s)");
+}
+
+// A mechanism that is not the first choice, or one that waits for connections to end, is tried
+// again while the pod lives.
+bool may_become_better(const EnrolledPod& pod) {
+    return !pod.inbound_reason.empty() || pod.draining;
 }
 
 }  // namespace
 
 Result<void> EnrolmentKeeper::enrol(AttachmentState& state, const InMesh& decided,
                                     const Netns& netns, const NetnsView& view) {
-    FSM_ASSIGN(auto plan, plan_enrolment(decided, netns, view, proc_));
+    FSM_ASSIGN(auto plan, plan_enrolment(decided, netns, view, given_to(state), proc_));
     state.problems.insert(state.problems.end(), plan.problems.begin(), plan.problems.end());
     state.plan_again = plan.provisional;
     if (state.applied == plan.enrolment) {
-        const auto intact = datapath_.check(netns, view.cookie);
-        if (intact) {
+        auto intact = datapath_.check(netns, view.cookie);
+        if (intact && !may_become_better(*intact)) {
+            state.enrolled = std::move(*intact);
             return {};
         }
-        log::warn("pod={} is enrolled again: {}", state.attachment.pod.to_string(),
-                  intact.error().message());
+        if (!intact) {
+            log::warn("pod={} is enrolled again: {}", state.attachment.pod.to_string(),
+                      intact.error().message());
+        }
     }
-    FSM_ASSIGN(state.enrolled, datapath_.enrol(netns, plan.enrolment));
+    FSM_ASSIGN(auto enrolled, datapath_.enrol(netns, plan.enrolment));
+    const bool changed = state.applied != plan.enrolment || !state.enrolled ||
+                         state.enrolled->inbound != enrolled.inbound ||
+                         state.enrolled->inbound_reason != enrolled.inbound_reason;
+    state.enrolled = std::move(enrolled);
     state.applied = std::move(plan.enrolment);
-    log_enrolled(state);
+    if (changed) {
+        log_enrolled(state);
+    }
     return {};
+}
+
+// Of all attachments of the namespace: that of `state` may not be in the table as it is now.
+std::set<IpAddress> EnrolmentKeeper::given_to(const AttachmentState& state) const {
+    auto given = table_.given_in(state.attachment.netns_cookie);
+    given.insert(state.given.begin(), state.given.end());
+    return given;
+}
+
+void EnrolmentKeeper::name_conflicts(AttachmentState& state) const {
+    if (!state.enrolled) {
+        return;
+    }
+    for (const AddressConflict& conflict : state.enrolled->conflicts) {
+        const auto owner = table_.pod_in(conflict.owner);
+        state.problems.push_back(
+            "the address " + conflict.address.to_string() + " is " +
+            (owner ? "pod " + owner->to_string() + "'s" : std::string("another pod's")) +
+            ", which the cluster has given it to: from elsewhere it goes on leading there; remove "
+            "it from this pod's interfaces");
+    }
 }
 
 Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& decision,
@@ -59,6 +99,7 @@ Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& deci
     const auto lock = netns_locks_.lock(view.cookie);
     auto enrolled = enrol(state, decided, netns, view);
     if (enrolled) {
+        name_conflicts(state);
         state.decided = decided;
         state.failure.clear();
     } else {
@@ -81,11 +122,6 @@ Result<void> EnrolmentKeeper::leave_outside(AttachmentState& state, const Netns&
         state.applied.reset();
         state.enrolled.reset();
         state.decided.reset();
-    }
-    for (const auto& entry : view.addresses) {
-        if (auto forgotten = datapath_.forget_address(entry.address, view.cookie); !forgotten) {
-            done = std::move(forgotten);
-        }
     }
     state.failure = done ? "" : done.error().message();
     return done;

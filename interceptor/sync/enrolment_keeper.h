@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "common/keyed_mutex.h"
@@ -31,8 +32,7 @@ class EnrolmentKeeper {
     Result<void> apply(AttachmentState& state, const Decision& decision, const Netns& netns,
                        const NetnsView& view);
 
-    // For a container outside the mesh: no interception, and its addresses lead to no pod that had
-    // them before.
+    // For a container outside the mesh: no interception.
     Result<void> leave_outside(AttachmentState& state, const Netns& netns, const NetnsView& view);
 
     // The attachment goes. `netns` is null when its namespace is gone.
@@ -41,6 +41,9 @@ class EnrolmentKeeper {
   private:
     Result<void> enrol(AttachmentState& state, const InMesh& decided, const Netns& netns,
                        const NetnsView& view);
+
+    std::set<IpAddress> given_to(const AttachmentState& state) const;
+    void name_conflicts(AttachmentState& state) const;
 
     Datapath& datapath_;
     AttachmentTable& table_;

@@ -79,7 +79,8 @@ void use_host_ids(const Netns& netns, const std::string& proc, EnrolmentPlan& pl
 }  // namespace
 
 Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
-                                     const NetnsView& view, const std::string& proc) {
+                                     const NetnsView& view, const std::set<IpAddress>& given,
+                                     const std::string& proc) {
     if (view.addresses.empty()) {
         return Error(
             "the network namespace has no address beside loopback and link-local ones; fsm-cni "
@@ -90,6 +91,7 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
     plan.enrolment.netns_cookie = view.cookie;
     plan.enrolment.policy = decided.policy;
     add_addresses(view, plan.enrolment);
+    plan.enrolment.given = given;
     add_link_locals(decided.excluded_interfaces, view, plan.enrolment);
     leave_out_interfaces(decided.excluded_interfaces, view, plan.enrolment);
     leave_out_broadcasts(view, plan.enrolment);

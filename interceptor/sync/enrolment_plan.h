@@ -2,6 +2,7 @@
 // hold for it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,12 @@ struct EnrolmentPlan {
     bool provisional = false;
 };
 
-// `proc`: where the host's processes are found. A namespace without an address cannot be
-// intercepted and is an error.
+// `given`: the addresses that the cluster has given to the pod; what else the namespace has is the
+// pod's own doing. `proc`: where the host's processes are found. A namespace without an address
+// cannot be intercepted and is an error.
 Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
-                                     const NetnsView& view, const std::string& proc);
+                                     const NetnsView& view, const std::set<IpAddress>& given,
+                                     const std::string& proc);
 
 // The addresses that the CNI result promised and the namespace does not have, as problems.
 std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,

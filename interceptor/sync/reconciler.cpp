@@ -1,5 +1,6 @@
 #include "interceptor/sync/reconciler.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fsm {
@@ -41,11 +42,13 @@ void Reconciler::pass() {
 
 void Reconciler::loop() {
     auto next_pass = Clock::now() + timing_.interval;
+    auto next_look = Clock::now() + timing_.node_interval;
     while (true) {
         std::set<PodName> changed;
         {
             std::unique_lock lock(mutex_);
-            wake_.wait_until(lock, next_pass, [&] { return stopping_ || !changed_.empty(); });
+            wake_.wait_until(lock, std::min(next_pass, next_look),
+                             [&] { return stopping_ || !changed_.empty(); });
             if (stopping_) {
                 return;
             }
@@ -56,6 +59,10 @@ void Reconciler::loop() {
         }
         if (!changed.empty()) {
             enroller_.enrol_running();
+        }
+        if (Clock::now() >= next_look) {
+            enroller_.look_after_node();
+            next_look = Clock::now() + timing_.node_interval;
         }
         if (Clock::now() >= next_pass) {
             pass();

@@ -18,6 +18,8 @@ struct ReconcilerTiming {
     std::chrono::milliseconds interval{5000};
     // Every how many passes namespaces are entered and the data path is verified.
     unsigned thorough_every = 6;
+    // Between two looks at what the whole node depends on.
+    std::chrono::milliseconds node_interval{1000};
 };
 
 class Reconciler {

@@ -61,6 +61,7 @@ TEST_F(Enrolment, ReplacesThePolicyAndForgetsTheOldOne) {
     PodEnrolment changed = pod.enrolment();
     changed.policy.outbound.excluded_ports = {443};
     changed.addresses = {must(IpAddress::parse("10.98.1.3"))};
+    changed.given = {changed.addresses[0]};
     must(datapath->enrol(pod.netns(), changed));
     must(datapath->sweep());
     EXPECT_EQ(entries(*datapath)["fsm_ports"], 1U);
@@ -203,20 +204,6 @@ TEST_F(Enrolment, IsCheckedAgainstTheKernel) {
     EXPECT_THAT(checked.error().message(), testing::HasSubstr("egress"));
     must(datapath->enrol(pod.netns(), enrolment));
     must(datapath->check(pod.netns(), pod.cookie()));
-}
-
-TEST_F(Enrolment, GivesAnAddressToItsNewOwner) {
-    const PodNamespace other("10.98.1.2");
-    must(datapath->enrol(pod.netns(), pod.enrolment()));
-    must(datapath->enrol(other.netns(), other.enrolment()));
-    EXPECT_EQ(entries(*datapath)["fsm_pod_ips"], 1U);
-    must(datapath->withdraw(pod.cookie(), &pod.netns()));
-    EXPECT_EQ(entries(*datapath)["fsm_pod_ips"], 1U) << "the address is the other pod's by now";
-    const IpAddress address = other.enrolment().addresses[0];
-    must(datapath->forget_address(address, other.cookie()));
-    EXPECT_EQ(entries(*datapath)["fsm_pod_ips"], 1U);
-    must(datapath->forget_address(address, 0));
-    EXPECT_EQ(entries(*datapath)["fsm_pod_ips"], 0U);
 }
 
 TEST_F(Enrolment, EndsWithItsNamespace) {

@@ -15,14 +15,6 @@
 namespace fsm::test {
 namespace {
 
-void join_cgroup(const std::string& path) {
-    std::ofstream processes(path + "/cgroup.procs");
-    processes << getpid() << std::flush;
-    if (!processes) {
-        throw std::runtime_error("cannot move the test into cgroup " + path);
-    }
-}
-
 std::string make_temporary_directory() {
     std::string path = "/tmp/fsm-bpf-test-XXXXXX";
     if (mkdtemp(path.data()) == nullptr) {
@@ -54,6 +46,14 @@ Instance::~Instance() {
     join_cgroup(cgroup_root_);
     EXPECT_EQ(rmdir(options.cgroup.c_str()), 0) << options.cgroup;
     std::filesystem::remove_all(directory_);
+}
+
+void join_cgroup(const std::string& path) {
+    std::ofstream processes(path + "/cgroup.procs");
+    processes << getpid() << std::flush;
+    if (!processes) {
+        throw std::runtime_error("cannot move the test into cgroup " + path);
+    }
 }
 
 std::string shell(const std::string& command) {

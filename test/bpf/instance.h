@@ -47,6 +47,9 @@ class Instance {
     std::string cgroup_root_;
 };
 
+// Moves the test process there.
+void join_cgroup(const std::string& path);
+
 // Runs a shell command; its output, or a failure of the test.
 std::string shell(const std::string& command);
 

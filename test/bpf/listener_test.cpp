@@ -157,5 +157,86 @@ TEST_F(TakeOver, SteersConnectionsToATakenListener) {
     EXPECT_EQ(client.connect("10.99.0.2", 8080), ECONNREFUSED);
 }
 
+// The kernel takes no listener by MPTCP into a socket map: Go programs listen so by default.
+class Mptcp : public TakeOver {
+  protected:
+    PodNamespace client{"10.98.9.9"};
+
+    void SetUp() override { connect_namespaces(client, pod); }
+    PodEnrolment enrolment() const {
+        PodEnrolment enrolment = pod.enrolment();
+        enrolment.interfaces.clear();
+        return enrolment;
+    }
+    Fd listen_by_mptcp(const char* address, std::uint16_t port) const {
+        return pod.listen({address, port, Bind::Only::no, Bind::Reuse::no, Bind::Protocol::mptcp});
+    }
+};
+
+TEST_F(Mptcp, ListenersBeforeEnrolmentAreReachedByTc) {
+    const Fd inbound = listen_by_mptcp("0.0.0.0", kInbound);
+    const EnrolledPod enrolled = must(datapath->enrol(pod.netns(), enrolment()));
+    EXPECT_EQ(enrolled.inbound, InboundMechanism::tc);
+    EXPECT_THAT(enrolled.inbound_reason, testing::HasSubstr("MPTCP on port 15003"));
+    EXPECT_EQ(client.connect("10.99.0.2", 8080), 0);
+}
+
+TEST_F(Mptcp, ListenersAfterEnrolmentAreSaidAndReachedByTc) {
+    EXPECT_EQ(must(datapath->enrol(pod.netns(), enrolment())).inbound, InboundMechanism::sk_lookup);
+    EXPECT_THAT(must(datapath->pods_to_enrol_again()), testing::IsEmpty());
+    const Fd inbound = listen_by_mptcp("::", kInbound);
+    EXPECT_EQ(client.connect("10.99.0.2", 8080), ECONNREFUSED);
+    EXPECT_THAT(must(datapath->pods_to_enrol_again()), testing::ElementsAre(pod.cookie()));
+    EXPECT_FALSE(datapath->check(pod.netns(), pod.cookie()));
+    EXPECT_EQ(must(datapath->enrol(pod.netns(), enrolment())).inbound, InboundMechanism::tc);
+    EXPECT_THAT(must(datapath->pods_to_enrol_again()), testing::IsEmpty());
+    EXPECT_EQ(client.connect("10.99.0.2", 8080), 0);
+    EXPECT_EQ(must(datapath->counters())[FSM_COUNTER_LISTENER_MPTCP].value, 2U) << "both families";
+    EXPECT_EQ(must(datapath->counters())[FSM_COUNTER_LISTENER_NOT_ENTERED].value, 0U);
+}
+
+TEST_F(Mptcp, ListenersThatGoLeaveThePodToSkLookup) {
+    Fd inbound = listen_by_mptcp("0.0.0.0", kInbound);
+    EXPECT_EQ(must(datapath->enrol(pod.netns(), enrolment())).inbound, InboundMechanism::tc);
+    EXPECT_EQ(client.connect("10.99.0.2", 8080), 0);
+    inbound.reset();
+    inbound = pod.listen({"0.0.0.0", kInbound});
+    const BpfMap flows = instance.pinned("fsm_flows");
+    const fsm_flow_key open{pod.cookie(), 0, 0};
+    must(flows.put(open, fsm_flow{}));
+    const EnrolledPod enrolled = must(datapath->enrol(pod.netns(), enrolment()));
+    EXPECT_EQ(enrolled.inbound, InboundMechanism::sk_lookup);
+    EXPECT_EQ(enrolled.inbound_reason, "");
+    EXPECT_TRUE(enrolled.draining) << "a connection that began by tc may still send";
+    EXPECT_EQ(client.connect("10.99.0.2", 8080), 0);
+    must(flows.remove(open));
+    EXPECT_FALSE(must(datapath->enrol(pod.netns(), enrolment())).draining);
+    EXPECT_EQ(pod.shell("tc filter show dev between ingress"), "");
+}
+
+TEST_F(Mptcp, IsRefusedWhereSkLookupWasAskedFor) {
+    const Fd inbound = listen_by_mptcp("0.0.0.0", kInbound);
+    PodEnrolment strict = enrolment();
+    strict.policy.inbound_mechanism = InboundMechanism::sk_lookup;
+    const auto enrolled = datapath->enrol(pod.netns(), strict);
+    ASSERT_FALSE(enrolled);
+    EXPECT_THAT(enrolled.error().message(),
+                testing::AllOf(testing::HasSubstr("MPTCP"), testing::HasSubstr("\"auto\"")));
+}
+
+// An outbound listener on 127.0.0.1 that sk_lookup cannot steer to takes connections to that
+// address alone.
+TEST_F(Mptcp, OutboundListenersOnLoopbackAreReached) {
+    const Fd outbound = listen_by_mptcp("127.0.0.1", kOutbound);
+    must(datapath->enrol(pod.netns(), enrolment()));
+    EXPECT_EQ(pod.connect("10.98.1.77", 80), 0);
+}
+
+TEST_F(Mptcp, OutboundListenersOnLoopbackThatComeLaterAreReached) {
+    must(datapath->enrol(pod.netns(), enrolment()));
+    const Fd outbound = listen_by_mptcp("127.0.0.1", kOutbound);
+    EXPECT_EQ(pod.connect("10.98.1.77", 80), 0);
+}
+
 }  // namespace
 }  // namespace fsm::test

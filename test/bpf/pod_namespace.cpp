@@ -90,6 +90,7 @@ PodEnrolment PodNamespace::enrolment() const {
     PodEnrolment enrolment;
     enrolment.netns_cookie = cookie_;
     enrolment.addresses = {must(IpAddress::parse(address_))};
+    enrolment.given = {enrolment.addresses.front()};
     enrolment.interfaces = {"eth0"};
     enrolment.policy.sidecar_uid = 1500;
     enrolment.policy.outbound_port4 = enrolment.policy.outbound_port6 = kOutbound;
@@ -111,7 +112,8 @@ Fd PodNamespace::listen(const Bind& bind) const {
     Fd socket;
     const SocketAddress address = to_address(bind.address, bind.port);
     run([&] {
-        socket = Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        socket = Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC,
+                             bind.protocol == Bind::Protocol::mptcp ? IPPROTO_MPTCP : 0));
         if (bind.ipv6_only == Bind::Only::yes) {
             set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY);
         }

@@ -24,6 +24,7 @@ struct Bind {
     std::uint16_t port;
     enum class Only : std::uint8_t { no, yes } ipv6_only = Only::no;
     enum class Reuse : std::uint8_t { no, yes } reuse_port = Reuse::no;
+    enum class Protocol : std::uint8_t { tcp, mptcp } protocol = Protocol::tcp;
 };
 
 class PodNamespace {

@@ -105,13 +105,13 @@ def age_closed_flows(mesh):
     that is not marked as closed then stays, and is found."""
     flows = eventually_closed(mesh)
     for key, flow in flows:
-        mesh.interceptor.update_map("fsm_flows", key, flow[:8] + (1).to_bytes(8, "little"))
+        mesh.interceptor.update_map("fsm_flows", key, flow[:40] + (1).to_bytes(8, "little"))
 
 
 def eventually_closed(mesh):
     def all_closed():
         flows = mesh.interceptor.dump_map("fsm_flows")
-        living = [key for key, flow in flows if not int.from_bytes(flow[8:16], "little")]
+        living = [key for key, flow in flows if not int.from_bytes(flow[40:48], "little")]
         assert not living, f"{len(living)} of {len(flows)} flows are not marked as closed"
         return flows or [()]
     flows = eventually(all_closed, 5)

@@ -27,13 +27,16 @@ def server(mesh, *ports):
 
 
 def flows_of(mesh, pod):
-    own = bytes(10) + b"\xff\xff" + socket.inet_aton(pod.pod.ip4)
     return [(key, flow) for key, flow in mesh.interceptor.dump_map("fsm_flows")
-            if key[:16] == own]
+            if key[:8] == cookie_of(pod)]
+
+
+def cookie_of(pod):
+    return pod.state()["netnsCookie"].to_bytes(8, "little")
 
 
 def idle_since(flow):
-    return int.from_bytes(flow[8:16], "little")
+    return int.from_bytes(flow[40:48], "little")
 
 
 def test_second_flow_of_one_source_port_waits_until_the_first_is_gone(mesh):
@@ -243,10 +246,10 @@ def test_closed_flows_are_swept_after_their_time(mesh):
     own = bytes(10) + b"\xff\xff" + socket.inet_aton(pod.pod.ip4)
     peer = bytes(10) + b"\xff\xff" + socket.inet_aton(client.pod.ip4)
     port, inbound_port = (60000).to_bytes(2, "big"), (15003).to_bytes(2, "big")
-    young = own + peer + port + inbound_port + bytes(4)
-    flow = (8080).to_bytes(2, "big") + bytes(6)
+    flow = own + peer + port + inbound_port + (8080).to_bytes(2, "big") + bytes(2)
+    young = cookie_of(pod) + (0).to_bytes(4, "little") + bytes(4)
     mesh.interceptor.update_map("fsm_flows", young, flow + time.monotonic_ns().to_bytes(8, "little"))
-    old = own + peer + (60001).to_bytes(2, "big") + inbound_port + bytes(4)
+    old = cookie_of(pod) + (1).to_bytes(4, "little") + bytes(4)
     long_ago = time.monotonic_ns() - 66 * 10**9
     if long_ago <= 0:
         pytest.fail("the machine has been up for less than 66 s")

@@ -27,7 +27,8 @@ constexpr const char* kPod = R"({
     "containers": [{"name": "app", "args": ["a", "--b"],
       "env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {}}},
               {"name": "C"}]}]},
-  "status": {"phase": "Running"}})";
+  "status": {"phase": "Running", "podIPs": [{"ip": "10.1.0.5", "x": 1}, {"ip": "fd00::5"}],
+    "conditions": [{"ip": "10.9.9.9"}]}})";
 
 Result<Pod> pod_of(const std::string& text) {
     auto object = parse_api_json(text, JsonForm::object);
@@ -45,6 +46,8 @@ TEST(PodJson, SaysTheSameAsTheManifest) {
     EXPECT_EQ(pod->containers.at(1).run_as_user, 1500U);
     EXPECT_EQ(pod->containers.at(1).run_as_group, 1001U);
     EXPECT_TRUE(pod->user_namespace);
+    EXPECT_EQ(pod->addresses,
+              (std::set{*IpAddress::parse("10.1.0.5"), *IpAddress::parse("fd00::5")}));
     EXPECT_EQ(pod->labels.at("status"), "kept");
     EXPECT_EQ(pod->labels.at("volumes"), "kept");
     EXPECT_EQ(pod->annotations.at("managedFields"), "kept");
@@ -52,11 +55,12 @@ TEST(PodJson, SaysTheSameAsTheManifest) {
 
 TEST(PodJson, LeavesOutWhatNobodyReads) {
     const auto object = *parse_api_json(kPod, JsonForm::object);
-    EXPECT_FALSE(object.contains("status"));
+    EXPECT_EQ(object.at("status").size(), 1U);
+    EXPECT_EQ(object.at("status").at("podIPs").at(0), json::parse(R"({"ip": "10.1.0.5"})"));
     EXPECT_FALSE(object.at("metadata").contains("managedFields"));
     EXPECT_FALSE(object.at("spec").contains("volumes"));
     const auto list = *parse_api_json(std::string("{\"items\":[") + kPod + "]}", JsonForm::list);
-    EXPECT_FALSE(list.at("items").at(0).contains("status"));
+    EXPECT_EQ(list.at("items").at(0).at("status").size(), 1U);
     const auto event = *parse_api_json(std::string("{\"type\":\"ADDED\",\"object\":") + kPod + "}",
                                        JsonForm::event);
     EXPECT_FALSE(event.at("object").at("metadata").contains("managedFields"));

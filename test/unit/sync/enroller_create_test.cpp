@@ -56,18 +56,51 @@ TEST_F(Create, LeavesOutTheNetworkOfAnExcludedInterface) {
     EXPECT_EQ(enrolment.policy.inbound.excluded_ranges.count(network), 1U);
 }
 
-TEST_F(Create, PassesAPodOutsideTheMeshAndForgetsWhoHadItsAddress) {
+TEST_F(Create, PassesAPodOutsideTheMesh) {
     const TestNetns netns;
-    PodEnrolment earlier;
-    earlier.netns_cookie = 1;
-    earlier.addresses = {ip("10.77.0.5")};
-    datapath.plant(earlier);
     source.put(plain_pod("web"));
     EXPECT_OK(enroller->create(request_for("web", netns.path())));
     EXPECT_FALSE(datapath.enrolled(netns.cookie()));
-    EXPECT_FALSE(datapath.owns(ip("10.77.0.5")));
     EXPECT_EQ(only_attachment().membership, Membership::not_in_mesh);
     EXPECT_FALSE(only_attachment().reason.empty());
+}
+
+// The CNI result and the pod's status are the authority; what else stands on its interfaces is the
+// pod's own doing.
+TEST_F(Create, TellsWhatTheClusterHasGivenFromWhatThePodHas) {
+    const TestNetns netns;
+    netns.run("addr add 10.77.0.99/32 dev lo");
+    auto pod = mesh_pod("web");
+    pod.addresses = {ip("fd77::5")};
+    source.put(pod);
+    auto request = request_for("web", netns.path());
+    request.stdin_data = R"({"cniVersion":"1.0.0","name":"net","prevResult":
+        {"cniVersion":"1.0.0","ips":[{"address":"10.77.0.5/24"}]}})";
+    EXPECT_OK(enroller->create(request));
+    const auto enrolment = datapath.enrolment(netns.cookie());
+    EXPECT_EQ(enrolment.given, (std::set{ip("10.77.0.5"), ip("fd77::5")}));
+    EXPECT_EQ(enrolment.addresses, (std::vector{ip("10.77.0.5"), ip("10.77.0.99")}));
+}
+
+TEST_F(Create, NamesTheOwnerOfAnAddressThatAPodHasPutOnItsInterfaces) {
+    const TestNetns victim;
+    const TestNetns attacker({"addr add 10.77.0.6/24 dev eth0"});
+    auto pod = mesh_pod("victim");
+    pod.addresses = {ip("10.77.0.5")};
+    source.put(pod);
+    source.put(mesh_pod("attacker"));
+    EXPECT_OK(enroller->create(request_for("victim", victim.path(), "c1")));
+    attacker.run("addr add 10.77.0.5/32 dev lo");
+    EXPECT_OK(enroller->create(request_for("attacker", attacker.path(), "c2")));
+    for (const auto& state : enroller->attachments()) {
+        if (state.attachment.pod.name == "victim") {
+            EXPECT_TRUE(state.problems.empty());
+            continue;
+        }
+        ASSERT_EQ(state.problems.size(), 1U);
+        EXPECT_NE(state.problems[0].find("10.77.0.5"), std::string::npos);
+        EXPECT_NE(state.problems[0].find("default/victim"), std::string::npos);
+    }
 }
 
 TEST_F(Create, FindsAPodThatTheRuntimeNamesWithoutNamespace) {

@@ -157,6 +157,37 @@ TEST_F(Lifecycle, WhatSomebodyTookAwayIsPutBack) {
     EXPECT_OK(enroller->check(request_for("web", netns.path())));
 }
 
+TEST_F(Lifecycle, APodIsEnrolledAgainWhenItsSidecarAsksForIt) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    create("web", netns);
+    enroller->look_after_node();
+    EXPECT_EQ(datapath.enrol_calls(), 1);
+    datapath.asked_again = {netns.cookie()};
+    datapath.check_failure = "the sidecar listens by MPTCP";
+    enroller->look_after_node();
+    EXPECT_EQ(datapath.enrol_calls(), 2);
+}
+
+// What "auto" takes instead of its first choice is tried again while the pod lives.
+TEST_F(Lifecycle, ASecondChoiceIsTriedAgain) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    datapath.inbound = InboundMechanism::tc;
+    datapath.inbound_reason = "the sidecar listens by MPTCP";
+    create("web", netns);
+    EXPECT_EQ(only_attachment().enrolled->inbound_reason, "the sidecar listens by MPTCP");
+    enroller->reconcile(ReconcileDepth::settings);
+    EXPECT_EQ(datapath.enrol_calls(), 1);
+    datapath.inbound = InboundMechanism::sk_lookup;
+    datapath.inbound_reason.clear();
+    enroller->reconcile(ReconcileDepth::everything);
+    EXPECT_EQ(datapath.enrol_calls(), 2);
+    EXPECT_EQ(only_attachment().enrolled->inbound, InboundMechanism::sk_lookup);
+    enroller->reconcile(ReconcileDepth::everything);
+    EXPECT_EQ(datapath.enrol_calls(), 2);
+}
+
 TEST_F(Lifecycle, AnAddressThatComesLaterIsEnrolled) {
     const TestNetns netns;
     source.put(mesh_pod("web"));

@@ -99,10 +99,10 @@ TEST_F(FailurePolicy, MeshedPodWithoutAddress) {
     EXPECT_OK(enroller->create(request_for("web", netns.path())));
 }
 
-TEST_F(FailurePolicy, AddressOutsideTheMeshCannotBeForgotten) {
+TEST_F(FailurePolicy, PodOutsideTheMeshCannotBeWithdrawn) {
     const TestNetns netns;
     source.put(plain_pod("web"));
-    datapath.forget_failure = "map update: Invalid argument";
+    datapath.withdraw_failure = "map update: Invalid argument";
     EXPECT_OK(enroller->create(request_for("web", netns.path())));
     ASSERT_EQ(enroller->problems().size(), 1U);
     EXPECT_NE(enroller->problems()[0].find("Invalid argument"), std::string::npos);

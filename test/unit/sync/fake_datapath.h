@@ -30,10 +30,7 @@ class FakeDatapath : public Datapath {
             return Error("the cookie is not that of the namespace");
         }
         enrolments_[enrolment.netns_cookie] = enrolment;
-        for (const auto& address : enrolment.addresses) {
-            address_owner_[address] = enrolment.netns_cookie;
-        }
-        return describe(enrolment);
+        return made_[enrolment.netns_cookie] = describe(enrolment);
     }
 
     Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override {
@@ -43,8 +40,6 @@ class FakeDatapath : public Datapath {
         }
         withdrawn_with_netns_ = netns != nullptr;
         enrolments_.erase(netns_cookie);
-        std::erase_if(address_owner_,
-                      [&](const auto& entry) { return entry.second == netns_cookie; });
         return {};
     }
 
@@ -53,19 +48,7 @@ class FakeDatapath : public Datapath {
         return {};
     }
 
-    Result<void> forget_address(const IpAddress& address, std::uint64_t keep) override {
-        const std::lock_guard guard(mutex_);
-        if (!forget_failure.empty()) {
-            return Error(forget_failure);
-        }
-        const auto found = address_owner_.find(address);
-        if (found != address_owner_.end() && found->second != keep) {
-            address_owner_.erase(found);
-        }
-        return {};
-    }
-
-    Result<void> check(const Netns&, std::uint64_t netns_cookie) const override {
+    Result<EnrolledPod> check(const Netns&, std::uint64_t netns_cookie) const override {
         const std::lock_guard guard(mutex_);
         if (!check_failure.empty()) {
             return Error(check_failure);
@@ -73,8 +56,12 @@ class FakeDatapath : public Datapath {
         if (enrolments_.count(netns_cookie) == 0) {
             return Error("the pod is not in the pods map");
         }
-        return {};
+        const auto made = made_.find(netns_cookie);
+        return made == made_.end() ? describe(enrolments_.at(netns_cookie)) : made->second;
     }
+
+    Result<std::vector<std::uint64_t>> pods_to_enrol_again() const override { return asked_again; }
+    std::vector<std::string> verify_node() override { return std::exchange(repaired, {}); }
 
     Result<void> sweep() override {
         ++sweeps;
@@ -127,10 +114,6 @@ class FakeDatapath : public Datapath {
         const std::lock_guard guard(mutex_);
         return enrol_calls_;
     }
-    bool owns(const IpAddress& address) const {
-        const std::lock_guard guard(mutex_);
-        return address_owner_.count(address) != 0;
-    }
     bool withdrawn_with_netns() const {
         const std::lock_guard guard(mutex_);
         return withdrawn_with_netns_;
@@ -139,9 +122,6 @@ class FakeDatapath : public Datapath {
     void plant(const PodEnrolment& enrolment) {
         const std::lock_guard guard(mutex_);
         enrolments_[enrolment.netns_cookie] = enrolment;
-        for (const auto& address : enrolment.addresses) {
-            address_owner_[address] = enrolment.netns_cookie;
-        }
     }
 
     // From now on every sweep fails; empty: none does.
@@ -158,21 +138,35 @@ class FakeDatapath : public Datapath {
     std::chrono::milliseconds enrol_time{0};
     std::string enrol_failure;
     std::string withdraw_failure;
-    std::string forget_failure;
     std::string check_failure;
     bool unreadable = false;
     InboundMechanism inbound = InboundMechanism::sk_lookup;
-    std::uint64_t cut = 0;  // the pod whose open connections were cut
+    std::string inbound_reason;
+    std::vector<std::uint64_t> asked_again;  // what pods_to_enrol_again() answers
+    std::vector<std::string> repaired;       // what verify_node() answers, once
+    std::uint64_t cut = 0;                   // the pod whose open connections were cut
     std::atomic<int> sweeps = 0;
 
   private:
     EnrolledPod describe(const PodEnrolment& enrolment) const {
-        return {enrolment.netns_cookie, enrolment.addresses, inbound, Acceleration::off, 0};
+        EnrolledPod pod;
+        pod.netns_cookie = enrolment.netns_cookie;
+        pod.addresses = enrolment.addresses;
+        pod.inbound = inbound;
+        pod.inbound_reason = inbound_reason;
+        for (const auto& [owner, other] : enrolments_) {
+            for (const auto& address : enrolment.addresses) {
+                if (owner != enrolment.netns_cookie && other.given.contains(address)) {
+                    pod.conflicts.push_back({address, owner});
+                }
+            }
+        }
+        return pod;
     }
 
     mutable std::mutex mutex_;
     std::map<std::uint64_t, PodEnrolment> enrolments_;
-    std::map<IpAddress, std::uint64_t> address_owner_;
+    std::map<std::uint64_t, EnrolledPod> made_;  // by enrol()
     std::string sweep_failure_;
     std::vector<Problem> conditions_;
     int enrol_calls_ = 0;

@@ -1,0 +1,199 @@
+#include "interceptor/datapath/address_book.h"
+
+#include <algorithm>
+
+#include "common/failures.h"
+#include "interceptor/datapath/policy.h"
+
+namespace fsm {
+namespace {
+
+constexpr std::uint8_t kListed = 1;
+
+fsm_own_address own_key(std::uint64_t pod, const IpAddress& address) {
+    fsm_own_address key{};
+    key.netns_cookie = pod;
+    key.address = map_address(address);
+    return key;
+}
+
+// All that stands on the pod's interfaces, as far as the map has room for it.
+std::set<IpAddress> own_addresses(const PodEnrolment& pod) {
+    std::set<IpAddress> own;
+    const auto add = [&](const IpAddress& address) {
+        if (own.size() < AddressBook::kOwnAddresses) {
+            own.insert(address);
+        }
+    };
+    std::for_each(pod.addresses.begin(), pod.addresses.end(), add);
+    std::for_each(pod.link_locals.begin(), pod.link_locals.end(), add);
+    return own;
+}
+
+std::set<IpAddress> without(const std::set<IpAddress>& from, const std::set<IpAddress>& kept) {
+    std::set<IpAddress> rest;
+    std::set_difference(from.begin(), from.end(), kept.begin(), kept.end(),
+                        std::inserter(rest, rest.end()));
+    return rest;
+}
+
+}  // namespace
+
+Result<void> AddressBook::learn(const std::set<Cookie>& pods) {
+    const std::lock_guard guard(mutex_);
+    FSM_ASSIGN(const auto given, (pod_ips_.entries<struct fsm_address, Cookie>()));
+    for (const auto& [address, pod] : given) {
+        if (pods.contains(pod)) {
+            pods_[pod].given.insert(ip_address(address));
+        } else {
+            FSM_TRY(pod_ips_.remove(address));
+        }
+    }
+    FSM_ASSIGN(const auto own, (own_.entries<fsm_own_address, std::uint8_t>()));
+    for (const auto& [key, listed] : own) {
+        if (pods.contains(key.netns_cookie)) {
+            pods_[key.netns_cookie].own.insert(ip_address(key.address));
+        } else {
+            FSM_TRY(own_.remove(key));
+        }
+    }
+    return {};
+}
+
+Result<std::optional<AddressBook::Cookie>> AddressBook::owner_of(const IpAddress& address) const {
+    return pod_ips_.lookup<struct fsm_address, Cookie>(map_address(address));
+}
+
+Result<std::optional<AddressBook::Cookie>> AddressBook::living_owner_but(
+    Cookie pod, const IpAddress& address) const {
+    FSM_ASSIGN(const auto owner, owner_of(address));
+    if (!owner || *owner == pod || !pods_.contains(*owner) || !is_alive_(*owner)) {
+        return std::optional<Cookie>();
+    }
+    return owner;
+}
+
+Result<void> AddressBook::add(const PodEnrolment& pod, UndoLog& undo) {
+    const std::lock_guard guard(mutex_);
+    const Cookie cookie = pod.netns_cookie;
+    Entries& entries = pods_[cookie];
+    undo.add([this, cookie, before = entries] { return go_back(cookie, before); });
+    for (const IpAddress& address : own_addresses(pod)) {
+        FSM_TRY(own_.put(own_key(cookie, address), kListed));
+        entries.own.insert(address);
+    }
+    for (const IpAddress& address : pod.given) {
+        FSM_ASSIGN(const auto other, living_owner_but(cookie, address));
+        if (!other) {
+            FSM_TRY(pod_ips_.put(map_address(address), cookie));
+            entries.given.insert(address);
+        }
+    }
+    return {};
+}
+
+// Unless it is another pod's by now.
+Result<void> AddressBook::remove_given(Cookie pod, const IpAddress& address) {
+    FSM_ASSIGN(const auto owner, owner_of(address));
+    if (owner == pod) {
+        FSM_TRY(pod_ips_.remove(map_address(address)));
+    }
+    return {};
+}
+
+Result<void> AddressBook::keep_only(const PodEnrolment& pod) {
+    const std::lock_guard guard(mutex_);
+    Entries wanted{own_addresses(pod), pod.given};
+    if (pod.given.empty()) {
+        // Not known now: what was given once stays the pod's as long as it has it.
+        const std::set<IpAddress>& given = pods_[pod.netns_cookie].given;
+        std::set_intersection(given.begin(), given.end(), wanted.own.begin(), wanted.own.end(),
+                              std::inserter(wanted.given, wanted.given.end()));
+    }
+    return reduce_to(pod.netns_cookie, wanted);
+}
+
+Result<void> AddressBook::forget(Cookie pod) {
+    const std::lock_guard guard(mutex_);
+    return reduce_to(pod, Entries());
+}
+
+Result<void> AddressBook::go_back(Cookie pod, const Entries& before) {
+    const std::lock_guard guard(mutex_);
+    return reduce_to(pod, before);
+}
+
+Result<void> AddressBook::reduce_to(Cookie pod, const Entries& wanted) {
+    const auto found = pods_.find(pod);
+    if (found == pods_.end()) {
+        return {};
+    }
+    Entries& entries = found->second;
+    Failures failures;
+    for (const IpAddress& address : without(entries.own, wanted.own)) {
+        const auto removed = own_.remove(own_key(pod, address));
+        failures.note(removed);
+        if (removed) {
+            entries.own.erase(address);
+        }
+    }
+    for (const IpAddress& address : without(entries.given, wanted.given)) {
+        const auto removed = remove_given(pod, address);
+        failures.note(removed);
+        if (removed) {
+            entries.given.erase(address);
+        }
+    }
+    if (entries.own.empty() && entries.given.empty()) {
+        pods_.erase(found);
+    }
+    return failures.result();
+}
+
+Result<void> AddressBook::check(const PodEnrolment& pod) const {
+    const std::lock_guard guard(mutex_);
+    for (const IpAddress& address : own_addresses(pod)) {
+        FSM_ASSIGN(
+            const auto listed,
+            (own_.lookup<fsm_own_address, std::uint8_t>(own_key(pod.netns_cookie, address))));
+        if (!listed) {
+            return Error("the map of addresses lacks the pod's " + address.to_string());
+        }
+    }
+    for (const IpAddress& address : pod.given) {
+        FSM_ASSIGN(const auto owner, owner_of(address));
+        FSM_ASSIGN(const auto other, living_owner_but(pod.netns_cookie, address));
+        if (owner != pod.netns_cookie && !other) {
+            return Error("the pod's address " + address.to_string() + " does not lead to it");
+        }
+    }
+    return {};
+}
+
+Result<std::vector<AddressConflict>> AddressBook::conflicts(const PodEnrolment& pod) const {
+    const std::lock_guard guard(mutex_);
+    std::set<IpAddress> all(pod.addresses.begin(), pod.addresses.end());
+    all.insert(pod.given.begin(), pod.given.end());
+    std::vector<AddressConflict> conflicts;
+    for (const IpAddress& address : all) {
+        FSM_ASSIGN(const auto other, living_owner_but(pod.netns_cookie, address));
+        if (other) {
+            conflicts.push_back({address, *other});
+        }
+    }
+    return conflicts;
+}
+
+std::vector<IpAddress> AddressBook::of(Cookie pod) const {
+    const std::lock_guard guard(mutex_);
+    const auto found = pods_.find(pod);
+    if (found == pods_.end()) {
+        return {};
+    }
+    std::vector<IpAddress> addresses;
+    std::copy_if(found->second.own.begin(), found->second.own.end(), std::back_inserter(addresses),
+                 [](const IpAddress& address) { return !address.is_link_local(); });
+    return addresses;
+}
+
+}  // namespace fsm

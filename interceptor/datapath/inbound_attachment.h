@@ -1,0 +1,81 @@
+// InboundAttachment: how a pod's inbound connections come to its sidecar. Attaches the pod's own
+// programs to its network namespace (sk_lookup) or to its interfaces (tc), keeps the descriptors of
+// the sk_lookup links, and puts back what was taken away.
+//
+// Threads: calls for one pod must not overlap; those for different pods may.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/interception.h"
+#include "common/netns.h"
+#include "common/result.h"
+#include "interceptor/datapath/bpf_link.h"
+#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/pins.h"
+#include "interceptor/datapath/pod_program.h"
+#include "interceptor/datapath/undo_log.h"
+
+namespace fsm {
+
+class InboundAttachment {
+  public:
+    using Cookie = std::uint64_t;
+
+    // `programs`: of which every pod has its own, as far as the kernel takes them. `tc_handle`: of
+    // this instance's filters.
+    InboundAttachment(PinTree tree, std::map<std::string, PodProgram> programs,
+                      std::uint32_t tc_handle)
+        : tree_(std::move(tree)), programs_(std::move(programs)), tc_handle_(tc_handle) {}
+
+    // Gives this process's programs to the links and filters that an earlier one has left. `proc`:
+    // where the node's namespaces are found.
+    Result<void> take_over(const std::string& proc);
+
+    // Attaches one mechanism. The other one stays until detach_other().
+    Result<void> attach(const Netns& netns, const PodEnrolment& enrolment,
+                        InboundMechanism mechanism, UndoLog& undo);
+    Result<void> detach_other(const Netns& netns, Cookie pod, InboundMechanism kept);
+    // Everything of the pod. Filters go with their namespace: `netns` is null when it is gone.
+    Result<void> detach(const Netns* netns, Cookie pod);
+
+    // Whether all that attach() made is in place; the error names what is not.
+    Result<void> check(const Netns& netns, const PodEnrolment& enrolment,
+                       InboundMechanism mechanism) const;
+    // Whether filters are attached for connections that began before the pod went over to
+    // sk_lookup.
+    Result<bool> has_filters(Cookie pod) const;
+
+    // Whether the link of the pod says that its namespace has ended. A pod without a link may be
+    // dead all the same.
+    enum class Life : std::uint8_t { alive, dead, unknown };
+    Life life_of(Cookie pod) const;
+
+  private:
+    struct PodLink {
+        BpfLink link;
+        std::uint32_t program;  // the id of the one that it must hold
+    };
+
+    Result<void> take_over_link(Cookie pod);
+    Result<void> take_over_filters(const Netns& netns, Cookie pod) const;
+    Result<void> attach_lookup(const Netns& netns, Cookie pod, UndoLog& undo);
+    Result<void> make_link(const Netns& netns, Cookie pod, UndoLog& undo);
+    Result<void> attach_filters(const Netns& netns, const PodEnrolment& enrolment, UndoLog& undo);
+    Result<void> detach_lookup(Cookie pod);
+    Result<void> detach_filters(const Netns& netns, Cookie pod) const;
+    Result<void> check_lookup(const Netns& netns, Cookie pod) const;
+    Result<void> check_filters(const Netns& netns, const PodEnrolment& enrolment) const;
+
+    const PinTree tree_;
+    const std::map<std::string, PodProgram> programs_;
+    const std::uint32_t tc_handle_;
+    mutable std::mutex mutex_;  // of links_
+    mutable std::map<Cookie, PodLink> links_;
+};
+
+}  // namespace fsm
