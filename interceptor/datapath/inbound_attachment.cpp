@@ -1,5 +1,7 @@
 #include "interceptor/datapath/inbound_attachment.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -279,6 +281,22 @@ Result<void> InboundAttachment::check_filters(const Netns& netns,
         }
     }
     return {};
+}
+
+std::vector<std::string> InboundAttachment::verify_pins() {
+    std::vector<std::string> repaired;
+    const std::lock_guard guard(mutex_);
+    for (const auto& [pod, held] : links_) {
+        const std::string path = tree_.pod_lookup_link(pod);
+        if (access(path.c_str(), F_OK) == 0) {
+            continue;
+        }
+        // What fails is tried again, and check() says it.
+        if (remember_netns(tree_, pod, held.link.netns_inode()) && pin(held.link.fd(), path)) {
+            repaired.push_back("the pin " + path + " was gone");
+        }
+    }
+    return repaired;
 }
 
 Result<bool> InboundAttachment::has_filters(Cookie pod) const {

@@ -46,6 +46,9 @@ class InboundAttachment {
     // Whether all that attach() made is in place; the error names what is not.
     Result<void> check(const Netns& netns, const PodEnrolment& enrolment,
                        InboundMechanism mechanism) const;
+    // Pins anew the links of pods whose pins were removed. Returns what was put back.
+    std::vector<std::string> verify_pins();
+
     // Whether filters are attached for connections that began before the pod went over to
     // sk_lookup.
     Result<bool> has_filters(Cookie pod) const;

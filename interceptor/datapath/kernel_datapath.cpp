@@ -443,7 +443,10 @@ Result<std::vector<std::uint64_t>> KernelDatapath::pods_to_enrol_again() const {
 }
 
 std::vector<std::string> KernelDatapath::verify_node() {
-    return parts_.node.verify(parts_.loaded.maps, parts_.loaded.programs);
+    auto repaired = parts_.node.verify(parts_.loaded.maps, parts_.loaded.programs);
+    const auto of_pods = inbound_.verify_pins();
+    repaired.insert(repaired.end(), of_pods.begin(), of_pods.end());
+    return repaired;
 }
 
 // ---- sweep -------------------------------------------------------------------------------------
