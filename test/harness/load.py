@@ -11,6 +11,12 @@ SERVER_FIRST_PORT = 8091
 # Checked streams take a few seconds. The tool gives up on one that stands still after 60 s; before
 # that is the time to look at its sockets.
 STANDS_STILL = 45
+# A connection of a load that has waited so long was forgotten, on however busy a machine.
+FORGOTTEN_SECONDS = 4
+# Enough to meet every moment of a change, and few enough for a load after another: a minute's
+# connections must not fill half of a pod's ports with TIME_WAIT. From there on the kernel takes tens
+# of milliseconds to find a port for each connect(), under iptables as well.
+FRESH_CONNECTIONS_PER_SECOND = 400
 
 
 def listening_sockets(member, port):
@@ -38,10 +44,10 @@ def start_load(client, server, seconds, requests_per_connection=0, connections=8
         start_server(server)
     limit = ()
     if requests_per_connection:
-        limit = ("--requests-per-connection", requests_per_connection)
-        # Or ports in TIME_WAIT are the limit, for the server's sidecar too, and one that is used
-        # again meets what conntrack remembers of its former use: under iptables as well. With half
-        # of them in use the kernel takes tens of milliseconds to find one.
+        limit = ("--requests-per-connection", requests_per_connection,
+                 "--connections-per-second", FRESH_CONNECTIONS_PER_SECOND)
+        # A port that is used again meets what conntrack remembers of its former use: under iptables
+        # as well.
         for member in (client, server):
             member.pod.sysctl("net.ipv4.ip_local_port_range=16384 65535")
     return client.start(programs.STREAM, "load", "--address", address or server.pod.ip4, "--port",
@@ -56,10 +62,16 @@ def finished(load):
     return json.loads(output)
 
 
+def expect_none_forgotten(result):
+    """A connection whose other end is gone without a word is no error of the load: it waits."""
+    assert result["waiting_us"] < FORGOTTEN_SECONDS * 1e6, result
+
+
 def expect_flawless(load, requests=100):
     """Waits for the end of a load; not one request may have failed."""
     result = finished(load)
     assert result["errors"] == result["connect_errors"] == 0, result
+    expect_none_forgotten(result)
     assert result["requests"] >= requests, result
     return result
 

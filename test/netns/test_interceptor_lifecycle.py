@@ -9,7 +9,7 @@ import pytest
 
 from harness import programs
 from harness.application import ask
-from harness.load import expect_flawless, finished, start_load
+from harness.load import expect_flawless, expect_none_forgotten, finished, start_load
 from harness.wait import eventually
 
 LOAD_SECONDS = 6
@@ -128,6 +128,7 @@ def expect_few_cut(load, requests):
     result = finished(load)
     assert result["errors"] <= result["connections"] // 200, result
     assert result["connect_errors"] == 0, result
+    expect_none_forgotten(result)
     assert result["requests"] >= requests, result
 
 

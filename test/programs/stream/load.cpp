@@ -21,11 +21,12 @@ void print(LoaderResult& result) {
     std::printf(
         "{\"requests\": %lu, \"errors\": %lu, \"connect_errors\": %lu, \"connections\": %lu, "
         "\"seconds\": %.3f, \"requests_per_second\": %.1f, \"p50_us\": %u, \"p99_us\": %u, "
-        "\"max_us\": %u, \"error_kinds\": %s, \"connect_error_kinds\": %s}\n",
+        "\"max_us\": %u, \"waiting_us\": %u, \"error_kinds\": %s, \"connect_error_kinds\": %s}\n",
         result.requests, errors, connect_errors, result.connected, result.seconds,
         static_cast<double>(result.requests) / result.seconds, percentile(result.latencies_us, 0.5),
         percentile(result.latencies_us, 0.99), percentile(result.latencies_us, 1.0),
-        to_json(result.request_errors).c_str(), to_json(result.connect_errors).c_str());
+        result.waiting_us, to_json(result.request_errors).c_str(),
+        to_json(result.connect_errors).c_str());
 }
 
 }  // namespace
@@ -34,7 +35,7 @@ Result<int> run_load(const Arguments& arguments) {
     FSM_ASSIGN(const Options options,
                Options::parse(arguments,
                               {"address", "port", "connections", "seconds", "size", "request",
-                               "response", "requests-per-connection"},
+                               "response", "requests-per-connection", "connections-per-second"},
                               {}));
     LoaderSettings settings;
     FSM_ASSIGN(settings.targets,
@@ -46,6 +47,10 @@ Result<int> run_load(const Arguments& arguments) {
     FSM_ASSIGN(settings.request_size, options.number("request", size));
     FSM_ASSIGN(settings.response_size, options.number("response", size));
     FSM_ASSIGN(settings.requests_per_connection, options.number("requests-per-connection", 0));
+    FSM_ASSIGN(const std::uint64_t pace, options.number("connections-per-second", 0));
+    if (pace != 0) {
+        settings.connections_per_second = pace;
+    }
     if (settings.request_size == 0 || settings.response_size == 0 || settings.connections == 0) {
         return Error("sizes and connections must be at least 1", EINVAL);
     }

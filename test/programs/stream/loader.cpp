@@ -22,6 +22,8 @@ constexpr std::size_t kScratchSize = 256 * 1024;
 constexpr milliseconds kPauseAfterFailure{10};
 constexpr milliseconds kLongestWait{100};
 constexpr std::uint64_t kConnectsAtOnce = 64;
+// What a pace makes up for, when the loader itself has been kept waiting.
+constexpr milliseconds kMadeUpFor{20};
 
 enum class Phase : std::uint8_t { idle, connecting, sending, receiving };
 
@@ -67,6 +69,7 @@ class Loader {
             time_out_late_ones();
         }
         result_.seconds = seconds_since(start_);
+        note_waiting();
         return std::move(result_);
     }
 
@@ -83,11 +86,24 @@ class Loader {
         const auto now = Clock::now();
         for (std::uint64_t i = 0; i < kConnectsAtOnce && !idle_.empty() && may_open(); ++i) {
             const std::size_t index = idle_.front();
-            if (slots_[index].not_before > now) {
+            if (may_open_from(index) > now) {
                 return;
             }
             idle_.pop_front();
+            keep_pace(now);
             open(index);
+        }
+    }
+
+    Clock::time_point may_open_from(std::size_t index) const {
+        return std::max(slots_[index].not_before, next_open_);
+    }
+
+    void keep_pace(Clock::time_point now) {
+        if (settings_.connections_per_second) {
+            next_open_ = std::max(next_open_, now - kMadeUpFor) +
+                         std::chrono::nanoseconds(std::chrono::seconds(1)) /
+                             *settings_.connections_per_second;
         }
     }
 
@@ -125,7 +141,7 @@ class Loader {
         std::array<epoll_event, 256> events{};
         milliseconds wait = kLongestWait;
         if (!idle_.empty() && may_open()) {
-            const auto until = slots_[idle_.front()].not_before - Clock::now();
+            const auto until = may_open_from(idle_.front()) - Clock::now();
             wait = std::clamp(std::chrono::duration_cast<milliseconds>(until) + milliseconds(1),
                               milliseconds(0), kLongestWait);
             if (until <= Clock::duration::zero()) {
@@ -239,9 +255,25 @@ class Loader {
     }
 
     void record_latency(const Slot& slot) {
-        result_.latencies_us.push_back(static_cast<std::uint32_t>(
-            std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - slot.began)
-                .count()));
+        result_.latencies_us.push_back(microseconds_since(slot.began, Clock::now()));
+    }
+
+    // A connection whose answer never comes is no error when the time is up before its patience.
+    void note_waiting() {
+        const auto now = Clock::now();
+        for (const Slot& slot : slots_) {
+            const bool waits = slot.phase == Phase::connecting || slot.phase == Phase::sending ||
+                               (slot.phase == Phase::receiving && slot.left != 0);
+            if (waits) {
+                result_.waiting_us =
+                    std::max(result_.waiting_us, microseconds_since(slot.began, now));
+            }
+        }
+    }
+
+    static std::uint32_t microseconds_since(Clock::time_point began, Clock::time_point now) {
+        return static_cast<std::uint32_t>(
+            std::chrono::duration_cast<std::chrono::microseconds>(now - began).count());
     }
 
     void close_in_turn(std::size_t index) {
@@ -302,6 +334,7 @@ class Loader {
     std::vector<std::byte> message_;  // Hello and one request
     std::uint64_t opened_ = 0;
     Clock::time_point start_;
+    Clock::time_point next_open_{};
     Clock::time_point next_check_;
     LoaderResult result_;
 };

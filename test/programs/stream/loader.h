@@ -24,6 +24,9 @@ struct LoaderSettings {
     std::optional<std::chrono::milliseconds> duration;
     CloseWith close_with = CloseWith::fin;
     std::chrono::milliseconds patience{10'000};  // for a connect or an answer
+    // New connections, at most. With most of its ports in TIME_WAIT, the kernel takes tens of
+    // milliseconds for each connect().
+    std::optional<std::uint64_t> connections_per_second;
 };
 
 struct LoaderResult {
@@ -32,6 +35,8 @@ struct LoaderResult {
     std::uint64_t closed_in_turn = 0;                     // by us, after the last request
     std::map<std::string, std::uint64_t> connect_errors;  // by errno name
     std::map<std::string, std::uint64_t> request_errors;  // EOF: the peer closed instead
+    std::uint32_t waiting_us =
+        0;  // the longest wait for a connect or an answer when the time was up
     std::vector<std::uint32_t> latencies_us;
     double seconds = 0;
 };
