@@ -125,18 +125,22 @@ class Datapath {
     virtual ~Datapath() = default;
 
     // Enrols the namespace, or changes its policy: new connections see the old rules or the new
-    // ones, never a mixture that lets traffic around the sidecar. On failure the namespace is as it
-    // was before. Listeners of the sidecar that already listen are taken over.
+    // ones, never a mixture that lets traffic around the sidecar. Listeners of the sidecar that
+    // already listen are taken over.
+    //
+    // An error has one meaning: the namespace is as it was before. A pod that has its new rules is
+    // enrolled, even when something of its former ones could not be removed: check() names what is
+    // left, and enrolling again, or a sweep(), removes it.
     virtual Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) = 0;
 
     // Forgets a pod, whether or not its namespace still exists; `netns` is null when it does not.
     // Withdrawing a pod that is not enrolled succeeds.
     virtual Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) = 0;
 
-    // Takes away what a withdrawn pod has kept for the connections that were open then, and with it
-    // cuts them. Nothing where withdraw() leaves nothing.
-    virtual Result<void> cut_open(std::uint64_t /*netns_cookie*/, const Netns& /*netns*/) {
-        return {};
+    // The same, and nothing is kept for the connections that are open: those that depend on it are
+    // reset, so that neither end waits for the other.
+    virtual Result<void> withdraw_and_cut(std::uint64_t netns_cookie, const Netns& netns) {
+        return withdraw(netns_cookie, &netns);
     }
 
     // Compares what the kernel holds for the pod with what enrol() made, entry by entry; the error
@@ -164,6 +168,8 @@ class Datapath {
     virtual std::vector<Problem> node_conditions() const { return {}; }
 
     virtual Result<std::vector<EnrolledPod>> pods() const = 0;
+    // One of them; nothing when it is not enrolled. The cost does not grow with the other pods.
+    virtual Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const = 0;
     virtual Result<std::vector<DatapathMap>> maps() const = 0;
     virtual Result<std::vector<DatapathProgram>> programs() const = 0;
     virtual Result<std::vector<CounterValue>> counters() const = 0;

@@ -1,7 +1,9 @@
 #include "interceptor/datapath/handover.h"
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
+#include <set>
 #include <utility>
 
 namespace fsm {
@@ -15,48 +17,50 @@ Error not_gone(Error error) {
 
 }  // namespace
 
+// Whatever can fail is done before the current one has the pod, but for letting go of it: that is
+// tried again, and the pod is enrolled meanwhile.
 Result<EnrolledPod> Handover::enrol(const Netns& netns, const PodEnrolment& enrolment) {
-    FSM_ASSIGN(auto enrolled, current_->enrol(netns, enrolment));
-    const std::shared_lock guard(mutex_);
-    if (former_ == nullptr) {
-        return enrolled;
+    FSM_ASSIGN(const auto held, held_by_former(enrolment.netns_cookie));
+    if (!held) {
+        return current_->enrol(netns, enrolment);
     }
-    FSM_ASSIGN(const bool at_once, involves_tc(enrolled));
-    FSM_TRY(at_once ? replace_at_once(enrolment.netns_cookie, netns)
-                    : replace_later(enrolment.netns_cookie, netns));
+    FSM_ASSIGN(Netns copy, netns.duplicate());
+    FSM_ASSIGN(auto enrolled, current_->enrol(netns, enrolment));
+    const bool involves_tc = held->inbound == InboundMechanism::tc || held->draining ||
+                             enrolled.inbound == InboundMechanism::tc;
+    begin(enrolment.netns_cookie,
+          {std::move(copy), involves_tc ? Stage::cutting : Stage::overlapping, Clock::now()});
     return enrolled;
 }
 
-Result<bool> Handover::involves_tc(const EnrolledPod& enrolled) const {
-    if (enrolled.inbound == InboundMechanism::tc) {
-        return true;
-    }
-    FSM_ASSIGN(const auto pods, former_->pods());
-    return std::any_of(pods.begin(), pods.end(), [&](const EnrolledPod& pod) {
-        return pod.netns_cookie == enrolled.netns_cookie && pod.inbound == InboundMechanism::tc;
-    });
+Result<std::optional<EnrolledPod>> Handover::held_by_former(std::uint64_t netns_cookie) const {
+    const std::shared_lock guard(mutex_);
+    return former_ == nullptr ? std::optional<EnrolledPod>() : former_->pod(netns_cookie);
 }
 
-Result<void> Handover::replace_at_once(std::uint64_t netns_cookie, const Netns& netns) {
-    auto replaced = former_->withdraw(netns_cookie, &netns);
-    if (replaced) {
-        replaced = former_->cut_open(netns_cookie, netns);
+// A pod that changes to tc while it overlaps goes on to the stricter stage.
+void Handover::begin(std::uint64_t netns_cookie, Transfer transfer) {
+    if (transfer.stage == Stage::overlapping) {
+        const std::lock_guard guard(transfers_mutex_);
+        transfers_.try_emplace(netns_cookie, std::move(transfer));
+        return;
     }
-    return replaced ? Result<void>() : not_gone(std::move(replaced.error()));
-}
-
-Result<void> Handover::replace_later(std::uint64_t netns_cookie, const Netns& netns) {
-    FSM_ASSIGN(Netns copy, netns.duplicate());
-    const std::lock_guard guard(leaving_mutex_);
-    leaving_.try_emplace(netns_cookie, Leaving{std::move(copy), Clock::now()});
-    return {};
+    {
+        const std::lock_guard guard(transfers_mutex_);
+        transfers_.erase(netns_cookie);
+    }
+    Transfers now;
+    now.emplace(netns_cookie, std::move(transfer));
+    const std::shared_lock guard(mutex_);
+    // An error is told by the sweep() that tries it again.
+    static_cast<void>(advance(std::move(now)));
 }
 
 Result<void> Handover::withdraw(std::uint64_t netns_cookie, const Netns* netns) {
     FSM_TRY(current_->withdraw(netns_cookie, netns));
     {
-        const std::lock_guard leaving_guard(leaving_mutex_);
-        leaving_.erase(netns_cookie);
+        const std::lock_guard transfers_guard(transfers_mutex_);
+        transfers_.erase(netns_cookie);
     }
     const std::shared_lock guard(mutex_);
     return former_ == nullptr ? Result<void>() : former_->withdraw(netns_cookie, netns);
@@ -72,6 +76,7 @@ std::vector<std::string> Handover::verify_node() {
     return repaired;
 }
 
+// Each part for itself: an error of one mechanism must not keep pods with both.
 Result<void> Handover::sweep() {
     Failures failures;
     failures.note(current_->sweep());
@@ -83,7 +88,7 @@ Result<void> Handover::sweep() {
 void Handover::sweep_former(Failures& failures) {
     const std::shared_lock guard(mutex_);
     if (former_ != nullptr) {
-        failures.note(withdraw_overdue());
+        failures.note(advance(take_due()));
         failures.note(former_->sweep());
     }
 }
@@ -101,29 +106,33 @@ std::vector<Problem> Handover::node_conditions() const {
     return conditions;
 }
 
-std::map<std::uint64_t, Handover::Leaving> Handover::take_overdue() {
+Handover::Transfers Handover::take_due() {
     const auto now = Clock::now();
-    std::map<std::uint64_t, Leaving> overdue;
-    const std::lock_guard guard(leaving_mutex_);
-    for (auto entry = leaving_.begin(); entry != leaving_.end();) {
+    Transfers due;
+    const std::lock_guard guard(transfers_mutex_);
+    for (auto entry = transfers_.begin(); entry != transfers_.end();) {
         const auto next = std::next(entry);
-        if (now - entry->second.since >= overlap_) {
-            overdue.insert(leaving_.extract(entry));
+        if (entry->second.stage == Stage::cutting || now - entry->second.since >= overlap_) {
+            due.insert(transfers_.extract(entry));
         }
         entry = next;
     }
-    return overdue;
+    return due;
 }
 
-// With mutex_ held. What fails is tried again.
-Result<void> Handover::withdraw_overdue() {
+Result<void> Handover::advance(Transfers due) {
+    if (former_ == nullptr) {
+        return {};
+    }
     Failures failures;
-    for (auto& [cookie, leaving] : take_overdue()) {
-        auto withdrawn = former_->withdraw(cookie, &leaving.netns);
-        if (!withdrawn) {
-            failures.note(not_gone(std::move(withdrawn.error())));
-            const std::lock_guard guard(leaving_mutex_);
-            leaving_.try_emplace(cookie, std::move(leaving));
+    for (auto& [cookie, transfer] : due) {
+        auto ended = transfer.stage == Stage::cutting
+                         ? former_->withdraw_and_cut(cookie, transfer.netns)
+                         : former_->withdraw(cookie, &transfer.netns);
+        if (!ended) {
+            failures.note(not_gone(std::move(ended.error())));
+            const std::lock_guard guard(transfers_mutex_);
+            transfers_.try_emplace(cookie, std::move(transfer));
         }
     }
     return failures.result();
@@ -155,13 +164,17 @@ Result<std::vector<EnrolledPod>> Handover::pods() const {
         return pods;
     }
     FSM_ASSIGN(const auto remaining, former_->pods());
+    std::set<std::uint64_t> current;
+    std::transform(pods.begin(), pods.end(), std::inserter(current, current.end()),
+                   [](const EnrolledPod& pod) { return pod.netns_cookie; });
     std::copy_if(remaining.begin(), remaining.end(), std::back_inserter(pods),
-                 [&](const EnrolledPod& pod) {
-                     return std::none_of(pods.begin(), pods.end(), [&](const EnrolledPod& other) {
-                         return other.netns_cookie == pod.netns_cookie;
-                     });
-                 });
+                 [&](const EnrolledPod& pod) { return !current.contains(pod.netns_cookie); });
     return pods;
+}
+
+Result<std::optional<EnrolledPod>> Handover::pod(std::uint64_t netns_cookie) const {
+    FSM_ASSIGN(auto pod, current_->pod(netns_cookie));
+    return pod ? std::move(pod) : held_by_former(netns_cookie);
 }
 
 }  // namespace fsm

@@ -8,18 +8,19 @@
 //
 // Not so with inbound tc, on either side: its filters change ports before connection tracking sees
 // a packet, and what that remembers of redirected connections would make it change the ports of new
-// ones. There the former one goes at once, with everything that it keeps for open connections.
+// ones. There the former one lets go at once, and resets the connections that depended on it.
 //
-// A pod that nobody enrols again (the
-// pod source does not know it yet) keeps the former one's interception. When that has no pod any
-// more, it is removed altogether.
+// A pod that is not enrolled again, for example because the pod source does not know it yet, keeps
+// the former one's interception. When that has no pod any more, it is removed altogether.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 
 #include "common/failures.h"
@@ -60,6 +61,7 @@ class Handover : public Datapath {
     std::vector<Problem> node_conditions() const override;
     // Of both.
     Result<std::vector<EnrolledPod>> pods() const override;
+    Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const override;
     Result<std::vector<DatapathMap>> maps() const override { return current_->maps(); }
     Result<std::vector<DatapathProgram>> programs() const override { return current_->programs(); }
     Result<std::vector<CounterValue>> counters() const override { return current_->counters(); }
@@ -75,26 +77,34 @@ class Handover : public Datapath {
 
   private:
     using Clock = std::chrono::steady_clock;
-    // A pod that both have.
-    struct Leaving {
+
+    // Of a pod that both have, what the former one still does. A pod that one of them has alone has
+    // no stage.
+    enum class Stage : std::uint8_t {
+        overlapping,  // intercepts what asked too early for the current one
+        cutting,      // nothing any more; it lets go, and resets its connections
+    };
+    struct Transfer {
         Netns netns;
+        Stage stage;
         Clock::time_point since;
     };
+    using Transfers = std::map<std::uint64_t, Transfer>;  // by cookie
 
-    // With mutex_ held, and former_ there.
-    Result<bool> involves_tc(const EnrolledPod& enrolled) const;
-    Result<void> replace_at_once(std::uint64_t netns_cookie, const Netns& netns);
-    Result<void> replace_later(std::uint64_t netns_cookie, const Netns& netns);
-    std::map<std::uint64_t, Leaving> take_overdue();
-    Result<void> withdraw_overdue();
+    Result<std::optional<EnrolledPod>> held_by_former(std::uint64_t netns_cookie) const;
+    void begin(std::uint64_t netns_cookie, Transfer transfer);
+    Transfers take_due();
+    // The one place where a pod leaves its stage. What fails stays for the next sweep(). With
+    // mutex_ held.
+    Result<void> advance(Transfers due);
     void sweep_former(Failures& failures);
     Result<void> finish_when_empty();
 
     const std::unique_ptr<Datapath> current_;
     const std::chrono::milliseconds overlap_;
-    std::mutex leaving_mutex_;                  // locked by itself
-    std::map<std::uint64_t, Leaving> leaving_;  // by cookie
-    mutable std::shared_mutex mutex_;           // former_ may be used, or be taken away
+    std::mutex transfers_mutex_;  // locked by itself
+    Transfers transfers_;
+    mutable std::shared_mutex mutex_;  // former_ may be used, or be taken away
     std::unique_ptr<Datapath> former_;
     std::function<Result<void>()> remove_former_;  // empty: it is done
 };

@@ -38,6 +38,15 @@ Result<std::vector<EnrolledPod>> KernelDatapath::pods() const {
     return pods;
 }
 
+Result<std::optional<EnrolledPod>> KernelDatapath::pod(std::uint64_t netns_cookie) const {
+    FSM_ASSIGN(const auto entry, entry_of(netns_cookie));
+    if (!entry) {
+        return std::optional<EnrolledPod>();
+    }
+    FSM_ASSIGN(EnrolledPod pod, describe(netns_cookie, *entry));
+    return std::optional(std::move(pod));
+}
+
 Result<std::vector<DatapathMap>> KernelDatapath::maps() const {
     std::vector<DatapathMap> maps;
     for (const auto& [name, map] : parts_.loaded.maps) {

@@ -9,6 +9,7 @@
 #include "interceptor/datapath/map_adoption.h"
 #include "interceptor/datapath/netns_scan.h"
 #include "interceptor/datapath/pod_pins.h"
+#include "interceptor/datapath/tc_flows.h"
 
 namespace fsm {
 namespace {
@@ -199,11 +200,11 @@ Result<EnrolledPod> KernelDatapath::enrol_by_steps(const Netns& netns,
     if (known) {
         policies_.retire(known->decision.pod_id);
     }
-    auto cleaned = remove_superseded(netns, record, former);
-    if (!cleaned) {
-        undo = UndoLog();
-        return std::move(cleaned.error())
-            .within("the pod is enrolled, but not what it had before is gone");
+    // The pod is enrolled. What is left of its former rules is named by check(), after which it is
+    // enrolled again.
+    if (const auto removed = remove_superseded(netns, record, former); !removed) {
+        const std::lock_guard guard(mutex_);
+        pods_[cookie].not_removed = removed.error().message();
     }
     return describe(cookie, pod_entry(enrolment, record.decision));
 }
@@ -332,8 +333,27 @@ Result<void> KernelDatapath::withdraw(std::uint64_t netns_cookie, const Netns* n
     return withdraw_locked(netns_cookie, netns);
 }
 
+// The filters take no new connection from here on, and reset those that they translate. The pod's
+// entry stays meanwhile: they translate the resets by it.
+Result<void> KernelDatapath::end_filters(const Netns& netns, std::uint64_t netns_cookie,
+                                         const struct fsm_pod& entry) {
+    FSM_ASSIGN(const bool filters, inbound_.has_filters(netns_cookie));
+    if (!filters) {
+        return {};
+    }
+    struct fsm_pod ending = entry;
+    ending.flags &= ~FSM_POD_INBOUND_TC;
+    FSM_TRY(map("fsm_pods").put(netns_cookie, ending));
+    Result<void> reset;
+    FSM_TRY(netns.run([&] { reset = reset_translated(map("fsm_flows"), netns_cookie); }));
+    return reset;
+}
+
 Result<void> KernelDatapath::withdraw_locked(std::uint64_t netns_cookie, const Netns* netns) {
     FSM_ASSIGN(const auto entry, entry_of(netns_cookie));
+    if (entry && netns != nullptr) {
+        FSM_TRY(end_filters(*netns, netns_cookie, *entry));
+    }
     FSM_TRY(map("fsm_pods").remove(netns_cookie));
     Failures failures;
     failures.note(addresses_.forget(netns_cookie));
@@ -364,6 +384,9 @@ Result<EnrolledPod> KernelDatapath::check(const Netns& netns, std::uint64_t netn
         return Error("the pod is not enrolled in the data path", ENOENT);
     }
     const auto record = record_of(netns_cookie);
+    if (record && !record->not_removed.empty()) {
+        return Error("not all that the pod had before is gone: " + record->not_removed);
+    }
     if (record && record->enrolment) {
         FSM_TRY(check_entries(*entry, *record));
         FSM_TRY(inbound_.check(netns, *record->enrolment, record->decision.inbound));

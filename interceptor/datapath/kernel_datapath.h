@@ -51,6 +51,7 @@ class KernelDatapath : public Datapath {
     std::vector<Problem> node_conditions() const override { return parts_.node.broken(); }
     Result<void> sweep() override;
     Result<std::vector<EnrolledPod>> pods() const override;
+    Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const override;
     Result<std::vector<DatapathMap>> maps() const override;
     Result<std::vector<DatapathProgram>> programs() const override;
     Result<std::vector<CounterValue>> counters() const override;
@@ -71,6 +72,8 @@ class KernelDatapath : public Datapath {
         std::string inbound_reason;
         // Of fsm_observed when the pod was last enrolled.
         std::uint32_t refused = 0;
+        // Why something of what the pod had before is still there.
+        std::string not_removed;
     };
     struct InboundChoice {
         InboundMechanism mechanism = InboundMechanism::sk_lookup;
@@ -105,6 +108,8 @@ class KernelDatapath : public Datapath {
                                    const std::optional<struct fsm_pod>& former);
     Result<void> retire_inbound(const Netns& netns, const PodRecord& now);
     Result<bool> has_open_flows(std::uint64_t netns_cookie) const;
+    Result<void> end_filters(const Netns& netns, std::uint64_t netns_cookie,
+                             const struct fsm_pod& entry);
     Result<void> withdraw_locked(std::uint64_t netns_cookie, const Netns* netns);
     Result<void> withdraw_if_dead(std::uint64_t netns_cookie);
 

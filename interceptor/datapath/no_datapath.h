@@ -1,6 +1,7 @@
 // NoDatapath: mode none. Nothing is programmed; every pod's traffic is left alone.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ class NoDatapath : public Datapath {
     }
     Result<void> sweep() override { return {}; }
     Result<std::vector<EnrolledPod>> pods() const override { return std::vector<EnrolledPod>(); }
+    Result<std::optional<EnrolledPod>> pod(std::uint64_t /*netns_cookie*/) const override {
+        return std::optional<EnrolledPod>();
+    }
     Result<std::vector<DatapathMap>> maps() const override { return std::vector<DatapathMap>(); }
     Result<std::vector<DatapathProgram>> programs() const override {
         return std::vector<DatapathProgram>();

@@ -1,7 +1,6 @@
-// listening_sockets(): asks the kernel by NETLINK_SOCK_DIAG (sock_diag(7)).
+#include "interceptor/datapath/sock_diag.h"
+
 #include <arpa/inet.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
@@ -13,7 +12,9 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
+#include "common/fd.h"
 #include "common/file.h"
 #include "interceptor/datapath/listeners.h"
 
@@ -29,25 +30,33 @@ struct DumpRequest {
     inet_diag_req body;
 };
 
-Result<void> request_listeners(int netlink) {
+Result<Fd> open_sock_diag() {
+    Fd netlink(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!netlink) {
+        return Error::from_errno("open a sock_diag socket");
+    }
+    return netlink;
+}
+
+Result<void> request_sockets(int netlink, std::uint32_t states) {
     DumpRequest request{};
     request.header.nlmsg_len = sizeof(request);
     request.header.nlmsg_type = TCPDIAG_GETSOCK;
     request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    request.body.idiag_states = 1U << TCP_LISTEN;
+    request.body.idiag_states = states;
     request.body.idiag_ext = 1U << (INET_DIAG_INFO - 1U);  // the upper-layer protocol comes with it
     if (send(netlink, &request, sizeof(request), 0) != static_cast<ssize_t>(sizeof(request))) {
-        return Error::from_errno("ask the kernel for listening sockets (sock_diag)");
+        return Error::from_errno("ask the kernel for TCP sockets (sock_diag)");
     }
     return {};
 }
 
-IpAddress bound_address(const inet_diag_msg& message) {
-    if (message.idiag_family == AF_INET) {
-        return IpAddress::from_v4(message.id.idiag_src[0]);
+IpAddress to_address(std::uint8_t family, const __be32* words) {
+    if (family == AF_INET) {
+        return IpAddress::from_v4(words[0]);
     }
     IpAddress::Bytes bytes{};
-    std::memcpy(bytes.data(), message.id.idiag_src, bytes.size());
+    std::memcpy(bytes.data(), words, bytes.size());
     return IpAddress(bytes);
 }
 
@@ -87,7 +96,7 @@ bool is_mptcp(const nlmsghdr& header, const inet_diag_msg& message) {
 ListeningSocket to_socket(const nlmsghdr& header) {
     const auto& message = *static_cast<const inet_diag_msg*>(NLMSG_DATA(&header));
     ListeningSocket socket;
-    socket.address = bound_address(message);
+    socket.address = local_address(message);
     socket.port = ntohs(message.id.idiag_sport);
     socket.family = message.idiag_family;
     socket.ipv6_only = message.idiag_family == AF_INET6 && is_ipv6_only(header, message);
@@ -100,7 +109,7 @@ ListeningSocket to_socket(const nlmsghdr& header) {
 enum class DumpState : std::uint8_t { more, done };
 
 Result<DumpState> read_reply(const char* data, std::size_t size,
-                             std::vector<ListeningSocket>& sockets) {
+                             const std::function<void(const nlmsghdr&)>& each) {
     const auto* header = reinterpret_cast<const nlmsghdr*>(data);
     auto left = static_cast<unsigned>(size);
     for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
@@ -109,31 +118,12 @@ Result<DumpState> read_reply(const char* data, std::size_t size,
         }
         if (header->nlmsg_type == NLMSG_ERROR) {
             const auto* failure = static_cast<const nlmsgerr*>(NLMSG_DATA(header));
-            return Error::from_errno("list listening sockets (sock_diag; module tcp_diag)",
+            return Error::from_errno("list TCP sockets (sock_diag; module tcp_diag)",
                                      -failure->error);
         }
-        sockets.push_back(to_socket(*header));
+        each(*header);
     }
     return DumpState::more;
-}
-
-Result<void> dump(int netlink, std::vector<ListeningSocket>& sockets) {
-    FSM_TRY(request_listeners(netlink));
-    alignas(nlmsghdr) std::array<char, kReplySize> reply;
-    for (;;) {
-        const ssize_t size = recv(netlink, reply.data(), reply.size(), 0);
-        if (size < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return Error::from_errno("read the list of listening sockets (sock_diag)");
-        }
-        FSM_ASSIGN(const DumpState state,
-                   read_reply(reply.data(), static_cast<std::size_t>(size), sockets));
-        if (state == DumpState::done) {
-            return {};
-        }
-    }
 }
 
 // How many TCP sockets of one family the calling thread's network namespace has in use. A socket is
@@ -151,26 +141,123 @@ Result<unsigned> sockets_in_use(const char* file, std::string_view label) {
     return count;
 }
 
-// A pod that is being made has no sockets, and then there is no need to walk the buckets of the
-// whole machine's listeners: that walk was most of the time that ADD took.
-bool surely_nobody_listens() {
-    const auto v4 = sockets_in_use("/proc/thread-self/net/sockstat", "TCP: inuse ");
-    const auto v6 = sockets_in_use("/proc/thread-self/net/sockstat6", "TCP6: inuse ");
-    return v4 && *v4 == 0 && v6 && *v6 == 0;
+Result<std::vector<TcpConnection>> connections_that_are(
+    const std::function<bool(const TcpConnection&)>& chosen) {
+    constexpr std::uint32_t kOpen = ~(1U << TCP_LISTEN | 1U << TCP_TIME_WAIT | 1U << TCP_CLOSE);
+    std::vector<TcpConnection> connections;
+    FSM_TRY(for_each_tcp_socket(kOpen, [&](const nlmsghdr& header) {
+        const auto& message = *static_cast<const inet_diag_msg*>(NLMSG_DATA(&header));
+        const TcpConnection connection{message.idiag_family, message.id};
+        if (chosen(connection)) {
+            connections.push_back(connection);
+        }
+    }));
+    return connections;
+}
+
+struct DestroyRequest {
+    nlmsghdr header;
+    inet_diag_req_v2 body;
+};
+
+// Returns the kernel's answer: 0, or an errno.
+Result<int> destroy(int netlink, const TcpConnection& connection) {
+    DestroyRequest request{};
+    request.header.nlmsg_len = sizeof(request);
+    request.header.nlmsg_type = SOCK_DESTROY;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    request.body.sdiag_family = connection.family;
+    request.body.sdiag_protocol = IPPROTO_TCP;
+    request.body.idiag_states = ~0U;
+    request.body.id = connection.id;
+    struct {
+        nlmsghdr header;
+        nlmsgerr answer;
+        DestroyRequest echo;  // of the request, behind the answer
+    } reply{};
+    if (send(netlink, &request, sizeof(request), 0) < 0 ||
+        recv(netlink, &reply, sizeof(reply), 0) < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(int)))) {
+        return Error::from_errno("end a connection from outside (sock_diag)");
+    }
+    return -reply.answer.error;
 }
 
 }  // namespace
 
+IpAddress local_address(const inet_diag_msg& socket) {
+    return to_address(socket.idiag_family, socket.id.idiag_src);
+}
+
+IpAddress TcpConnection::local() const {
+    return to_address(family, id.idiag_src);
+}
+
+IpAddress TcpConnection::remote() const {
+    return to_address(family, id.idiag_dst);
+}
+
+std::uint16_t TcpConnection::local_port() const {
+    return ntohs(id.idiag_sport);
+}
+
+bool may_have_tcp_sockets() {
+    const auto v4 = sockets_in_use("/proc/thread-self/net/sockstat", "TCP: inuse ");
+    const auto v6 = sockets_in_use("/proc/thread-self/net/sockstat6", "TCP6: inuse ");
+    return !v4 || *v4 != 0 || !v6 || *v6 != 0;
+}
+
+Result<void> for_each_tcp_socket(std::uint32_t states,
+                                 const std::function<void(const nlmsghdr&)>& each) {
+    FSM_ASSIGN(const Fd netlink, open_sock_diag());
+    FSM_TRY(request_sockets(netlink.get(), states));
+    alignas(nlmsghdr) std::array<char, kReplySize> reply;
+    for (;;) {
+        const ssize_t size = recv(netlink.get(), reply.data(), reply.size(), 0);
+        if (size < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return Error::from_errno("read the list of TCP sockets (sock_diag)");
+        }
+        FSM_ASSIGN(const DumpState state,
+                   read_reply(reply.data(), static_cast<std::size_t>(size), each));
+        if (state == DumpState::done) {
+            return {};
+        }
+    }
+}
+
+// The list first: a socket that ends while the kernel walks its buckets would confuse the walk.
+Result<std::size_t> abort_connections(const std::function<bool(const TcpConnection&)>& chosen) {
+    if (!may_have_tcp_sockets()) {
+        return std::size_t{0};
+    }
+    FSM_ASSIGN(const auto connections, connections_that_are(chosen));
+    FSM_ASSIGN(const Fd netlink, open_sock_diag());
+    std::size_t ended = 0;
+    for (const TcpConnection& connection : connections) {
+        FSM_ASSIGN(const int failure, destroy(netlink.get(), connection));
+        if (failure == EOPNOTSUPP) {
+            return std::size_t{0};
+        }
+        // ENOENT: it has ended by itself.
+        if (failure != 0 && failure != ENOENT) {
+            return Error::from_errno("end a connection from outside (sock_diag)", failure);
+        }
+        ended += failure == 0 ? 1 : 0;
+    }
+    return ended;
+}
+
+// A pod that is being made has no sockets, and then there is no need to walk the buckets of the
+// whole machine's listeners: that walk was most of the time that ADD took.
 Result<std::vector<ListeningSocket>> listening_sockets() {
-    if (surely_nobody_listens()) {
-        return std::vector<ListeningSocket>();
-    }
-    const Fd netlink(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-    if (!netlink) {
-        return Error::from_errno("open a sock_diag socket");
-    }
     std::vector<ListeningSocket> sockets;
-    FSM_TRY(dump(netlink.get(), sockets));
+    if (may_have_tcp_sockets()) {
+        FSM_TRY(for_each_tcp_socket(1U << TCP_LISTEN, [&](const nlmsghdr& header) {
+            sockets.push_back(to_socket(header));
+        }));
+    }
     return sockets;
 }
 

@@ -14,6 +14,7 @@
 #include "bpf/abi.h"
 #include "interceptor/datapath/listeners.h"
 #include "interceptor/datapath/netns_scan.h"
+#include "interceptor/datapath/sock_diag.h"
 
 namespace fsm {
 namespace {
@@ -99,6 +100,29 @@ Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
         FSM_TRY(remove_with(tool, Family::ipv6));
     }
     return {};
+}
+
+// A connection that was redirected cannot outlive the translation: without a reset, an end that
+// only waits would wait for ever. The resets are translated by the rules that are still there.
+Result<void> reset_redirected(const std::vector<RuleTool>& tools) {
+    std::set<std::uint16_t> ports;
+    for (const RuleTool& tool : tools) {
+        for (const Family family : {Family::ipv4, Family::ipv6}) {
+            FSM_ASSIGN(const RuleSet present, tool.read(family));
+            ports.merge(redirect_ports(present));
+        }
+    }
+    if (ports.empty()) {
+        return {};
+    }
+    FSM_TRY(abort_connections(
+        [&](const TcpConnection& connection) { return ports.contains(connection.local_port()); }));
+    return {};
+}
+
+Result<void> cut_and_remove(const std::vector<RuleTool>& tools) {
+    FSM_TRY(reset_redirected(tools));
+    return remove_with_all(tools);
 }
 
 // In the place of all rules: connections that are open go on.
@@ -188,7 +212,7 @@ Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
             return Error(netns.path() +
                          " has iptables rules of ours, but iptables is not installed");
         }
-        FSM_TRY(run_in(netns, [&] { return remove_with_all(tools); }));
+        FSM_TRY(run_in(netns, [&] { return cut_and_remove(tools); }));
         return forget(cookie);
     };
     if (!pods.empty()) {
@@ -233,7 +257,7 @@ Result<EnrolledPod> IptablesDatapath::enrol_locked(const Netns& netns,
     FSM_TRY(refuse_user_namespace(netns));
     // Before the rules: a crash between the two leaves a record too many, not rules that nobody
     // knows.
-    const bool known = find(cookie).has_value();
+    const auto before = find(cookie);
     FSM_TRY(records_.save(cookie, enrolment.addresses));
     Pod pod;
     auto programmed = run_in(netns, [&]() -> Result<void> {
@@ -241,16 +265,16 @@ Result<EnrolledPod> IptablesDatapath::enrol_locked(const Netns& netns,
         return {};
     });
     if (!programmed) {
-        auto forgotten = known ? Result<void>() : records_.remove(cookie);
+        const auto undone =
+            before ? records_.save(cookie, before->addresses) : records_.remove(cookie);
         return std::move(programmed.error())
-            .within(forgotten ? "make the iptables rules"
-                              : forgotten.error().message() + "; make the iptables rules");
+            .within(undone ? "make the iptables rules"
+                           : undone.error().message() + "; make the iptables rules");
     }
     pod.whereabouts = {netns.path(), netns.identity()};
-    FSM_TRY(tracked_records_.remove(cookie));
+    forget_tracking_of(cookie);
     const EnrolledPod enrolled = describe(cookie, pod);
     const std::lock_guard guard(mutex_);
-    tracked_.erase(cookie);
     pods_[cookie] = std::move(pod);
     return enrolled;
 }
@@ -309,6 +333,10 @@ Result<void> IptablesDatapath::withdraw(std::uint64_t netns_cookie, const Netns*
     if (netns != nullptr) {
         FSM_TRY(let_go_of(netns_cookie, *netns));
     }
+    return forget_pod(netns_cookie);
+}
+
+Result<void> IptablesDatapath::forget_pod(std::uint64_t netns_cookie) {
     FSM_TRY(records_.remove(netns_cookie));
     ++removed_;
     const std::lock_guard guard(mutex_);
@@ -324,16 +352,21 @@ Result<void> IptablesDatapath::let_go_of(std::uint64_t netns_cookie, const Netns
     return {};
 }
 
-Result<void> IptablesDatapath::cut_open(std::uint64_t netns_cookie, const Netns& netns) {
+Result<void> IptablesDatapath::withdraw_and_cut(std::uint64_t netns_cookie, const Netns& netns) {
     const auto lock = pod_locks_.lock(netns_cookie);
-    if (find(netns_cookie)) {
-        return {};
+    std::vector<RuleTool> tools = chosen_.others;
+    tools.push_back(chosen_.tool);
+    FSM_TRY(run_in(netns, [&] { return cut_and_remove(tools); }));
+    forget_tracking_of(netns_cookie);
+    return find(netns_cookie) ? forget_pod(netns_cookie) : Result<void>();
+}
+
+// A record that cannot be removed now is a record too many; it goes with the namespace.
+void IptablesDatapath::forget_tracking_of(std::uint64_t netns_cookie) {
+    if (tracked_records_.remove(netns_cookie)) {
+        const std::lock_guard guard(mutex_);
+        tracked_.erase(netns_cookie);
     }
-    FSM_TRY(run_in(netns, [&] { return remove_with_all({chosen_.tool}); }));
-    FSM_TRY(tracked_records_.remove(netns_cookie));
-    const std::lock_guard guard(mutex_);
-    tracked_.erase(netns_cookie);
-    return {};
 }
 
 // ---- check and sweep ---------------------------------------------------------------------------
@@ -379,15 +412,19 @@ Result<void> IptablesDatapath::sweep() {
 
 // Those that are gone: most were let go because they were about to end.
 Result<void> IptablesDatapath::forget_tracked() {
-    const std::lock_guard guard(mutex_);
-    for (auto entry = tracked_.begin(); entry != tracked_.end();) {
-        const auto& [cookie, whereabouts] = *entry;
+    std::map<std::uint64_t, Whereabouts> tracked;
+    {
+        const std::lock_guard guard(mutex_);
+        tracked = tracked_;
+    }
+    for (const auto& [cookie, whereabouts] : tracked) {
         if (find_again(whereabouts)) {
-            ++entry;
             continue;
         }
+        // A namespace that is gone is not let go once more: its record stays as it is.
         FSM_TRY(tracked_records_.remove(cookie));
-        entry = tracked_.erase(entry);
+        const std::lock_guard guard(mutex_);
+        tracked_.erase(cookie);
     }
     return {};
 }
@@ -446,6 +483,13 @@ Result<std::vector<EnrolledPod>> IptablesDatapath::pods() const {
     std::transform(pods_.begin(), pods_.end(), std::back_inserter(enrolled),
                    [](const auto& entry) { return describe(entry.first, entry.second); });
     return enrolled;
+}
+
+Result<std::optional<EnrolledPod>> IptablesDatapath::pod(std::uint64_t netns_cookie) const {
+    const std::lock_guard guard(mutex_);
+    const auto found = pods_.find(netns_cookie);
+    return found == pods_.end() ? std::optional<EnrolledPod>()
+                                : std::optional(describe(netns_cookie, found->second));
 }
 
 Result<std::vector<DatapathMap>> IptablesDatapath::maps() const {

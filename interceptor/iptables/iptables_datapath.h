@@ -46,11 +46,12 @@ class IptablesDatapath : public Datapath {
 
     Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
     Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
-    Result<void> cut_open(std::uint64_t netns_cookie, const Netns& netns) override;
+    Result<void> withdraw_and_cut(std::uint64_t netns_cookie, const Netns& netns) override;
     Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const override;
     Result<void> sweep() override;
     // Those of an earlier process too, from their records.
     Result<std::vector<EnrolledPod>> pods() const override;
+    Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const override;
     Result<std::vector<DatapathMap>> maps() const override;
     Result<std::vector<DatapathProgram>> programs() const override;
     Result<std::vector<CounterValue>> counters() const override;
@@ -89,11 +90,13 @@ class IptablesDatapath : public Datapath {
     // Records whose namespaces are gone are dropped.
     Result<void> load();
     Result<void> let_go_of(std::uint64_t netns_cookie, const Netns& netns);
+    void forget_tracking_of(std::uint64_t netns_cookie);
     Result<void> forget_tracked();
     static std::optional<Netns> find_again(const Whereabouts& whereabouts);
 
     std::optional<Pod> find(std::uint64_t netns_cookie) const;
     // With the pod's lock held.
+    Result<void> forget_pod(std::uint64_t netns_cookie);
     Result<EnrolledPod> enrol_locked(const Netns& netns, const PodEnrolment& enrolment);
     Result<void> follow_listeners(std::uint64_t netns_cookie, const Pod& pod);
     static bool waits_for_ipv6(const Pod& pod);
@@ -110,7 +113,7 @@ class IptablesDatapath : public Datapath {
     const std::string reason_ =
         "trafficInterceptionMode is iptables: acceleration needs the BPF programs of mode ebpf";
     mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; locked before mutex_
-    mutable std::mutex mutex_;
+    mutable std::mutex mutex_;                     // held for these maps, never for files
     std::map<std::uint64_t, Pod> pods_;
     std::map<std::uint64_t, Whereabouts> tracked_;  // that this process has let go
     std::atomic<std::uint64_t> applied_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <optional>
 #include <set>
 
@@ -304,6 +305,23 @@ RuleSet own_rules(std::string_view saved) {
         saved.remove_prefix(std::min(end + 1, saved.size()));
     }
     return rules;
+}
+
+std::set<std::uint16_t> redirect_ports(const RuleSet& rules) {
+    std::set<std::uint16_t> ports;
+    for (std::string_view rule : rules.rules) {
+        while (!rule.empty()) {
+            if (next_word(rule) != "--to-ports") {
+                continue;
+            }
+            const std::string_view word = next_word(rule);
+            std::uint16_t port = 0;
+            if (std::from_chars(word.data(), word.data() + word.size(), port).ec == std::errc()) {
+                ports.insert(port);
+            }
+        }
+    }
+    return ports;
 }
 
 Directions intercepted_by(const RuleSet& rules) {

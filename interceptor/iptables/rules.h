@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,9 @@ RuleSet tracking_rules();
 
 // Ours among what iptables-save printed, whoever wrote them.
 RuleSet own_rules(std::string_view saved);
+
+// The sidecar's ports, to which they redirect.
+std::set<std::uint16_t> redirect_ports(const RuleSet& rules);
 
 // What IPv6 rules that are in place say about the directions that they intercept.
 Directions intercepted_by(const RuleSet& rules);

@@ -2,6 +2,7 @@
 and a node that changes its mode ends with exactly one mechanism, without a connection that goes around
 the sidecar."""
 
+import errno
 import os
 import re
 import socket
@@ -13,12 +14,13 @@ from harness import programs
 from harness.application import Conversation, ask, handshakes_held
 from harness.cni import CniFailure
 from harness.load import expect_flawless, start_load
-from harness.mesh import POD_OF
+from harness.mesh import INBOUND_ANNOTATION, POD_OF
 from harness.wait import eventually
 from test_interceptor_lifecycle import expect_few_cut, expect_interception, load_on
 
 RECONCILED = 15
 THOROUGHLY_RECONCILED = 45
+RESET_WITHIN = 20
 # The chains that both have; the redirect of a mesh is ours under another name.
 OURS, MESH = "FSM_", "MESH_"
 LISTS = {
@@ -329,6 +331,49 @@ def test_connection_that_is_open_when_the_mode_changes_goes_on(make_mesh, before
     assert all(task.result() for task in talking)
     ours.close()
     theirs.close()
+
+
+def wait_for_reset(address, port, ready):
+    """Asks once, says so, and waits for what the other end does."""
+    with Conversation(address, port, timeout=RESET_WITHIN) as conversation:
+        conversation.ask()
+        ready.sendall(b"+")
+        try:
+            return conversation.socket.recv(1)
+        except OSError as error:
+            return errno.errorcode.get(error.errno, str(error))
+
+
+def expect_reset(client, server, change, port=8080):
+    """Of a connection of each family that the change cuts: its client waits, and sends nothing."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(10)
+    waiting = [client.keep(client.pod.application.spawn(wait_for_reset, server.pod.address(family),
+                                                        port, theirs))
+               for family in ("v4", "v6")]
+    for _ in waiting:
+        assert ours.recv(1) == b"+"
+    change()
+    assert [task.result() for task in waiting] == ["ECONNRESET"] * 2
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("before, after", [("iptables", "ebpf"), ("ebpf", "iptables")])
+def test_connection_that_a_change_of_mode_with_tc_cuts_is_reset(make_mesh, before, after):
+    """An end that only waits would wait for ever."""
+    mesh = make_mesh("iptables" if before == "iptables" else "tc")
+    mesh.defaults[INBOUND_ANNOTATION] = "tc"
+    client, server = mesh.pair(8080)
+    expect_reset(client, server, lambda: in_mode(mesh, after))
+    expect_interception(client, server)
+
+
+def test_uninstall_resets_what_rules_have_redirected(make_mesh):
+    mesh = make_mesh("iptables")
+    client, server = mesh.pair(8080)
+    mesh.interceptor.stop()
+    expect_reset(client, server, mesh.interceptor.uninstall)
 
 
 def test_pod_that_was_redirected_by_rules_is_left_alone_by_uninstall(make_mesh):

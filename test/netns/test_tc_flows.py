@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness.application import Conversation, ask
+from harness.mesh import INBOUND_ANNOTATION
 from harness.wait import eventually
 
 pytestmark = pytest.mark.parametrize("inbound", ["tc"], indirect=True)
@@ -62,6 +63,34 @@ def test_second_flow_of_one_source_port_waits_until_the_first_is_gone(mesh):
     assert client.call(two_flows) == 8081
     after = mesh.interceptor.counters()
     assert after["inbound_tuple_taken"] > before["inbound_tuple_taken"]
+
+
+@pytest.mark.parametrize("change", ["withdrawn", "sk_lookup"])
+def test_connection_whose_filters_go_is_reset(mesh, change):
+    """What its sidecar sends would come from a port that the client, which waits, does not know."""
+    pod, client = server(mesh, 8080), outside_client(mesh)
+    ready, theirs = socket.socketpair()
+
+    def wait():
+        with Conversation(pod.pod.ip4, 8080, timeout=20) as conversation:
+            conversation.ask()
+            theirs.sendall(b"+")
+            try:
+                return conversation.socket.recv(1)
+            except OSError as error:
+                return error.errno
+
+    task = client.keep(client.pod.application.spawn(wait))
+    ready.settimeout(10)
+    assert ready.recv(1) == b"+"
+    if change == "withdrawn":
+        pod.withdraw()
+    else:
+        pod.describe(**{INBOUND_ANNOTATION: "sk_lookup"})
+    assert task.result() == errno.ECONNRESET
+    assert not flows_of(mesh, pod)
+    ready.close()
+    theirs.close()
 
 
 def test_evicted_flow_of_an_idle_connection_is_recovered(mesh):

@@ -61,11 +61,45 @@ TEST_F(HandoverTest, WithTcTheFormerOneLetsThePodGoAtOnce) {
         former_->cut = 0;
         datapath->inbound = InboundMechanism::sk_lookup;
     }
-    former_->plant(enrolment_);
+}
+
+TEST_F(HandoverTest, APodThatTheFormerOneDoesNotLetGoOfIsEnrolledAllTheSame) {
+    give_former_another_pod();
     former_->withdraw_failure = "not now";
     current_->inbound = InboundMechanism::tc;
-    EXPECT_FALSE(handover_->enrol(netns_, enrolment_));
-    EXPECT_TRUE(current_->enrolled(pod_.cookie()));
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_)) << "an error would mean: as it was before";
+    EXPECT_TRUE(former_->enrolled(pod_.cookie()));
+    EXPECT_FALSE(handover_->sweep());
+    former_->withdraw_failure.clear();
+    EXPECT_TRUE(handover_->sweep());
+    EXPECT_FALSE(former_->enrolled(pod_.cookie()));
+    EXPECT_EQ(former_->cut, pod_.cookie());
+}
+
+TEST_F(HandoverTest, APodThatChangesToTcMeanwhileIsCut) {
+    give_former_another_pod();
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    EXPECT_TRUE(former_->enrolled(pod_.cookie()));
+    current_->inbound = InboundMechanism::tc;
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    EXPECT_FALSE(former_->enrolled(pod_.cookie()));
+    EXPECT_EQ(former_->cut, pod_.cookie());
+}
+
+TEST_F(HandoverTest, EnrollingDoesNotListTheOtherPods) {
+    give_former_another_pod();
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    EXPECT_EQ(former_->lists_of_pods, 0);
+    EXPECT_EQ(current_->lists_of_pods, 0);
+}
+
+TEST_F(HandoverTest, OnePodIsFoundInWhicheverHasIt) {
+    ASSERT_TRUE(handover_->pod(pod_.cookie()));
+    EXPECT_TRUE(*handover_->pod(pod_.cookie()));
+    EXPECT_FALSE(*handover_->pod(pod_.cookie() + 1));
+    current_->inbound = InboundMechanism::tc;
+    EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
+    EXPECT_EQ((*handover_->pod(pod_.cookie()))->inbound, InboundMechanism::tc);
 }
 
 TEST_F(HandoverTest, AWithdrawalThatFailsIsTriedAgain) {

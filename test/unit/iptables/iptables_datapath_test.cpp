@@ -117,15 +117,21 @@ TEST_F(IptablesTest, WhatKeepsOpenConnectionsGoingIsReplacedAndUninstalled) {
     EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
 }
 
-TEST_F(IptablesTest, WhatKeepsOpenConnectionsGoingCanBeGivenUp) {
+TEST_F(IptablesTest, NothingIsKeptForOpenConnectionsThatAreCut) {
     const auto datapath = open();
     const Netns inside = netns();
     expect_done(datapath->enrol(netns(), enrolment()));
-    expect_done(datapath->cut_open(pod_.cookie(), inside));
-    expect_done(datapath->check(netns(), pod_.cookie()));
+    ASSERT_TRUE(datapath->pod(pod_.cookie()));
+    EXPECT_TRUE(*datapath->pod(pod_.cookie()));
+    expect_done(datapath->withdraw_and_cut(pod_.cookie(), inside));
+    EXPECT_FALSE(*datapath->pod(pod_.cookie()));
+    EXPECT_TRUE(rules().empty());
+    EXPECT_FALSE(*IptablesDatapath::has_left_rules(options_));
+    EXPECT_FALSE(datapath->check(netns(), pod_.cookie()));
 
+    expect_done(datapath->enrol(netns(), enrolment()));
     expect_done(datapath->withdraw(pod_.cookie(), &inside));
-    expect_done(datapath->cut_open(pod_.cookie(), inside));
+    expect_done(datapath->withdraw_and_cut(pod_.cookie(), inside));
     EXPECT_TRUE(rules().empty());
     EXPECT_TRUE(std::filesystem::is_empty(directory_.path() + "/iptables-tracking"));
 }

@@ -171,6 +171,12 @@ TEST(Rules, OneDirectionOfAFamily) {
     EXPECT_EQ(intercepted_by(outbound), Directions({true, false}));
 }
 
+TEST(Rules, TheirPortsAreThoseOfTheSidecar) {
+    EXPECT_EQ(redirect_ports(render_rules(enrolment_of("fsm"), Family::ipv4, kBoth)),
+              (std::set<std::uint16_t>{15001, 15003}));
+    EXPECT_TRUE(redirect_ports({}).empty());
+}
+
 // ---- what iptables-save prints ----
 
 constexpr const char* kSaved =

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -43,7 +44,8 @@ class FakeDatapath : public Datapath {
         return {};
     }
 
-    Result<void> cut_open(std::uint64_t netns_cookie, const Netns& /*netns*/) override {
+    Result<void> withdraw_and_cut(std::uint64_t netns_cookie, const Netns& netns) override {
+        FSM_TRY(withdraw(netns_cookie, &netns));
         cut = netns_cookie;
         return {};
     }
@@ -75,11 +77,18 @@ class FakeDatapath : public Datapath {
 
     Result<std::vector<EnrolledPod>> pods() const override {
         const std::lock_guard guard(mutex_);
+        ++lists_of_pods;
         std::vector<EnrolledPod> pods;
         for (const auto& [cookie, enrolment] : enrolments_) {
             pods.push_back(describe(enrolment));
         }
         return pods;
+    }
+    Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const override {
+        const std::lock_guard guard(mutex_);
+        const auto found = enrolments_.find(netns_cookie);
+        return found == enrolments_.end() ? std::optional<EnrolledPod>()
+                                          : std::optional(describe(found->second));
     }
     Result<std::vector<DatapathMap>> maps() const override {
         if (unreadable) {
@@ -146,6 +155,7 @@ class FakeDatapath : public Datapath {
     std::vector<std::string> repaired;       // what verify_node() answers, once
     std::uint64_t cut = 0;                   // the pod whose open connections were cut
     std::atomic<int> sweeps = 0;
+    mutable std::atomic<int> lists_of_pods = 0;
 
   private:
     EnrolledPod describe(const PodEnrolment& enrolment) const {
