@@ -6,7 +6,9 @@
 #include <cerrno>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "bpf/abi.h"
 #include "common/failures.h"
@@ -18,6 +20,7 @@
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/pod_pins.h"
 #include "interceptor/datapath/tc_filters.h"
+#include "interceptor/datapath/tc_flows.h"
 
 namespace fsm {
 namespace {
@@ -95,14 +98,27 @@ std::map<ino_t, PinnedFilters> pinned_filters(const PinTree& tree, Failures& fai
     return filters;
 }
 
+// None where there are no pins, or those of another version: then nothing is reset.
+std::optional<BpfMap> pinned_flows(const PinTree& tree) {
+    auto flows = BpfMap::open_pinned(tree.maps() + "/fsm_flows");
+    const bool usable = flows && flows->shape().key_size == sizeof(struct fsm_flow_key) &&
+                        flows->shape().value_size == sizeof(struct fsm_flow);
+    return usable ? std::optional<BpfMap>(std::move(*flows)) : std::nullopt;
+}
+
 // Every interface is looked at, not only those that are remembered: the notes may be gone, or the
 // inode may be another namespace's by now. Only they tell, however, whose the qdisc is.
-Result<void> remove_filters_here(const PinnedFilters& remembered, std::uint32_t handle) {
+Result<void> remove_filters_here(const Netns& netns, const PinnedFilters& remembered,
+                                 std::uint32_t handle, const std::optional<BpfMap>& flows) {
     FSM_ASSIGN(const std::vector<int> indexes, all_interface_indexes());
     for (const int index : indexes) {
         FSM_ASSIGN(const TcAttached attached, attached_tc(index, handle));
         if (attached.ingress == 0 && attached.egress == 0) {
             continue;
+        }
+        if (flows) {
+            FSM_ASSIGN(const std::uint64_t cookie, netns.cookie_from_inside());
+            FSM_TRY(reset_translated(*flows, cookie));
         }
         TcInterface interface { index, QdiscOwner::others };
         for (const TcInterface& candidate : remembered.interfaces) {
@@ -118,11 +134,13 @@ Result<void> remove_filters_here(const PinnedFilters& remembered, std::uint32_t 
 void remove_filters(const DatapathOptions& options, const std::map<ino_t, PinnedFilters>& pinned,
                     Failures& failures) {
     const std::uint32_t handle = tc_handle(options.bpffs, options.name);
+    const std::optional<BpfMap> flows = pinned_flows(PinTree(options.bpffs, options.name));
     failures.note(for_each_netns(options.proc, [&](const Netns& netns) {
         const auto found = pinned.find(netns.identity().inode);
         const PinnedFilters remembered = found == pinned.end() ? PinnedFilters() : found->second;
         Result<void> removed;
-        const auto entered = netns.run([&] { removed = remove_filters_here(remembered, handle); });
+        const auto entered =
+            netns.run([&] { removed = remove_filters_here(netns, remembered, handle, flows); });
         failures.note(entered);
         failures.note(removed);
     }));

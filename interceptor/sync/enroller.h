@@ -6,8 +6,8 @@
 // docs/failure-policy.md.
 //
 // Threads: every function may be called from any thread. Operations on one container are
-// serialised; those on different containers run at the same time. No network namespace is held open
-// between calls.
+// serialised; those on different containers run at the same time. It holds no network namespace open
+// between calls. (A Handover, behind Datapath, holds a pod's for the seconds of its overlap.)
 #pragma once
 
 #include <atomic>
