@@ -1,11 +1,13 @@
 #include "interceptor/datapath/kernel_probe.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -14,8 +16,10 @@
 #include <cstring>
 #include <functional>
 #include <optional>
+#include <string>
 #include <thread>
 
+#include "common/file.h"
 #include "interceptor/datapath/probe_lab.h"
 
 namespace fsm {
@@ -23,11 +27,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Redirected data is queued before send() returns; TCP over loopback needs a moment, and a thread
-// that is to block needs one to get there.
+// Redirected data is queued before send() returns. What needs a moment (TCP over loopback, a thread
+// that is to block) is waited for by its sign, because a node that boots is busy; a moment is only
+// how long something must not happen.
 constexpr auto kMoment = 20ms;
-// Longer than anything that works takes, so that what does not work ends too.
-constexpr int kPatienceMilliseconds = 250;
+// Longer than anything that works takes on a busy node, so that what does not work ends too.
+constexpr int kPatienceMilliseconds = 2000;
 constexpr std::size_t kSmall = 100;
 constexpr std::size_t kLarge = 128U << 10;
 
@@ -73,11 +78,30 @@ void fill_send_buffer(int socket) {
     }
 }
 
-void drain(int socket) {
-    std::string buffer(kLarge, '\0');
-    while (readable(socket, static_cast<int>(kMoment.count())) &&
-           recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
+bool within_patience(const std::function<bool()>& question) {
+    for (int waited = 0; waited < kPatienceMilliseconds; ++waited) {
+        if (question()) {
+            return true;
+        }
+        std::this_thread::sleep_for(1ms);
     }
+    return question();
+}
+
+// Whether the other end has acknowledged all that went by TCP.
+bool all_delivered(int socket) {
+    int waiting = 0;
+    return ioctl(socket, SIOCOUTQ, &waiting) != 0 || waiting == 0;
+}
+
+// Reads all that `sender` has sent to `socket`.
+void drain(int socket, int sender) {
+    std::string buffer(kLarge, '\0');
+    (void)within_patience([&] {
+        while (recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
+        }
+        return all_delivered(sender) && !readable(socket, 0);
+    });
 }
 
 std::uint64_t cookie_of(int socket) {
@@ -153,7 +177,7 @@ Result<Shortcoming> fionread(ProbeLab& lab, ProbePath path) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     lab.choose(path);
     FSM_TRY(send_all(connection.writer.get(), kSmall));
-    std::this_thread::sleep_for(kMoment);
+    (void)within_patience([&] { return all_delivered(connection.writer.get()); });
     int waiting = 0;
     if (ioctl(connection.reader.get(), FIONREAD, &waiting) != 0) {
         return Shortcoming(std::string("FIONREAD failed: ") + std::strerror(errno));
@@ -188,11 +212,27 @@ Result<Shortcoming> splice_reads_redirected(ProbeLab& lab) {
     return Shortcoming();
 }
 
+// What /proc says about a thread of this process.
+std::string thread_status(pid_t thread) {
+    constexpr std::size_t kLimit = 65536;
+    const auto text = read_file("/proc/self/task/" + std::to_string(thread) + "/status", kLimit);
+    return text ? *text : "";
+}
+
+std::string status_value(const std::string& status, const std::string& name) {
+    const std::size_t at = status.find("\n" + name + ":\t");
+    if (at == std::string::npos) {
+        return "";
+    }
+    const std::size_t begin = at + name.size() + 3;
+    return status.substr(begin, status.find('\n', begin) - begin);
+}
+
 // A recv() on a thread of its own: what it answered, once it has.
 class BlockedReader {
   public:
     explicit BlockedReader(int socket) : socket_(socket), thread_([this] { read(); }) {
-        std::this_thread::sleep_for(kMoment);
+        (void)within_patience([this] { return done_ || sleeps(); });
     }
     ~BlockedReader() {
         shutdown(socket_, SHUT_RDWR);
@@ -201,11 +241,14 @@ class BlockedReader {
     BlockedReader(const BlockedReader&) = delete;
     BlockedReader& operator=(const BlockedReader&) = delete;
 
-    bool done() const { return done_; }
     bool done_soon() const {
-        for (int waited = 0; waited < kPatienceMilliseconds && !done_; ++waited) {
-            std::this_thread::sleep_for(1ms);
-        }
+        return within_patience([this] { return done_.load(); });
+    }
+    // Whether it answers when it is woken, rather than to sleep on. True: it has answered.
+    bool answers_to(const std::function<void()>& waking) const {
+        const std::string before = times_slept();
+        waking();
+        (void)within_patience([&] { return done_ || (sleeps() && times_slept() != before); });
         return done_;
     }
     // Only once done().
@@ -213,8 +256,16 @@ class BlockedReader {
     int error() const { return error_; }
 
   private:
+    bool sleeps() const {
+        return thread_id_ != 0 && status_value(thread_status(thread_id_), "State").starts_with("S");
+    }
+    std::string times_slept() const {
+        return status_value(thread_status(thread_id_), "voluntary_ctxt_switches");
+    }
+
     void read() {
         std::array<char, kSmall> buffer{};
+        thread_id_ = gettid();  // from here on it sleeps in recv() alone
         count_ = recv(socket_, buffer.data(), buffer.size(), 0);
         error_ = count_ < 0 ? errno : 0;
         done_ = true;
@@ -224,6 +275,7 @@ class BlockedReader {
     ssize_t count_ = 0;
     int error_ = 0;
     std::atomic<bool> done_ = false;
+    std::atomic<pid_t> thread_id_ = 0;
     std::thread thread_;
 };
 
@@ -232,9 +284,7 @@ Result<Shortcoming> blocking_read_beside_writer(ProbeLab& lab) {
     const BlockedReader reader(connection.reader.get());
     // The reader's thread is woken when there is room to write again: make that happen.
     fill_send_buffer(connection.reader.get());
-    drain(connection.writer.get());
-    std::this_thread::sleep_for(kMoment);
-    if (reader.done()) {
+    if (reader.answers_to([&] { drain(connection.writer.get(), connection.reader.get()); })) {
         return Shortcoming(std::string("a blocking read ended while another thread wrote: ") +
                            std::strerror(reader.error()));
     }
@@ -269,7 +319,7 @@ Result<Shortcoming> short_read_empties(ProbeLab& lab) {
     FSM_TRY(send_all(connection.writer.get(), kSmall));
     lab.choose(ProbePath::tcp);
     FSM_TRY(send_all(connection.writer.get(), kSmall));
-    std::this_thread::sleep_for(kMoment);
+    (void)within_patience([&] { return all_delivered(connection.writer.get()); });
     std::array<char, 2 * kSmall + 1> buffer{};
     const ssize_t count = recv(connection.reader.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (count != static_cast<ssize_t>(2 * kSmall)) {

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "test/bpf/instance.h"
 
@@ -20,7 +22,8 @@ TEST(KernelProbe, TriesEverythingInTimeAndLeavesNothing) {
     const auto descriptors = open_descriptors();
     const auto start = std::chrono::steady_clock::now();
     const KernelProbe probe = must(probe_kernel());
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10))
+        << "half a second, alone";
     EXPECT_EQ(open_descriptors(), descriptors);
     std::vector<std::string> names;
     for (const KernelCapability& capability : probe.capabilities) {
@@ -57,12 +60,17 @@ TEST(KernelProbe, DecidesByWhatItSaw) {
     EXPECT_EQ(probe.automatic, expected) << probe.reason;
 }
 
-// These fail on every kernel so far: the trial must be able to see it.
+// These fail on every kernel so far: the trial must be able to see it, on a busy machine as well.
 TEST(KernelProbe, SeesTheKnownHazardsOfSocketMaps) {
+    const std::set<std::string> hazards = {"splice of redirected data",
+                                           "blocking read beside a writing thread",
+                                           "SO_RCVLOWAT",
+                                           "short read empties the socket",
+                                           "MSG_TRUNC",
+                                           "reset"};
     const KernelProbe probe = must(probe_kernel());
     for (const KernelCapability& capability : probe.capabilities) {
-        if (capability.name == "splice of redirected data" || capability.name == "SO_RCVLOWAT" ||
-            capability.name == "short read empties the socket") {
+        if (hazards.contains(capability.name)) {
             EXPECT_FALSE(capability.works) << "a kernel that does it: say so in the documentation";
         }
     }

@@ -122,7 +122,7 @@ def test_several_workers_that_were_there_before_the_pod_was_enrolled(mesh):
 def test_sidecars_reload_under_load_without_a_failed_request(mesh, sidecar):
     client, server = mesh.pair(sidecar=sidecar,
                                listen=("--reuse-port",) if sidecar == "relay" else ())
-    load = start_load(client, server, seconds=4, requests_per_connection=5)
+    load = start_load(client, server, requests_per_connection=5)
     for _ in range(2):
         for member in (client, server):
             time.sleep(0.4)

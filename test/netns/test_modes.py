@@ -13,10 +13,10 @@ import pytest
 from harness import programs
 from harness.application import Conversation, ask, handshakes_held
 from harness.cni import CniFailure
-from harness.load import expect_flawless, start_load
+from harness.load import expect_few_cut, expect_flawless, start_load
 from harness.mesh import INBOUND_ANNOTATION, POD_OF
 from harness.wait import eventually
-from test_interceptor_lifecycle import expect_few_cut, expect_interception, load_on
+from test_interceptor_lifecycle import expect_interception, load_on
 
 RECONCILED = 15
 THOROUGHLY_RECONCILED = 45
@@ -200,10 +200,10 @@ def test_connections_that_are_open_when_a_pod_is_enrolled_go_on(make_mesh):
     server.start_sidecar()
     server.serve(8080)
     client = mesh.stranger("client")
-    load = start_load(client, server, 3, serve=True)
+    load = start_load(client, server, connections=3)
     eventually(lambda: "ESTAB" in client.pod.root.run("ss", "-Htn").stdout)
     server.enrol()
-    expect_flawless(load, requests=100)
+    expect_flawless(load)
     assert client.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
 
 
@@ -290,18 +290,17 @@ def test_from_one_mode_to_the_other_and_back(make_mesh, inbound):
     expect_interception(client, server)
 
     for mode in ("iptables", "ebpf"):
-        # Until the former mechanism is gone.
-        fresh = start_load(client, server, 9, requests_per_connection=1, connections=2,
+        fresh = start_load(client, server, requests_per_connection=1, connections=2,
                            serve=mode == "iptables")
         in_mode(mesh, mode)
+        expect_one_mechanism(mesh, mode, client, server)
         if inbound == "tc":
-            # What its filters had translated is cut.
-            expect_few_cut(fresh, requests=100)
+            # What lost its translation is reset.
+            expect_few_cut(fresh)
         else:
-            expect_flawless(fresh, requests=100)
+            expect_flawless(fresh)
             assert (len(client.relay.reports("outbound")) == len(server.relay.reports("inbound"))
                     ), "some went past the client's sidecar, or not all came to the server's"
-        expect_one_mechanism(mesh, mode, client, server)
         eventually(lambda: expect_interception(client, server) or True, RECONCILED)
         assert server.state()["inbound"] == ("iptables" if mode == "iptables" else inbound)
         assert len(server.pod.programs_on_interface()) == (

@@ -158,7 +158,7 @@ def test_pod_of_the_nodes_own_network_is_not_touched(mesh, driver):
 def test_enrolment_of_a_running_pod_fails_no_request(mesh, driver):
     mesh.interceptor.stop()
     client, server = (running_member(mesh, name, driver) for name in ("client", "server"))
-    load = start_load(client, server, seconds=6, requests_per_connection=5)
+    load = start_load(client, server, requests_per_connection=5, at_least=500)
     mesh.interceptor.start()
     expect_flawless(load)
     assert goes_through_the_sidecar(client, server)

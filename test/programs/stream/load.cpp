@@ -1,4 +1,5 @@
-// load: requests on connections that stay open, for a given time.
+// load: requests on connections that stay open, for a given time or until SIGTERM.
+#include <csignal>
 #include <cstdio>
 
 #include "net/options.h"
@@ -8,6 +9,8 @@
 namespace fsm::test {
 
 namespace {
+
+volatile std::sig_atomic_t told_to_end = 0;
 
 void print(LoaderResult& result) {
     std::uint64_t errors = 0;
@@ -32,11 +35,12 @@ void print(LoaderResult& result) {
 }  // namespace
 
 Result<int> run_load(const Arguments& arguments) {
-    FSM_ASSIGN(const Options options,
-               Options::parse(arguments,
-                              {"address", "port", "connections", "seconds", "size", "request",
-                               "response", "requests-per-connection", "connections-per-second"},
-                              {}));
+    FSM_ASSIGN(
+        const Options options,
+        Options::parse(arguments,
+                       {"address", "port", "connections", "seconds", "size", "request", "response",
+                        "requests-per-connection", "connections-per-second", "at-least"},
+                       {}));
     LoaderSettings settings;
     FSM_ASSIGN(settings.targets,
                parse_targets(options.text("address", "127.0.0.1"), options.text("port", "8080")));
@@ -51,6 +55,9 @@ Result<int> run_load(const Arguments& arguments) {
     if (pace != 0) {
         settings.connections_per_second = pace;
     }
+    FSM_ASSIGN(settings.at_least_requests, options.number("at-least", 0));
+    settings.told_to_end = [] { return told_to_end != 0; };
+    std::signal(SIGTERM, [](int) { told_to_end = 1; });
     if (settings.request_size == 0 || settings.response_size == 0 || settings.connections == 0) {
         return Error("sizes and connections must be at least 1", EINVAL);
     }

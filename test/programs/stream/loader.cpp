@@ -75,7 +75,9 @@ class Loader {
 
   private:
     bool time_is_up() const {
-        return settings_.duration && Clock::now() - start_ >= *settings_.duration;
+        return (settings_.duration && Clock::now() - start_ >= *settings_.duration) ||
+               (settings_.told_to_end && settings_.told_to_end() &&
+                result_.requests >= settings_.at_least_requests);
     }
     bool may_open() const {
         return !settings_.total_connections || opened_ < *settings_.total_connections;

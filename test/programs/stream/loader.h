@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,7 +22,10 @@ struct LoaderSettings {
     std::uint64_t response_size = 0;
     std::uint64_t requests_per_connection = 0;  // 0: as many as there is time for
     std::optional<std::uint64_t> total_connections;
-    std::optional<std::chrono::milliseconds> duration;
+    std::optional<std::chrono::milliseconds> duration;  // at most
+    // Asked often: true ends the load, once so many requests have been answered.
+    std::function<bool()> told_to_end;
+    std::uint64_t at_least_requests = 0;
     CloseWith close_with = CloseWith::fin;
     std::chrono::milliseconds patience{10'000};  // for a connect or an answer
     // New connections, at most. With most of its ports in TIME_WAIT, the kernel takes tens of

@@ -11,7 +11,7 @@ constexpr const char* kUsage =
     "              [--max-size BYTES]\n"
     "stream load --address A --port P [--connections C] [--seconds T] [--size S]\n"
     "            [--request S] [--response S] [--requests-per-connection N]\n"
-    "            [--connections-per-second N]\n"
+    "            [--connections-per-second N] [--at-least REQUESTS]   (until SIGTERM)\n"
     "stream bulk --address A --port P [--connections C] [--seconds T] [--size WRITE]\n"
     "            [--direction down|up]\n"
     "stream connects --address A --port P --count N|--seconds T [--concurrency C] [--size S]\n"

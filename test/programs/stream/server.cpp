@@ -140,7 +140,7 @@ void serve_hello(const Fd& fd, const Hello& hello) {
             verdicts().wake(hello.id);
             return;
         case Request::verdict: {
-            const std::string text = verdicts().take(hello.id, std::chrono::seconds(30));
+            const std::string text = verdicts().take(hello.id, kPatience - std::chrono::seconds(5));
             static_cast<void>(send_all(fd.get(), std::as_bytes(std::span(text))));
             return;
         }
