@@ -17,6 +17,7 @@
 #define SO_ORIGINAL_DST 80 /* the same number at both levels */
 #define EINVAL 22
 #define EEXIST 17
+#define LOOPBACK_IFINDEX 1 /* in every network namespace */
 
 typedef struct {
     unsigned int val;
@@ -29,6 +30,7 @@ typedef struct {
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct cred {
+    kuid_t fsuid;
     kgid_t fsgid;
 };
 

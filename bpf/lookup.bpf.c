@@ -30,12 +30,23 @@ static __always_inline int assign(struct bpf_sk_lookup* ctx, struct fsm_listener
     return 0;
 }
 
+/* A loopback address that came through an interface. For other addresses the interface says
+ * nothing: that of a pod's call to its own address is often eth0, too. Known since Linux 5.17. */
+static __always_inline int loopback_from_outside(const struct bpf_sk_lookup* ctx,
+                                                 const struct fsm_address* local) {
+    return is_loopback(local) && bpf_core_field_exists(ctx->ingress_ifindex) &&
+           ctx->ingress_ifindex > LOOPBACK_IFINDEX;
+}
+
 /* Whatever address of the pod it is for: what arrives in the namespace is the pod's. */
 static __always_inline int steer_inbound(struct bpf_sk_lookup* ctx, const struct fsm_pod* pod,
                                          __u64 netns_cookie, const struct fsm_address* local,
                                          const struct fsm_address* remote) {
+    const __u16 port = (__u16)ctx->local_port;
     if ((pod->flags & FSM_POD_INBOUND_TC) ||
-        !inbound_intercepted(pod, netns_cookie, local, (__u16)ctx->local_port, remote)) {
+        !(loopback_from_outside(ctx, local)
+              ? inbound_wanted(pod, netns_cookie, local, port, remote)
+              : inbound_intercepted(pod, netns_cookie, local, port, remote))) {
         return SK_PASS;
     }
     struct fsm_listener_key key = {
@@ -95,8 +106,9 @@ int fsm_steer(struct bpf_sk_lookup* ctx) {
         set_v6(&remote, ctx_read(ctx->remote_ip6[0]), ctx_read(ctx->remote_ip6[1]),
                ctx_read(ctx->remote_ip6[2]), ctx_read(ctx->remote_ip6[3]));
     }
-    return is_loopback(&local) ? steer_outbound(ctx, pod, netns_cookie, &local)
-                               : steer_inbound(ctx, pod, netns_cookie, &local, &remote);
+    return is_loopback(&local) && !loopback_from_outside(ctx, &local)
+               ? steer_outbound(ctx, pod, netns_cookie, &local)
+               : steer_inbound(ctx, pod, netns_cookie, &local, &remote);
 }
 
 SEC("sk_lookup")

@@ -78,22 +78,43 @@ static __always_inline int family_intercepted(const struct fsm_pod* pod, __u64 n
     return (listeners_of(pod, netns_cookie) & seen) != 0;
 }
 
-/* Whether a connection that arrives from outside belongs to the inbound listener. A source that is
- * the destination, or a loopback address on either side, is the pod talking to itself: the connect
- * hook has decided about that. */
+/* Whether a connection that is known to arrive from outside belongs to the inbound listener,
+ * whatever its addresses are: a source can be spoofed, and where route_localnet is set, which
+ * namespaces inherit from a node with kube-proxy, a neighbour reaches 127.0.0.1. */
+static __always_inline int inbound_wanted(const struct fsm_pod* pod, __u64 netns_cookie,
+                                          const struct fsm_address* local, __u16 local_port,
+                                          const struct fsm_address* remote) {
+    return (pod->flags & FSM_POD_INBOUND) &&
+           family_intercepted(pod, netns_cookie, local, FSM_SEEN_IN6) &&
+           inbound_listed(pod, remote, local_port);
+}
+
+/* The same where only the addresses tell whether it does. A source that is the destination, or a
+ * loopback address on either side, is the pod talking to itself: the connect hook has decided about
+ * that. */
 static __always_inline int inbound_intercepted(const struct fsm_pod* pod, __u64 netns_cookie,
                                                const struct fsm_address* local, __u16 local_port,
                                                const struct fsm_address* remote) {
-    return (pod->flags & FSM_POD_INBOUND) && !equal(local, remote) && !is_loopback(local) &&
-           !is_loopback(remote) && family_intercepted(pod, netns_cookie, local, FSM_SEEN_IN6) &&
-           inbound_listed(pod, remote, local_port);
+    return !equal(local, remote) && !is_loopback(local) && !is_loopback(remote) &&
+           inbound_wanted(pod, netns_cookie, local, local_port, remote);
+}
+
+/* Whether the sidecar's user made the socket. sk_uid follows fchown(), which takes CAP_CHOWN and
+ * not the right to become that user: it only spares everyone else the second look. A socket without
+ * a file is made by the kernel, for a user (a subflow of MPTCP) or for nobody (uid 0). */
+static __always_inline int made_by_sidecars_user(const struct fsm_pod* pod, struct sock* sk) {
+    if (sk->sk_uid.val != pod->sidecar_uid) {
+        return 0;
+    }
+    const struct file* file = BPF_CORE_READ(sk, sk_socket, file);
+    return !file || BPF_CORE_READ(file, f_cred, fsuid.val) == pod->sidecar_uid;
 }
 
 /* Whether the sidecar owns the socket: its creator's uid or gid, as iptables' owner match has it.
  */
 static __always_inline int owned_by_sidecar(const struct fsm_pod* pod, struct tcp_sock* tcp) {
     struct sock* sk = sock_of(tcp);
-    if (sk->sk_uid.val == pod->sidecar_uid) {
+    if (made_by_sidecars_user(pod, sk)) {
         return 1;
     }
     if (!(pod->flags & FSM_POD_HAS_GID)) {

@@ -280,6 +280,24 @@ static __always_inline void name_caller(struct __sk_buff* skb) {
     skb->cb[1] = (__u32)(cookie >> 32);
 }
 
+/* Whether the pod only passes it on, for containers within it: with another port, it would reach
+ * something else at its destination. */
+static __always_inline int is_forwarded(struct __sk_buff* skb, const struct segment* segment) {
+    struct bpf_fib_lookup route = {.l4_protocol = IPPROTO_TCP, .ifindex = skb->ingress_ifindex};
+    if (is_v4(&segment->destination.address)) {
+        route.family = AF_INET;
+        route.ipv4_src = v4_of(&segment->source.address);
+        route.ipv4_dst = v4_of(&segment->destination.address);
+    } else {
+        route.family = AF_INET6;
+        __builtin_memcpy(route.ipv6_src, segment->source.address.bytes, 16);
+        __builtin_memcpy(route.ipv6_dst, segment->destination.address.bytes, 16);
+    }
+    const long result = bpf_fib_lookup(skb, &route, sizeof(route), 0);
+    return result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH ||
+           result == BPF_FIB_LKUP_RET_FRAG_NEEDED;
+}
+
 /* Called by the program of one pod. A pod that has gone over to sk_lookup keeps its filters for the
  * connections that are open: their packets are translated as before, and SYNs are left alone. */
 SEC("tc")
@@ -308,8 +326,9 @@ int fsm_tc_in(struct __sk_buff* skb) {
         return ingress_later(skb, &segment, netns_cookie, &tuple);
     }
     if (!takes_new ||
-        !inbound_intercepted(pod, netns_cookie, &segment.destination.address,
-                             bpf_ntohs(segment.destination.port_be), &segment.source.address)) {
+        !inbound_wanted(pod, netns_cookie, &segment.destination.address,
+                        bpf_ntohs(segment.destination.port_be), &segment.source.address) ||
+        is_forwarded(skb, &segment)) {
         return TC_ACT_UNSPEC;
     }
     return ingress_syn(skb, &segment, netns_cookie, &tuple);
