@@ -260,6 +260,22 @@ struct fsm_settings {
     __u32 coalesce_below;
 };
 
+/* ---- containers: HASH, struct fsm_container_key -> __u32; written by user space only
+ * -------------
+ */
+
+/* Which cgroups of a pod are those of containers that are not its sidecar: what runs there is no
+ * sidecar, whatever its uid. A container that is not known (yet) has no entry. */
+struct fsm_container_key {
+    __u64 netns_cookie;
+    /* The cgroup's id, and the value is 1. Or FSM_LEVEL_OF_CONTAINERS: the value is the level of
+     * all of them, counted from the root of the hierarchy, which is 0. A pod without containers
+     * that are known has neither. */
+    __u64 cgroup_id;
+};
+
+#define FSM_LEVEL_OF_CONTAINERS 0ULL
+
 /* ---- counters: PERCPU_ARRAY of __u64, indexed by enum fsm_counter -------------------------------
  */
 
@@ -315,5 +331,6 @@ FSM_ABI_ASSERT(sizeof(struct fsm_flow_key) == 16, "fsm_flow_key has no hidden pa
 FSM_ABI_ASSERT(sizeof(struct fsm_flow_tuple) == 36, "fsm_flow_tuple has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_flow) == 48, "fsm_flow has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_settings) == 12, "fsm_settings has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_container_key) == 16, "fsm_container_key has no hidden padding");
 
 #endif

@@ -11,7 +11,6 @@
 
 #define LOCALHOST4 bpf_htonl(0x7f000001)
 #define REFUSE 0xffffffffU
-#define LOOPBACK_IFINDEX 1
 
 enum verdict {
     LEAVE,
@@ -78,14 +77,31 @@ static __always_inline enum verdict decide_for_application(const struct fsm_pod*
     return outbound_listed(pod, to, port) ? TO_OUTBOUND : LEAVE;
 }
 
+/* Whether the process runs in a container of the pod that is known not to be the sidecar. Its
+ * cgroup, or the one that the container has made within it. Asked only of who has the sidecar's uid
+ * or gid; the socket's own cgroup would be that of who made it, which may have been handed on
+ * since. */
+static __always_inline int in_other_container(__u64 netns_cookie) {
+    struct fsm_container_key key = {.netns_cookie = netns_cookie,
+                                    .cgroup_id = FSM_LEVEL_OF_CONTAINERS};
+    __u32* level = bpf_map_lookup_elem(&fsm_containers, &key);
+    if (!level) {
+        return 0;
+    }
+    key.cgroup_id = bpf_get_current_ancestor_cgroup_id(*level);
+    /* 0: the process is above that level. */
+    return key.cgroup_id && bpf_map_lookup_elem(&fsm_containers, &key) != 0;
+}
+
 static __always_inline enum verdict decide(const struct fsm_pod* pod, struct tcp_sock* tcp,
                                            const struct attempt* attempt) {
     /* 0.0.0.0 and :: mean loopback. A socket bound to lo reaches nothing beyond it. */
     if (is_unspecified(&attempt->destination.address) || attempt->device == LOOPBACK_IFINDEX) {
         return LEAVE;
     }
-    return owned_by_sidecar(pod, tcp) ? decide_for_sidecar(pod, attempt)
-                                      : decide_for_application(pod, attempt);
+    return owned_by_sidecar(pod, tcp) && !in_other_container(attempt->netns_cookie)
+               ? decide_for_sidecar(pod, attempt)
+               : decide_for_application(pod, attempt);
 }
 
 /* With one loopback address, all connections of a pod to its sidecar would differ by their source

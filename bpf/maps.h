@@ -142,6 +142,14 @@ struct {
     __type(value, __u64);
 } fsm_counters FSM_MAP;
 
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, struct fsm_container_key);
+    __type(value, __u32);
+} fsm_containers FSM_MAP;
+
 /* ---- connections ------------------------------------------------------------------------------
  */
 

@@ -17,6 +17,7 @@
 #include "interceptor/api/request_meter.h"
 #include "interceptor/api/unix_listener.h"
 #include "interceptor/api/view_routes.h"
+#include "interceptor/datapath/mounts.h"
 #include "interceptor/install/installer.h"
 #include "interceptor/instance_lock.h"
 #include "interceptor/log/log.h"
@@ -143,6 +144,18 @@ Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapat
     return outcome;
 }
 
+// With the programs, processes are told apart by their cgroups, too; iptables knows users alone.
+Result<EnrollerOptions> enroller_options(const Config& config) {
+    EnrollerOptions options = config.enroller_options();
+    if (config.mode == InterceptionMode::ebpf) {
+        options.cgroup = config.datapath.cgroup;
+        if (options.cgroup.empty()) {
+            FSM_ASSIGN(options.cgroup, find_or_mount_cgroup2(config.datapath.run_directory));
+        }
+    }
+    return options;
+}
+
 // Holds the instance's lock while it runs.
 Result<Ending> run_until_end(const Config& config) {
     FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
@@ -152,8 +165,9 @@ Result<Ending> run_until_end(const Config& config) {
     FSM_ASSIGN(const auto pods, open_node_pods(config));
     FSM_ASSIGN(const auto datapath, open_datapath(config.mode, config.datapath));
     log_kernel(*datapath);
-    FSM_ASSIGN(const auto enroller, Enroller::open(config.enroller_options(), std::move(profile),
-                                                   *pods.source, *datapath));
+    FSM_ASSIGN(auto options, enroller_options(config));
+    FSM_ASSIGN(const auto enroller,
+               Enroller::open(std::move(options), std::move(profile), *pods.source, *datapath));
     if (pods.notifier != nullptr) {
         enroller->tell_owners(*pods.notifier);
     }

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -93,6 +94,15 @@ struct KernelCapability {
     std::string detail;  // what was seen, and the kernel version that first has it
 };
 
+// The cgroups of a pod's containers that are known not to be its sidecar: what runs in them does
+// not count as the sidecar, whatever its uid and gid.
+struct OtherContainers {
+    std::uint32_t level = 0;          // of all of them; the root of the hierarchy has 0
+    std::set<std::uint64_t> cgroups;  // by id
+
+    bool operator==(const OtherContainers&) const = default;
+};
+
 struct DatapathProgram {
     std::string name;  // as bpftool shows it
     std::string hook;
@@ -146,6 +156,18 @@ class Datapath {
     // Compares what the kernel holds for the pod with what enrol() made, entry by entry; the error
     // names what is missing or was changed. Else the pod as it is now.
     virtual Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const = 0;
+
+    // Replaces what is known of the pod's containers; `before` is what was told the last time.
+    // Independent of enrol() and withdraw(). Nothing in a mode that cannot tell processes apart.
+    virtual Result<void> set_other_containers(std::uint64_t /*netns_cookie*/,
+                                              const OtherContainers& /*before*/,
+                                              const OtherContainers& /*now*/) {
+        return {};
+    }
+    // What it holds of all pods: an earlier process may have told it.
+    virtual Result<std::map<std::uint64_t, OtherContainers>> other_containers() const {
+        return std::map<std::uint64_t, OtherContainers>();
+    }
 
     // Pods whose sidecar did something that enrol() has to answer (a listener that the pod's
     // inbound mechanism cannot reach). Cheap: to be asked every second or so.

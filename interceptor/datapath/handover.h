@@ -48,6 +48,13 @@ class Handover : public Datapath {
 
     Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
     Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
+    Result<void> set_other_containers(std::uint64_t netns_cookie, const OtherContainers& before,
+                                      const OtherContainers& now) override {
+        return current_->set_other_containers(netns_cookie, before, now);
+    }
+    Result<std::map<std::uint64_t, OtherContainers>> other_containers() const override {
+        return current_->other_containers();
+    }
     Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const override {
         return current_->check(netns, netns_cookie);
     }

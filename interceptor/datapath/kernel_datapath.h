@@ -21,6 +21,7 @@
 #include "interceptor/datapath/kernel_probe.h"
 #include "interceptor/datapath/listeners.h"
 #include "interceptor/datapath/node_attachments.h"
+#include "interceptor/datapath/other_containers.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/policy.h"
 #include "interceptor/datapath/policy_store.h"
@@ -45,6 +46,13 @@ class KernelDatapath : public Datapath {
 
     Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
     Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
+    Result<void> set_other_containers(std::uint64_t netns_cookie, const OtherContainers& before,
+                                      const OtherContainers& now) override {
+        return put_other_containers(map("fsm_containers"), netns_cookie, before, now);
+    }
+    Result<std::map<std::uint64_t, OtherContainers>> other_containers() const override {
+        return read_other_containers(map("fsm_containers"));
+    }
     Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const override;
     Result<std::vector<std::uint64_t>> pods_to_enrol_again() const override;
     std::vector<std::string> verify_node() override;

@@ -38,6 +38,8 @@ constexpr std::uint32_t kOwnAddressesPerPod = 16;
 constexpr std::uint32_t kEndsPerConnection = 2;
 // One pod may hold this part of what all share.
 constexpr std::uint32_t kShare = 8;
+// Beside the sidecar, on average, and the pod's own entry.
+constexpr std::uint32_t kContainersPerPod = 8;
 
 // tc filters are attached by netlink.
 constexpr bpf_attach_type kNoAttachType = __MAX_BPF_ATTACH_TYPE;
@@ -50,6 +52,7 @@ std::map<std::string, std::uint32_t> map_sizes(const DatapathOptions& options) {
         {"fsm_pod_ips", options.max_pods * kAddressesPerPod},
         {"fsm_addresses", options.max_pods * kOwnAddressesPerPod},
         {"fsm_listeners", options.max_pods * kListenersPerPod},
+        {"fsm_containers", options.max_pods * kContainersPerPod},
         {"fsm_ports", options.max_policy_entries},
         {"fsm_ranges", options.max_policy_entries},
         {"fsm_sockets", options.max_connections * kEndsPerConnection},

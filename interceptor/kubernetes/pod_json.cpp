@@ -32,14 +32,17 @@ bool is_one_of(const json& key, std::initializer_list<const char*> names) {
     return std::any_of(names.begin(), names.end(), [&](const char* each) { return name == each; });
 }
 
-// Of a pod's status: its addresses. Depths are those below the object's members: status, its
-// lists, their entries.
+// Of a pod's status: its addresses, and which containers run and as what the runtime knows them.
+// Depths are those below the object's members: status, its lists, their entries.
 bool is_wanted_of_status(int depth, const json& key) {
     switch (depth) {
         case 1:
-            return is_one_of(key, {"podIPs"});
+            return is_one_of(key, {"podIPs", "containerStatuses", "initContainerStatuses",
+                                   "ephemeralContainerStatuses"});
         case 3:
-            return is_one_of(key, {"ip"});
+            return is_one_of(key, {"ip", "name", "containerID", "state"});
+        case 4:
+            return key == "running";
         default:
             return depth < 1;
     }

@@ -542,6 +542,7 @@ Decision decide(const MeshProfile& profile, const Pod& pod, const NodeDefaults& 
                         [&](const AnnotationRule& rule, const std::string& value,
                             Problems& problems) { builder.apply(rule, value, problems); });
     InMesh in_mesh = builder.finish(of_container);
+    in_mesh.sidecar_container = sidecar->name;
     append(all_problems, of_container);
     return {std::move(in_mesh), std::move(all_problems)};
 }

@@ -42,6 +42,7 @@ struct InMesh {
     InterceptionPolicy policy;
     std::vector<std::string> excluded_interfaces;
     bool user_namespace = false;  // spec.hostUsers: false
+    std::string sidecar_container;
 };
 
 struct Decision {

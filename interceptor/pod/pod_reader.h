@@ -106,6 +106,27 @@ void read_addresses(Map& top, Pod& pod) {
     });
 }
 
+// "containerd://<id>" -> "<id>".
+inline std::string id_without_runtime(const std::string& text) {
+    const auto scheme = text.find("://");
+    return scheme == std::string::npos ? text : text.substr(scheme + 3);
+}
+
+// What the kubelet reports; a container that waits or has ended has no processes.
+template <typename Map>
+void read_running_containers(Map& top, Pod& pod) {
+    Map status = top.map("status");
+    for (const char* key :
+         {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"}) {
+        status.each_map(key, [&](Map entry) {
+            const std::string id = id_without_runtime(entry.text("containerID"));
+            if (!id.empty() && entry.map("state").has("running")) {
+                pod.running_containers[entry.text("name")] = id;
+            }
+        });
+    }
+}
+
 }  // namespace detail
 
 // `top` is the whole object: metadata, spec and status.
@@ -130,6 +151,7 @@ Pod read_pod(Map& top) {
         spec.fail("containers", "must name at least one container");
     }
     detail::read_addresses(top, pod);
+    detail::read_running_containers(top, pod);
     return pod;
 }
 

@@ -50,7 +50,8 @@ Enroller::Enroller(EnrollerOptions options, MeshProfile profile, const PodSource
       notes_(std::move(notes)),
       boot_id_(std::move(boot_id)),
       host_netns_(std::move(host_netns)),
-      keeper_(datapath, table_, options_.host_paths.proc) {}
+      keeper_(datapath, table_, options_.host_paths.proc),
+      containers_(datapath, options_.cgroup) {}
 
 Result<Netns> Enroller::open_pod_netns(const std::string& path) const {
     if (path.empty() || path.front() != '/') {

@@ -29,6 +29,7 @@
 #include "interceptor/sync/attachment_table.h"
 #include "interceptor/sync/cni_error.h"
 #include "interceptor/sync/cni_request.h"
+#include "interceptor/sync/container_cgroups.h"
 #include "interceptor/sync/deletion_notes.h"
 #include "interceptor/sync/enrolment_keeper.h"
 #include "interceptor/sync/enrolment_plan.h"
@@ -48,6 +49,8 @@ struct EnrollerOptions {
     std::chrono::milliseconds pod_lookup_timeout{5000};
     UnknownPods unknown_pods = UnknownPods::pass;
     HostPaths host_paths;
+    // Of cgroup2, where containers are looked for; empty: the sidecar is known by its ids alone.
+    std::string cgroup;
     NodeDefaults defaults;
 };
 
@@ -91,6 +94,8 @@ class Enroller {
     // Enrols the source's pods that run on this node without an attachment. Cheap when there is
     // none; otherwise it paces itself. From one thread at a time.
     void enrol_running();
+    // After the passes above: which containers are not sidecars.
+    void tell_containers();
 
     std::vector<AttachmentState> attachments() const { return table_.all(); }
     // Of the interceptor and the pod source; those of pods are in attachments().
@@ -139,6 +144,7 @@ class Enroller {
     void adopt(Attachment attachment, const std::vector<EnrolledPod>& held);
     void reconcile_one(const AttachmentKey& key, ReconcileDepth depth);
     void follow_source(AttachmentState& state, const Pod& pod, ReconcileDepth depth);
+    void note_containers(const AttachmentState& state, const Pod& pod, const Decision& decision);
     void reapply(AttachmentState& state, const Pod& pod, const Decision& decision);
     // Those that were not there before: to the log and to the pod's owner.
     void report_new_problems(const AttachmentState& state,
@@ -156,6 +162,7 @@ class Enroller {
     const std::vector<NetnsIdentity> host_netns_;  // never a pod's
     AttachmentTable table_;
     EnrolmentKeeper keeper_;
+    ContainerCgroups containers_;
     KeyedMutex<std::string> container_locks_;
     ProblemLog problems_;
     SearchPace search_pace_;

@@ -1,6 +1,7 @@
 // The part of the Enroller that runs without a request: at start, periodically, and when a pod
 // changes.
 #include <algorithm>
+#include <set>
 
 #include "interceptor/log/log.h"
 #include "interceptor/sync/enroller.h"
@@ -49,6 +50,7 @@ Result<void> Enroller::restore() {
     consume_deletion_notes();
     reconcile(ReconcileDepth::everything);
     enrol_running();
+    tell_containers();
     for (const auto& pod : held) {
         const bool known = !table_.keys_in(pod.netns_cookie).empty();
         const auto still_held = datapath_.pods();
@@ -138,6 +140,7 @@ void Enroller::reconcile_one(const AttachmentKey& key, ReconcileDepth depth) {
 
 void Enroller::follow_source(AttachmentState& state, const Pod& pod, ReconcileDepth depth) {
     const auto decision = decide(profile_, pod, options_.defaults);
+    note_containers(state, pod, decision);
     const bool outside = std::holds_alternative<NotInMesh>(decision.verdict);
     const bool settled =
         same_verdict(state, decision) && state.failure.empty() && !state.plan_again;
@@ -145,6 +148,24 @@ void Enroller::follow_source(AttachmentState& state, const Pod& pod, ReconcileDe
         return;
     }
     reapply(state, pod, decision);
+}
+
+void Enroller::note_containers(const AttachmentState& state, const Pod& pod,
+                               const Decision& decision) {
+    std::set<std::string> others;
+    if (const auto* in_mesh = std::get_if<InMesh>(&decision.verdict)) {
+        others = containers_beside(in_mesh->sidecar_container, pod);
+    }
+    containers_.know(state.attachment.netns_cookie, std::move(others));
+}
+
+void Enroller::tell_containers() {
+    auto told = containers_.refresh(
+        [&](std::uint64_t netns_cookie) { return !table_.keys_in(netns_cookie).empty(); });
+    if (!told) {
+        problems_.add("tell the data path which containers are not sidecars: " +
+                      told.error().message());
+    }
 }
 
 void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& decision) {

@@ -37,6 +37,7 @@ void Reconciler::pass() {
     enroller_.reconcile(passes_ % timing_.thorough_every == 0 ? ReconcileDepth::everything
                                                               : ReconcileDepth::settings);
     enroller_.enrol_running();
+    enroller_.tell_containers();
     last_pass_ = Clock::now();
 }
 
@@ -59,6 +60,7 @@ void Reconciler::loop() {
         }
         if (!changed.empty()) {
             enroller_.enrol_running();
+            enroller_.tell_containers();
         }
         if (Clock::now() >= next_look) {
             enroller_.look_after_node();

@@ -28,7 +28,16 @@ constexpr const char* kPod = R"({
       "env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {}}},
               {"name": "C"}]}]},
   "status": {"phase": "Running", "podIPs": [{"ip": "10.1.0.5", "x": 1}, {"ip": "fd00::5"}],
-    "conditions": [{"ip": "10.9.9.9"}]}})";
+    "conditions": [{"type": "Ready", "name": "n", "ip": "10.9.9.9"}],
+    "initContainerStatuses": [
+      {"name": "setup", "containerID": "containerd://s1", "state": {"terminated": {"exitCode": 0}}},
+      {"name": "sidecar", "containerID": "containerd://s2", "state": {"running": {"startedAt": "x"}}}],
+    "containerStatuses": [
+      {"name": "app", "image": "i", "containerID": "cri-o://s3", "lastState": {"running": {}},
+       "state": {"running": {"startedAt": "x"}}}],
+    "ephemeralContainerStatuses": [
+      {"name": "debugger", "containerID": "containerd://s4", "state": {"running": {}}},
+      {"name": "late", "state": {"waiting": {}}}]}})";
 
 Result<Pod> pod_of(const std::string& text) {
     auto object = parse_api_json(text, JsonForm::object);
@@ -55,15 +64,27 @@ TEST(PodJson, SaysTheSameAsTheManifest) {
 
 TEST(PodJson, LeavesOutWhatNobodyReads) {
     const auto object = *parse_api_json(kPod, JsonForm::object);
-    EXPECT_EQ(object.at("status").size(), 1U);
     EXPECT_EQ(object.at("status").at("podIPs").at(0), json::parse(R"({"ip": "10.1.0.5"})"));
+    EXPECT_FALSE(object.at("status").contains("phase"));
+    EXPECT_FALSE(object.at("status").contains("conditions"));
+    EXPECT_EQ(
+        object.at("status").at("containerStatuses"),
+        json::parse(R"([{"name": "app", "containerID": "cri-o://s3", "state": {"running": {}}}])"));
     EXPECT_FALSE(object.at("metadata").contains("managedFields"));
     EXPECT_FALSE(object.at("spec").contains("volumes"));
     const auto list = *parse_api_json(std::string("{\"items\":[") + kPod + "]}", JsonForm::list);
-    EXPECT_EQ(list.at("items").at(0).at("status").size(), 1U);
+    EXPECT_EQ(list.at("items").at(0).at("status"), object.at("status"));
     const auto event = *parse_api_json(std::string("{\"type\":\"ADDED\",\"object\":") + kPod + "}",
                                        JsonForm::event);
     EXPECT_FALSE(event.at("object").at("metadata").contains("managedFields"));
+}
+
+TEST(PodJson, SaysWhichContainersRun) {
+    const auto pod = pod_of(kPod);
+    ASSERT_TRUE(pod) << pod.error().message();
+    const std::map<std::string, std::string> running = {
+        {"sidecar", "s2"}, {"app", "s3"}, {"debugger", "s4"}};
+    EXPECT_EQ(pod->running_containers, running);
 }
 
 TEST(PodJson, AStaticPodHasTheUidOfItsNode) {
