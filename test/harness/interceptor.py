@@ -227,8 +227,9 @@ def _as_bytes(listing):
 
 
 def manifest(name, annotations=None, containers=("app", "sidecar"), uid=1500, labels=None,
-             pod_uid=None, host_network=False):
-    """An ordinary Pod manifest."""
+             pod_uid=None, host_network=False, running=None, init_containers=()):
+    """An ordinary Pod manifest. `running`: the containers that run, by name, with their ids, as a kubelet
+    reports them."""
     def container(container_name):
         description = {"name": container_name, "image": "none"}
         if container_name != "app":
@@ -240,8 +241,13 @@ def manifest(name, annotations=None, containers=("app", "sidecar"), uid=1500, la
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "default", "labels": labels or {},
                      "annotations": annotations or {}, **({"uid": pod_uid} if pod_uid else {})},
-        "spec": {"containers": [container(each) for each in containers],
+        "spec": {"initContainers": [container(each) for each in init_containers],
+                 "containers": [container(each) for each in containers],
                  "hostNetwork": host_network},
+        "status": {"containerStatuses": [
+            {"name": each, "containerID": f"containerd://{identity}",
+             "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+            for each, identity in (running or {}).items()]},
     }
 
 

@@ -80,6 +80,8 @@ class Member:
         self.annotations = annotations
         self.containers = containers
         self.uid = uid
+        self.running = {}  # as the manifest's status has it
+        self.init_containers = ()
         self.enrolled = False
         self.relay = None
         self._things = []
@@ -96,7 +98,9 @@ class Member:
         """Writes the manifest, with these annotations besides those that the pod has."""
         self.annotations = {**self.annotations, **annotations}
         self._interceptor.write_manifest(self.pod, annotations=self.annotations,
-                                         containers=self.containers, uid=self.uid)
+                                         containers=self.containers, uid=self.uid,
+                                         running=self.running,
+                                         init_containers=self.init_containers)
 
     def withdraw(self):
         """DEL, as the runtime calls it."""

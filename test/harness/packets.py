@@ -3,17 +3,19 @@
 import ipaddress
 import socket
 import struct
+import subprocess
 import time
 
 _SYN = 0x02
 _DESTINATION_OPTIONS = 60
+_IPV4, _IPV6 = 0x0800, 0x86dd  # ETH_P_…
 
 
-def answer_to_syn(source, destination, port, shape, timeout=1.0):
+def answer_to_syn(source, destination, port, shape="whole", timeout=1.0):
     """Sends a SYN in the given shape ("whole", "cut after 8", "cut after 16", "7 headers") and says
     what came back: "SYN-ACK", "RST", or None."""
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-    source_port = 50000 + int(time.monotonic() * 1000) % 10000
+    source_port = _source_port()
     segment = _syn(source, destination, source_port, port)
     with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as receiver, \
             socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
@@ -21,6 +23,47 @@ def answer_to_syn(source, destination, port, shape, timeout=1.0):
         for packet in _packets(source, destination, segment, shape):
             sender.sendto(packet, (destination, 0))
         return _wait_for_answer(receiver, family, source_port, port)
+
+
+def answer_to_frame(source, destination, port, timeout=1.0):
+    """The same by a socket of the link, below all rules; the destination must be on the link."""
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as receiver:
+        receiver.settimeout(timeout)
+        source_port = send_frame(source, destination, port, destination)
+        return _wait_for_answer(receiver, family, source_port, port)
+
+
+def send_frame(source, destination, port, link):
+    """Sends a SYN with any addresses to the neighbour that has the address `link`, from eth0. Returns
+    the source port."""
+    source_port = _source_port()
+    packet = _ip(source, destination, _syn(source, destination, source_port, port))
+    kind = _IPV6
+    if ":" not in destination:
+        kind = _IPV4
+        packet = packet[:10] + struct.pack("!H", _checksum(packet[:20])) + packet[12:]
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(kind)) as sender:
+        sender.sendto(packet, ("eth0", kind, 0, 0, _hardware_address_of(link)))
+    return source_port
+
+
+def _hardware_address_of(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", (address, 9))  # the kernel looks for the neighbour
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        shown = subprocess.run(["ip", "neighbour", "show", address], check=True, text=True,
+                               capture_output=True).stdout.split()
+        if "lladdr" in shown:
+            return bytes.fromhex(shown[shown.index("lladdr") + 1].replace(":", ""))
+        time.sleep(0.01)
+    raise TimeoutError(f"{address} is no neighbour")
+
+
+def _source_port():
+    return 50000 + int(time.monotonic() * 1000) % 10000
 
 
 def _syn(source, destination, source_port, port):

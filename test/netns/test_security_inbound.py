@@ -1,0 +1,118 @@
+"""Somebody outside of a pod of the mesh that wants to get in past its sidecar: a pod of another tenant
+on the node, with every right in its own namespace. docs/security.md names these tests."""
+
+import contextlib
+import errno
+import re
+
+import pytest
+
+from harness import packets
+from harness.application import connect_error
+from harness.mesh import IPTABLES
+from harness.node import Node
+from harness.wait import eventually
+
+PORT = 8099  # nobody listens there but, for us, the sidecar
+OUTBOUND_PORT, INBOUND_PORT = 15001, 15003
+# The sidecar may have ended it before the caller looks: it finds nobody to pass it on to.
+ACCEPTED = (0, errno.ECONNRESET)
+
+
+@pytest.fixture
+def server(mesh):
+    member = mesh.member("server")
+    member.start_sidecar()
+    return member
+
+
+@pytest.fixture
+def attacker(mesh):
+    return mesh.outsider("attacker")
+
+
+@contextlib.contextmanager
+def answers_counted(pod):
+    """What the pod's kernel answers, whoever it goes to: {"SYN-ACK": …} when somebody has listened,
+    {"RST": …} when nobody has, and so not the sidecar, which listens for every port."""
+    flags = {"SYN-ACK": "SYN,ACK", "RST": "RST"}
+    ports = ("-m", "multiport", "--source-ports", f"{PORT},{INBOUND_PORT}")
+    rules = [(table, "OUTPUT", "!", "-d", node, "-p", "tcp", *ports, "--tcp-flags", value, value)
+             for table, node in (("iptables", Node.GATEWAY4), ("ip6tables", Node.GATEWAY6))
+             for value in flags.values()]
+    for table, *rule in rules:
+        pod.root.run(table, "-I", *rule)
+    counted = {}
+    try:
+        yield counted
+        for table in ("iptables", "ip6tables"):
+            listed = pod.root.run(table, "-S", "OUTPUT", "-v").stdout
+            for name, value in flags.items():
+                [count] = re.findall(rf"--tcp-flags {value} {value} .*-c (\d+)", listed)
+                counted[name] = counted.get(name, 0) + int(count)
+    finally:
+        for table, *rule in rules:
+            pod.root.run(table, "-D", *rule)
+
+
+# ---- the sidecar's own ports ----
+
+
+@pytest.mark.also_iptables
+@pytest.mark.parametrize("port", [OUTBOUND_PORT, INBOUND_PORT])
+@pytest.mark.parametrize("family", ["v4", "v6"])
+def test_ports_of_the_sidecar_lead_to_its_inbound_listener(server, attacker, family, port):
+    """And it is told which port was asked for: to the outbound listener, it would be an open proxy."""
+    address = server.pod.address(family)
+    assert attacker.call(connect_error, address, port) in ACCEPTED
+    [report] = eventually(server.relay.reports)
+    shown = f"[{address}]" if family == "v6" else address
+    assert (report["listener"], report["original_dst"]) == ("inbound", f"{shown}:{port}")
+
+
+# ---- spoofed sources ----
+
+
+@pytest.mark.also_iptables
+@pytest.mark.parametrize("source", ["own4", "own6", "127.0.0.1", "127.0.0.6", "::1", "neighbour"])
+def test_spoofed_source_leads_to_the_sidecar_or_nowhere(mesh, server, attacker, source):
+    """Those that the rules leave alone when they come from the pod itself."""
+    neighbour = mesh.outsider("neighbour")
+    spoofed = {"own4": server.pod.ip4, "own6": server.pod.ip6,
+               "neighbour": neighbour.pod.ip4}.get(source, source)
+    destination = server.pod.ip6 if ":" in spoofed else server.pod.ip4
+    with answers_counted(server.pod) as answers:
+        for _ in range(3):
+            attacker.pod.root.call(packets.send_frame, spoofed, destination, PORT, destination)
+        eventually_quiet(server)
+    assert answers["RST"] == 0 or answers["SYN-ACK"] > 0, answers
+    if source == "neighbour":
+        assert answers["SYN-ACK"] > 0, "nothing has arrived: the test would notice nothing"
+
+
+def eventually_quiet(server):
+    """All that was sent before has been answered: a connection from elsewhere has."""
+    assert server.pod.node.place.call(connect_error, server.pod.ip4, PORT + 1) in ACCEPTED
+
+
+# ---- loopback from outside ----
+
+
+@pytest.mark.also_iptables
+@pytest.mark.parametrize("destination", ["127.0.0.1", "127.0.0.6", "::1"])
+@pytest.mark.parametrize("route_localnet", [0, 1])
+def test_loopback_of_a_pod_is_not_to_be_reached_from_outside(mesh, server, attacker, destination,
+                                                            route_localnet):
+    """A namespace inherits route_localnet from the node, where kube-proxy sets it; with it the kernel
+    delivers to 127.0.0.1 what a neighbour on the link sends there."""
+    server.pod.sysctl(f"net.ipv4.conf.all.route_localnet={route_localnet}")
+    source, link = ((attacker.pod.ip6, server.pod.ip6) if ":" in destination
+                    else (attacker.pod.ip4, server.pod.ip4))
+    with answers_counted(server.pod) as answers:
+        for _ in range(3):
+            attacker.pod.root.call(packets.send_frame, source, destination, PORT, link)
+        eventually_quiet(server)
+    assert answers["RST"] == 0, "answered past the sidecar"
+    # iptables redirects before the kernel looks at the address.
+    delivered = ":" not in destination and (route_localnet or mesh.inbound == IPTABLES)
+    assert (answers["SYN-ACK"] > 0) == bool(delivered)
