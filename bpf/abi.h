@@ -132,7 +132,7 @@ struct fsm_usage {
     __s32 sockets;
 };
 
-/* ---- policy: port_policy HASH, range_policy LPM_TRIE; the value is a __u8 that is always 1 ------
+/* ---- policy: ports LPM_TRIE, ranges LPM_TRIE; the value is a __u8 that is always 1 --------------
  */
 
 enum fsm_list {
@@ -142,11 +142,14 @@ enum fsm_list {
     FSM_IN_INCLUDE = 3,
 };
 
+/* A range of ports is as many entries as it has prefixes (30 at most), not one for each port. Pod
+ * id and list are always matched in full: prefixlen is 48 + the prefix of the port. */
+#define FSM_PORT_FIXED_BITS 48
 struct fsm_port_key {
+    __u32 prefixlen;
     __u32 pod_id;
-    __u16 port;
-    __u8 list; /* enum fsm_list */
-    __u8 pad;
+    __u16 list;    /* enum fsm_list */
+    __u16 port_be; /* the trie compares from the first byte on */
 };
 
 /* Pod id and list are always matched in full: prefixlen is 64 + the prefix of the mapped address.
@@ -323,7 +326,7 @@ enum fsm_counter {
 
 FSM_ABI_ASSERT(sizeof(struct fsm_pod) == 72, "fsm_pod has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_own_address) == 24, "fsm_own_address has no hidden padding");
-FSM_ABI_ASSERT(sizeof(struct fsm_port_key) == 8, "fsm_port_key has no hidden padding");
+FSM_ABI_ASSERT(sizeof(struct fsm_port_key) == 12, "fsm_port_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_range_key) == 28, "fsm_range_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_listener_key) == 16, "fsm_listener_key has no hidden padding");
 FSM_ABI_ASSERT(sizeof(struct fsm_end_key) == 16, "fsm_end_key has no hidden padding");

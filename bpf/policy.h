@@ -8,8 +8,11 @@
 #include "kernel.h"
 #include "maps.h"
 
-static __always_inline int port_listed(const struct fsm_pod* pod, __u8 list, __u16 port) {
-    struct fsm_port_key key = {.pod_id = pod->pod_id, .port = port, .list = list};
+static __always_inline int port_listed(const struct fsm_pod* pod, __u16 list, __u16 port) {
+    struct fsm_port_key key = {.prefixlen = FSM_PORT_FIXED_BITS + 16,
+                               .pod_id = pod->pod_id,
+                               .list = list,
+                               .port_be = bpf_htons(port)};
     return bpf_map_lookup_elem(&fsm_ports, &key) != 0;
 }
 

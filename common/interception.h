@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/ip_address.h"
+#include "common/port_set.h"
 
 namespace fsm {
 
@@ -33,8 +34,8 @@ enum class InclusionRule : std::uint8_t { every_list, any_list };
 // outbound, sources for inbound. Exclusion wins over inclusion. An absent inclusion list means
 // "all", an empty one means "none".
 struct TrafficFilter {
-    std::set<std::uint16_t> excluded_ports;
-    std::optional<std::set<std::uint16_t>> included_ports;
+    PortSet excluded_ports;
+    std::optional<PortSet> included_ports;
     std::set<Cidr> excluded_ranges;
     std::optional<std::set<Cidr>> included_ranges;
 

@@ -80,7 +80,7 @@ void read_size(YamlMap& map, const std::string& key, std::uint32_t& target, std:
     }
 }
 
-void read_ports(YamlMap& map, const std::string& key, std::set<std::uint16_t>& target) {
+void read_ports(YamlMap& map, const std::string& key, PortSet& target) {
     for (const auto port : map.numbers(key, 1, kLastPort)) {
         target.insert(static_cast<std::uint16_t>(port));
     }

@@ -164,7 +164,8 @@ Result<std::uint64_t> BpfMap::count() const {
         case BPF_MAP_TYPE_SK_STORAGE:
             return std::uint64_t{0};
         case BPF_MAP_TYPE_HASH:
-        case BPF_MAP_TYPE_LRU_HASH: {
+        case BPF_MAP_TYPE_LRU_HASH:
+        case BPF_MAP_TYPE_LPM_TRIE: {
             std::uint64_t counted = 0;
             FSM_ASSIGN(const bool visited,
                        visit_by_batch([&](const void*, const void*) { ++counted; }));

@@ -1,10 +1,16 @@
 #include "interceptor/datapath/map_adoption.h"
 
+#include <linux/bpf.h>
+
 #include <algorithm>
 #include <cstring>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bpf/abi.h"
+#include "common/port_set.h"
+#include "interceptor/datapath/policy.h"
 
 namespace fsm {
 namespace {
@@ -62,6 +68,33 @@ Result<void> copy_entries(const BpfMap& from, const BpfMap& to) {
     return {};
 }
 
+// Layouts before 3 had one entry for each port of a list. Without them, a pod that includes some
+// ports would have none included until it is enrolled again: its traffic would pass the sidecar.
+struct SinglePortKey {
+    std::uint32_t pod_id;
+    std::uint16_t port;
+    std::uint8_t list;
+    std::uint8_t pad;
+};
+
+bool has_single_ports(const BpfMap& map) {
+    return map.shape().type == BPF_MAP_TYPE_HASH && map.shape().key_size == sizeof(SinglePortKey);
+}
+
+Result<void> copy_single_ports(const BpfMap& from, const BpfMap& to) {
+    std::map<std::pair<std::uint32_t, std::uint16_t>, std::vector<PortRange>> lists;
+    FSM_ASSIGN(const std::vector<SinglePortKey> keys, from.keys<SinglePortKey>());
+    for (const SinglePortKey& key : keys) {
+        lists[{key.pod_id, key.list}].push_back({key.port, key.port});
+    }
+    for (const auto& [owner, ports] : lists) {
+        for (const fsm_port_key& key : port_keys(owner.first, owner.second, PortSet::of(ports))) {
+            FSM_TRY(to.put_new(key, std::uint8_t{1}));
+        }
+    }
+    return {};
+}
+
 const BpfMap* replaced_map(const AdoptionPlan& plan, const std::string& name) {
     const auto found = plan.pinned.find(name);
     return found == plan.pinned.end() || plan.reused.contains(name) ? nullptr : &found->second;
@@ -73,7 +106,8 @@ Result<void> migrate_map(const AdoptionPlan& plan, const MapSet& fresh, const ch
     if (from == nullptr || to == fresh.end()) {
         return {};
     }
-    auto copied = copy_entries(*from, to->second);
+    const bool converts = std::string_view(name) == "fsm_ports" && has_single_ports(*from);
+    auto copied = converts ? copy_single_ports(*from, to->second) : copy_entries(*from, to->second);
     if (!copied) {
         return std::move(copied.error())
             .within(std::string("move the entries of map ") + name + " into its successor");

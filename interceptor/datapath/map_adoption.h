@@ -25,7 +25,8 @@ struct AdoptionPlan {
 Result<AdoptionPlan> plan_adoption(const PinTree& tree,
                                    const std::map<std::string, MapShape>& wanted);
 
-// Copies the entries of the maps that are replaced into `fresh`, as far as keys have the same size.
+// Copies the entries of the maps that are replaced into `fresh`, as far as keys have the same size;
+// single ports of an earlier layout become prefixes.
 // A value that has grown is filled up with zeroes, and one that has shrunk is cut: that is why new
 // fields of abi.h are appended and mean the old behaviour when they are 0. Entries that are in
 // `fresh` already are newer and stay.

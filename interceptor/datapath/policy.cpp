@@ -1,5 +1,7 @@
 #include "interceptor/datapath/policy.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -11,15 +13,9 @@ namespace {
 
 constexpr std::uint8_t kListed = 1;
 
-void add_ports(PolicyEntries& entries, std::uint32_t pod_id, fsm_list list,
-               const std::set<std::uint16_t>& ports) {
-    for (const std::uint16_t port : ports) {
-        fsm_port_key key{};
-        key.pod_id = pod_id;
-        key.port = port;
-        key.list = list;
-        entries.ports.push_back(key);
-    }
+void add_ports(PolicyEntries& entries, std::uint32_t pod_id, fsm_list list, const PortSet& ports) {
+    const std::vector<fsm_port_key> keys = port_keys(pod_id, list, ports);
+    entries.ports.insert(entries.ports.end(), keys.begin(), keys.end());
 }
 
 void add_ranges(PolicyEntries& entries, std::uint32_t pod_id, fsm_list list,
@@ -159,6 +155,20 @@ Result<void> purge(const BpfMap& map, const std::function<bool(std::uint32_t)>& 
 }
 
 }  // namespace
+
+std::vector<fsm_port_key> port_keys(std::uint32_t pod_id, std::uint16_t list,
+                                    const PortSet& ports) {
+    std::vector<fsm_port_key> keys;
+    for (const PortPrefix& prefix : ports.prefixes()) {
+        fsm_port_key key{};
+        key.prefixlen = FSM_PORT_FIXED_BITS + prefix.length;
+        key.pod_id = pod_id;
+        key.list = list;
+        key.port_be = htons(prefix.port);
+        keys.push_back(key);
+    }
+    return keys;
+}
 
 PolicyEntries policy_entries(std::uint32_t pod_id, const InterceptionPolicy& policy) {
     PolicyEntries entries;

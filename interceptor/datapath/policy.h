@@ -19,6 +19,8 @@ struct PolicyEntries {
     std::vector<fsm_range_key> ranges;
 };
 
+// One list of ports of a pod; `list` is an enum fsm_list.
+std::vector<fsm_port_key> port_keys(std::uint32_t pod_id, std::uint16_t list, const PortSet& ports);
 PolicyEntries policy_entries(std::uint32_t pod_id, const InterceptionPolicy& policy);
 
 // What was decided about the pod beyond its policy.

@@ -20,8 +20,8 @@ constexpr const char* kTracking = "FSM_TRACKING";
 constexpr std::array kOwnChains = {kInbound,      kToInbound,     kOutbound, kToOutbound,
                                    kInboundPorts, kOutboundPorts, kTracking};
 
-// A run of more ports than this is one rule; what is shorter reads as the meshes write it.
-constexpr std::size_t kLongestRunOfSingleRules = 4;
+// A range of more ports than this is one rule; what is shorter reads as the meshes write it.
+constexpr int kLongestRunOfSingleRules = 4;
 
 bool is_own_chain(std::string_view name) {
     return std::find(kOwnChains.begin(), kOwnChains.end(), name) != kOwnChains.end();
@@ -32,22 +32,16 @@ bool is_of(Family family, const Cidr& range) {
 }
 
 // "8080", "8000:8100".
-std::vector<std::string> port_matches(const std::set<std::uint16_t>& ports) {
+std::vector<std::string> port_matches(const PortSet& ports) {
     std::vector<std::string> matches;
-    for (auto first = ports.begin(); first != ports.end();) {
-        auto end = std::next(first);
-        std::size_t length = 1;
-        while (end != ports.end() && *end == *first + length) {
-            ++end;
-            ++length;
-        }
-        if (length > kLongestRunOfSingleRules) {
-            matches.push_back(std::to_string(*first) + ":" + std::to_string(*first + length - 1));
+    for (const PortRange& range : ports.ranges()) {
+        if (range.last - range.first < kLongestRunOfSingleRules) {
+            for (std::uint32_t port = range.first; port <= range.last; ++port) {
+                matches.push_back(std::to_string(port));
+            }
         } else {
-            std::transform(first, end, std::back_inserter(matches),
-                           [](std::uint16_t port) { return std::to_string(port); });
+            matches.push_back(std::to_string(range.first) + ":" + std::to_string(range.last));
         }
-        first = end;
     }
     return matches;
 }
@@ -198,7 +192,7 @@ class Renderer {
         }
     }
 
-    void add_ports(const char* chain, const std::set<std::uint16_t>& ports, const char* target) {
+    void add_ports(const char* chain, const PortSet& ports, const char* target) {
         for (const std::string& match : port_matches(ports)) {
             add(chain, "-p tcp --dport " + match + " -j " + target);
         }

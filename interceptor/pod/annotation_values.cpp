@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReadableProblems = 10;
 constexpr std::uint32_t kLastPort = 65535;
+const PortSet kEveryPort = PortSet::of({{1, kLastPort}});
 
 std::optional<std::uint32_t> number(std::string_view text) {
     std::uint32_t value = 0;
@@ -33,8 +34,6 @@ std::optional<std::uint16_t> port(std::string_view text) {
     return static_cast<std::uint16_t>(*value);
 }
 
-using PortRange = std::pair<std::uint16_t, std::uint16_t>;
-
 std::optional<PortRange> port_range(std::string_view text) {
     const auto dash = text.find('-');
     if (dash == std::string_view::npos) {
@@ -45,20 +44,7 @@ std::optional<PortRange> port_range(std::string_view text) {
     if (!first || !last || *first > *last) {
         return std::nullopt;
     }
-    return PortRange(*first, *last);
-}
-
-// Every port of the ranges, in time that does not depend on how much they overlap.
-std::set<std::uint16_t> ports_of(std::vector<PortRange> ranges) {
-    std::sort(ranges.begin(), ranges.end());
-    std::set<std::uint16_t> ports;
-    std::uint32_t next = 0;
-    for (const PortRange& range : ranges) {
-        for (next = std::max<std::uint32_t>(next, range.first); next <= range.second; ++next) {
-            ports.insert(ports.end(), static_cast<std::uint16_t>(next));
-        }
-    }
-    return ports;
+    return PortRange{*first, *last};
 }
 
 // Calls `use` with every entry but the wildcard; the reason that it may return is a problem.
@@ -99,7 +85,7 @@ PortList parse_ports(std::string_view text, PortEntries form,
     std::vector<PortRange> ranges;
     const auto use = [&](std::string_view entry) -> std::string {
         if (const auto single = port(entry)) {
-            ranges.emplace_back(*single, *single);
+            ranges.push_back({*single, *single});
             return "";
         }
         if (form == PortEntries::single) {
@@ -115,8 +101,8 @@ PortList parse_ports(std::string_view text, PortEntries form,
     };
     PortList list;
     parse_list(text, wildcard, problems, list, use);
-    list.entries = ports_of(std::move(ranges));
-    list.all = list.all || list.entries.size() == kLastPort;
+    list.entries = PortSet::of(std::move(ranges));
+    list.all = list.all || list.entries == kEveryPort;
     return list;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/ip_address.h"
+#include "common/port_set.h"
 
 namespace fsm {
 
@@ -29,15 +30,15 @@ class Problems {
 };
 
 // The entries of one list that could be used.
-template <typename T>
+template <typename Set>
 struct EntryList {
-    std::set<T> entries;
+    Set entries;
     bool all = false;    // the wildcard was among them
     bool empty = false;  // there was no entry at all, good or bad
 };
 
-using PortList = EntryList<std::uint16_t>;
-using RangeList = EntryList<Cidr>;
+using PortList = EntryList<PortSet>;
+using RangeList = EntryList<std::set<Cidr>>;
 
 enum class PortEntries : std::uint8_t { single, single_or_range };
 

@@ -131,21 +131,29 @@ std::optional<std::string> reason_for_exemption(const MeshProfile& profile, cons
     return std::nullopt;
 }
 
+void unite(PortSet& all, const PortSet& more) {
+    all.insert(more);
+}
+
+void unite(std::set<Cidr>& all, const std::set<Cidr>& more) {
+    all.insert(more.begin(), more.end());
+}
+
 // What the inclusion lists of pod and node say together.
-template <typename T>
+template <typename Set>
 class Inclusion {
   public:
-    explicit Inclusion(const std::optional<std::set<T>>& node) : listed_(node) {}
+    explicit Inclusion(const std::optional<Set>& node) : listed_(node) {}
 
     // A list of the pod. One without a usable entry must not take the pod out of the mesh.
-    void add(const EntryList<T>& list, bool empty_means_none, Problems& problems) {
+    void add(const EntryList<Set>& list, bool empty_means_none, Problems& problems) {
         if (list.all) {
             all_ = true;
         } else if (!list.entries.empty() || (list.empty && empty_means_none)) {
             if (!listed_) {
                 listed_.emplace();
             }
-            listed_->insert(list.entries.begin(), list.entries.end());
+            unite(*listed_, list.entries);
         } else if (!list.empty) {
             problems.add(
                 "no entry of the list can be used, so it is ignored and everything is "
@@ -154,10 +162,10 @@ class Inclusion {
     }
     bool said() const { return all_ || listed_; }
     // nullopt: everything.
-    std::optional<std::set<T>> result() const { return all_ ? std::nullopt : listed_; }
+    std::optional<Set> result() const { return all_ ? std::nullopt : listed_; }
 
   private:
-    std::optional<std::set<T>> listed_;
+    std::optional<Set> listed_;
     bool all_ = false;
 };
 
@@ -196,9 +204,9 @@ class PolicyBuilder {
 
     const MeshProfile& profile_;
     InMesh in_mesh_;
-    Inclusion<std::uint16_t> outbound_ports_;
-    Inclusion<Cidr> outbound_ranges_;
-    Inclusion<std::uint16_t> inbound_ports_;
+    Inclusion<PortSet> outbound_ports_;
+    Inclusion<std::set<Cidr>> outbound_ranges_;
+    Inclusion<PortSet> inbound_ports_;
     bool outbound_only_ = false;
     std::optional<std::uint16_t> outbound_port6_;
     std::optional<std::uint16_t> inbound_port6_;
@@ -228,10 +236,8 @@ void PolicyBuilder::start_from_node(const NodeDefaults& node) {
     policy().outbound.excluded_ports = node.outbound.excluded_ports;
     policy().outbound.excluded_ranges = node.outbound.excluded_ranges;
     policy().inbound = node.inbound;
-    policy().outbound.excluded_ports.insert(profile_.never_outbound_ports.begin(),
-                                            profile_.never_outbound_ports.end());
-    policy().inbound.excluded_ports.insert(profile_.never_inbound_ports.begin(),
-                                           profile_.never_inbound_ports.end());
+    policy().outbound.excluded_ports.insert(profile_.never_outbound_ports);
+    policy().inbound.excluded_ports.insert(profile_.never_inbound_ports);
     policy().inbound_mechanism = node.inbound_mechanism;
     policy().acceleration = node.acceleration;
     in_mesh_.excluded_interfaces = node.excluded_interfaces;
@@ -314,7 +320,7 @@ void exclude(const PortList& list, TrafficFilter& filter) {
         // Two prefixes say it shorter than 65,535 ports.
         filter.excluded_ranges.insert({Cidr::all_v4(), Cidr::all_v6()});
     } else {
-        filter.excluded_ports.insert(list.entries.begin(), list.entries.end());
+        filter.excluded_ports.insert(list.entries);
     }
 }
 
@@ -335,7 +341,7 @@ void PolicyBuilder::apply_ports(const AnnotationRule& rule, const std::string& v
     } else if (rule.kind == AnnotationKind::inbound_excluded_ports) {
         exclude(list, policy().inbound);
     } else {
-        Inclusion<std::uint16_t>& inclusion =
+        Inclusion<PortSet>& inclusion =
             rule.kind == AnnotationKind::outbound_included_ports ? outbound_ports_ : inbound_ports_;
         inclusion.add(list, profile_.empty_inclusion_means_none, problems);
     }
@@ -472,7 +478,7 @@ InMesh PolicyBuilder::finish(Problems& problems) {
     combine_outbound_inclusion();
     policy().inbound.included_ports = inbound_ports_.result();
     if (outbound_only_) {
-        policy().inbound.included_ports = std::set<std::uint16_t>{};
+        policy().inbound.included_ports = PortSet{};
     }
     settle_ports(problems);
     if (policy().sidecar_uid == 0 && profile_.sidecar_uid != 0) {

@@ -88,8 +88,8 @@ std::uint16_t optional_port(YamlMap& map, const std::string& key, std::uint16_t 
     return static_cast<std::uint16_t>(map.number(key, 1, kLastPort).value_or(when_absent));
 }
 
-std::set<std::uint16_t> port_set(YamlMap& map, const std::string& key) {
-    std::set<std::uint16_t> result;
+PortSet port_set(YamlMap& map, const std::string& key) {
+    PortSet result;
     for (const std::uint64_t port : map.numbers(key, 1, kLastPort)) {
         result.insert(static_cast<std::uint16_t>(port));
     }

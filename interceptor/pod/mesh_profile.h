@@ -124,8 +124,8 @@ struct MeshProfile {
     std::vector<std::string> exempting_arguments;  // of the sidecar's container
 
     // What is never intercepted, and what the sidecar may do.
-    std::set<std::uint16_t> never_inbound_ports;
-    std::set<std::uint16_t> never_outbound_ports;
+    PortSet never_inbound_ports;
+    PortSet never_outbound_ports;
     std::optional<IpAddress> own_source4;
     std::optional<IpAddress> own_source6;
     bool own_source_reaches_pod_address = true;

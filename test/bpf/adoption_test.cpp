@@ -1,4 +1,6 @@
 // A process dies and another takes over: same maps, same links, new programs, and no gap.
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -120,6 +122,47 @@ TEST_F(Adoption, MigratesAnotherLayout) {
     EXPECT_TRUE(intercepts());
 }
 
+// The key of layout 2. A pod whose list were lost would have none of its ports included, or all.
+TEST_F(Adoption, MakesRangesOfTheSinglePortsOfAnEarlierLayout) {
+    struct OldKey {
+        std::uint32_t pod_id;
+        std::uint16_t port;
+        std::uint8_t list;
+        std::uint8_t pad;
+    };
+    leave_behind(enrolment());
+    const auto pods = must(instance.pinned("fsm_pods").keys<std::uint64_t>());
+    const auto entry =
+        must(instance.pinned("fsm_pods").lookup<std::uint64_t, struct fsm_pod>(pods.front()));
+    const std::string path = instance.root() + "/maps/fsm_ports";
+    shell("rm " + path);
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+    const Fd old(bpf_map_create(BPF_MAP_TYPE_HASH, "fsm_ports", sizeof(OldKey), 1, 1000, &options));
+    ASSERT_TRUE(old);
+    for (std::uint16_t port = 8000; port < 8080; ++port) {
+        const OldKey key{entry->pod_id, port, FSM_OUT_INCLUDE, 0};
+        const std::uint8_t listed = 1;
+        ASSERT_EQ(bpf_map_update_elem(old.get(), &key, &listed, BPF_ANY), 0);
+    }
+    ASSERT_EQ(bpf_obj_pin(old.get(), path.c_str()), 0);
+    must(instance.pinned("fsm_settings").put(std::uint32_t{0}, fsm_settings{2, 1, 0}));
+
+    const auto datapath = instance.open();
+
+    const BpfMap ports = instance.pinned("fsm_ports");
+    EXPECT_LT(must(ports.count()), 10U);
+    for (std::uint16_t port = 7990; port < 8090; ++port) {
+        fsm_port_key key{};
+        key.prefixlen = FSM_PORT_FIXED_BITS + 16;
+        key.pod_id = entry->pod_id;
+        key.list = FSM_OUT_INCLUDE;
+        key.port_be = htons(port);
+        EXPECT_EQ(must(ports.lookup<fsm_port_key, std::uint8_t>(key)).has_value(),
+                  port >= 8000 && port < 8080)
+            << port;
+    }
+}
+
 TEST_F(Adoption, MigratesMapsWhoseSizeIsConfiguredAnew) {
     leave_behind(enrolment());
     const std::uint32_t pods = pinned_id("fsm_pods");
@@ -144,8 +187,9 @@ TEST_F(Adoption, FinishesAReplacementThatWasInterrupted) {
 TEST_F(Adoption, DropsPoliciesThatNoPodHas) {
     leave_behind(enrolment());
     fsm_port_key orphan{};
+    orphan.prefixlen = FSM_PORT_FIXED_BITS + 16;
     orphan.pod_id = 4711;
-    orphan.port = 1;
+    orphan.port_be = 1;
     must(instance.pinned("fsm_ports").put(orphan, std::uint8_t{1}));
     const auto datapath = instance.open();
     EXPECT_EQ(must(instance.pinned("fsm_ports").count()), 1U);

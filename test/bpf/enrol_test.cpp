@@ -154,7 +154,7 @@ TEST_F(Enrolment, SaysWhenThePolicyDoesNotFit) {
     instance.options.max_policy_entries = 4;
     datapath = instance.open();
     PodEnrolment large = pod.enrolment();
-    large.policy.outbound.excluded_ports = {1, 2, 3, 4, 5};
+    large.policy.outbound.excluded_ports = {1, 3, 5, 7, 9};
     const auto enrolled = datapath->enrol(pod.netns(), large);
     ASSERT_FALSE(enrolled);
     EXPECT_THAT(enrolled.error().message(), testing::HasSubstr("raise its limit"));

@@ -1,5 +1,6 @@
 #include "interceptor/datapath/policy.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,17 +12,60 @@ namespace {
 TEST(PolicyEntries, NameTheListOfEachEntry) {
     InterceptionPolicy policy;
     policy.outbound.excluded_ports = {22};
-    policy.outbound.included_ports = std::set<std::uint16_t>{80, 443};
+    policy.outbound.included_ports = {80, 443};
     policy.inbound.excluded_ranges = {must(Cidr::parse("10.0.0.0/8"))};
     const PolicyEntries entries = policy_entries(7, policy);
     ASSERT_EQ(entries.ports.size(), 3U);
     EXPECT_EQ(entries.ports[0].list, FSM_OUT_EXCLUDE);
-    EXPECT_EQ(entries.ports[0].port, 22);
+    EXPECT_EQ(entries.ports[0].port_be, htons(22));
+    EXPECT_EQ(entries.ports[0].prefixlen, 64U);
+    EXPECT_EQ(entries.ports[0].pod_id, 7U);
     EXPECT_EQ(entries.ports[1].list, FSM_OUT_INCLUDE);
     ASSERT_EQ(entries.ranges.size(), 1U);
     EXPECT_EQ(entries.ranges[0].list, static_cast<std::uint32_t>(FSM_IN_EXCLUDE));
     EXPECT_EQ(entries.ranges[0].pod_id, 7U);
     EXPECT_EQ(entries.ranges[0].prefixlen, 64U + 96U + 8U);
+}
+
+TEST(PolicyEntries, CostByRangeAndNotByPort) {
+    InterceptionPolicy policy;
+    policy.outbound.excluded_ports = PortSet::of({{1, 8887}, {8889, 65535}});
+    EXPECT_LE(policy_entries(7, policy).ports.size(), 60U);
+}
+
+class PortMap : public testing::Test {
+  protected:
+    Instance instance;
+    std::unique_ptr<Datapath> datapath = instance.open();
+    BpfMap ports = instance.pinned("fsm_ports");
+    BpfMap ranges = instance.pinned("fsm_ranges");
+
+    // As port_listed() of bpf/policy.h asks.
+    bool has(std::uint32_t pod_id, fsm_list list, std::uint16_t port) const {
+        fsm_port_key key{};
+        key.prefixlen = FSM_PORT_FIXED_BITS + 16;
+        key.pod_id = pod_id;
+        key.list = static_cast<__u16>(list);
+        key.port_be = htons(port);
+        return must(ports.lookup<fsm_port_key, std::uint8_t>(key)).has_value();
+    }
+};
+
+TEST_F(PortMap, HoldsTheRangesOfEachListAndPodAndNothingElse) {
+    InterceptionPolicy policy;
+    policy.outbound.excluded_ports = PortSet::of({{1, 8887}, {8889, 65535}});
+    policy.inbound.included_ports = PortSet::of({{8000, 8080}});
+    must(write_policy(ports, ranges, policy_entries(7, policy)));
+    for (std::uint32_t number = 0; number <= 65535; ++number) {
+        const auto port = static_cast<std::uint16_t>(number);
+        ASSERT_EQ(has(7, FSM_OUT_EXCLUDE, port), policy.outbound.excluded_ports.contains(port))
+            << port;
+        ASSERT_EQ(has(7, FSM_IN_INCLUDE, port), policy.inbound.included_ports->contains(port))
+            << port;
+        ASSERT_FALSE(has(7, FSM_IN_EXCLUDE, port) || has(8, FSM_OUT_EXCLUDE, port)) << port;
+    }
+    must(purge_policies(ports, ranges, [](std::uint32_t pod_id) { return pod_id == 7; }));
+    EXPECT_EQ(must(ports.count()), 0U);
 }
 
 TEST(PolicyEntries, KeepTheFamiliesApart) {

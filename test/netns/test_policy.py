@@ -148,6 +148,37 @@ def test_long_lists_are_not_cut(mesh):
             for port in (ports[0], ports[-1], ports[-1] + 1)] == [False, False, True]
 
 
+ALL_BUT_8888 = "1-8887,8889-65535"
+
+
+@pytest.mark.also_iptables
+def test_wide_ranges_cost_by_range(make_mesh, inbound):
+    """A list of 65,534 ports is a few entries, and the first such pod does not fill the map."""
+    mesh = make_mesh(inbound, profile="custom", maxPolicyEntries=1000)
+    outsider = mesh.outsider("outsider")
+    outsider.serve(8887, 8888, 8889)
+    for name in ("one", "two", "three"):
+        pod = mesh.member(name, more_annotations={
+            "example.org/exclude-inbound-ports": ALL_BUT_8888,
+            "example.org/exclude-outbound-ports": ALL_BUT_8888})
+        pod.start_sidecar()
+        pod.serve(8887, 8888, 8889)
+        assert [is_intercepted_inbound(pod, outsider, pod.pod.ip4, port)
+                for port in (8887, 8888, 8889)] == [False, True, False]
+        assert [is_intercepted_outbound(pod, outsider.pod.ip4, port)
+                for port in (8887, 8888, 8889)] == [False, True, False]
+
+
+@pytest.mark.also_iptables
+def test_range_of_included_ports(make_mesh, inbound):
+    mesh = make_mesh(inbound, profile="custom")
+    server = server_of(mesh, {"example.org/include-inbound-ports": "8001-8014"}, 8000, 8001, 8007,
+                       8014, 8015)
+    client = mesh.outsider("client")
+    assert [is_intercepted_inbound(server, client, server.pod.ip4, port)
+            for port in (8000, 8001, 8007, 8014, 8015)] == [False, True, True, True, False]
+
+
 @pytest.mark.also_iptables
 def test_changed_annotations_apply_to_new_connections_without_a_restart(mesh):
     client, server = mesh.pair(8080)

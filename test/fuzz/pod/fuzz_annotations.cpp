@@ -56,10 +56,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (const auto* in_mesh = std::get_if<fsm::InMesh>(&decision.verdict)) {
         const fsm::InterceptionPolicy& policy = in_mesh->policy;
-        for (const std::uint16_t port : profile.never_inbound_ports) {
-            if (policy.inbound.excluded_ports.count(port) == 0) {
-                std::abort();
-            }
+        fsm::PortSet with_those_of_mesh = policy.inbound.excluded_ports;
+        with_those_of_mesh.insert(profile.never_inbound_ports);
+        if (with_those_of_mesh != policy.inbound.excluded_ports) {
+            std::abort();
         }
         if (policy.outbound_port4 == policy.inbound_port4 ||
             policy.outbound_port6 == policy.inbound_port6 || policy.outbound_port4 == 0 ||

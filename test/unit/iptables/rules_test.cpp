@@ -84,7 +84,7 @@ TEST(Rules, ExclusionComesBeforeInclusion) {
 TEST(Rules, ListsOfPortsAndRangesMustBothMatchOrEither) {
     PodEnrolment enrolment = enrolment_of("fsm");
     TrafficFilter& outbound = enrolment.policy.outbound;
-    outbound.excluded_ports.clear();
+    outbound.excluded_ports = PortSet();
     outbound.included_ports = {80, 443};
     outbound.included_ranges = {*Cidr::parse("10.0.0.0/8"), *Cidr::parse("fd00::/8")};
 
@@ -109,7 +109,7 @@ TEST(Rules, AnEmptyInclusionListIncludesNothing) {
 
 TEST(Rules, LongListsAreNotCutAndRunsOfPortsAreOneRule) {
     PodEnrolment enrolment = enrolment_of("fsm");
-    enrolment.policy.inbound.excluded_ports.clear();
+    enrolment.policy.inbound.excluded_ports = PortSet();
     for (std::uint16_t port = 20000; port < 21000; ++port) {
         enrolment.policy.inbound.excluded_ports.insert(port);
     }

@@ -15,7 +15,7 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
-using Ports = std::set<std::uint16_t>;
+using Ports = PortSet;
 using Ranges = std::set<Cidr>;
 
 Ranges ranges(std::initializer_list<const char*> texts) {
@@ -118,7 +118,7 @@ const PortListCase kPortLists[] = {
 };
 
 Ports united(Ports ports, const Ports& more) {
-    ports.insert(more.begin(), more.end());
+    ports.insert(more);
     return ports;
 }
 
@@ -231,7 +231,7 @@ TEST(Annotations, ManyProblemsOfOneListAreCounted) {
     const Decision decision =
         decide(profile_of("fsm"),
                meshed_pod("fsm", {{"flomesh.io/inbound-port-exclusion-list", value + "80"}}), {});
-    EXPECT_EQ(in_mesh(decision).policy.inbound.excluded_ports.count(80), 1U);
+    EXPECT_TRUE(in_mesh(decision).policy.inbound.excluded_ports.contains(80));
     ASSERT_EQ(decision.problems.size(), 11U);
     EXPECT_THAT(decision.problems.back(), HasSubstr("990 more"));
 }
@@ -257,7 +257,7 @@ TEST(Annotations, ALongListOfWideRangesIsReadQuickly) {
     const InMesh pod = in_mesh(
         decide(profile_of("linkerd"),
                meshed_pod("linkerd", {{"config.linkerd.io/skip-outbound-ports", value}}), {}));
-    EXPECT_EQ(pod.policy.outbound.excluded_ports.size(), 65534U);
+    EXPECT_EQ(pod.policy.outbound.excluded_ports, PortSet::of({{1, 65534}}));
 }
 
 TEST(Annotations, LinkerdsDefaultGivesWayToTheAnnotation) {
@@ -481,19 +481,19 @@ const std::vector<const char*> kNoIds = {"4294967295", "-1", "root", "", "1,2", 
 
 const NumberAnnotation kNumbers[] = {
     {"fsm", "flomesh.io/port", "15022",
-     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(15022); }, 0, 0,
+     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.contains(15022); }, 0, 0,
      kNoPorts},
     {"istio",
      "status.sidecar.istio.io/port",
      " 15022 ",
-     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(15022); },
+     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.contains(15022); },
      1,
      0,
      {"65536", "-1", "http", "", "80,81"}},
     {"istio",
      "status.sidecar.istio.io/port",
      "0",
-     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.count(0); },
+     [](const InMesh& pod) { return pod.policy.inbound.excluded_ports.contains(0); },
      0,
      0,
      {}},

@@ -11,7 +11,7 @@ namespace fsm::test {
 namespace {
 
 using testing::HasSubstr;
-using Ports = std::set<std::uint16_t>;
+using Ports = PortSet;
 
 Cidr cidr(const char* text) {
     return *Cidr::parse(text);

@@ -114,7 +114,7 @@ TEST_F(Lifecycle, ChangedAnnotationsApply) {
     pod.annotations["flomesh.io/outbound-port-exclusion-list"] = "5432";
     source.put(pod);
     enroller->reconcile_pod(pod.name);
-    EXPECT_EQ(datapath.enrolment(netns.cookie()).policy.outbound.excluded_ports.count(5432), 1U);
+    EXPECT_TRUE(datapath.enrolment(netns.cookie()).policy.outbound.excluded_ports.contains(5432));
     const int calls = datapath.enrol_calls();
     enroller->reconcile(ReconcileDepth::settings);
     enroller->reconcile(ReconcileDepth::everything);
@@ -252,7 +252,7 @@ TEST_F(Lifecycle, ARestartTakesOverLivingPodsAndWithdrawsLostOnes) {
     start();
     EXPECT_FALSE(datapath.enrolled(lost.cookie()));
     ASSERT_TRUE(datapath.enrolled(living.cookie()));
-    EXPECT_EQ(datapath.enrolment(living.cookie()).policy.outbound.excluded_ports.count(5432), 1U);
+    EXPECT_TRUE(datapath.enrolment(living.cookie()).policy.outbound.excluded_ports.contains(5432));
     EXPECT_EQ(only_attachment().membership, Membership::in_mesh);
 }
 
@@ -301,7 +301,7 @@ TEST_F(Lifecycle, AThreadReconcilesByItself) {
     source.put(pod);
     reconciler.pod_changed(pod.name);
     EXPECT_TRUE(eventually([&] {
-        return datapath.enrolment(netns.cookie()).policy.outbound.excluded_ports.count(1) == 1;
+        return datapath.enrolment(netns.cookie()).policy.outbound.excluded_ports.contains(1);
     }));
     write_note("c1-eth0.json", R"({"ContainerID":"c1","IfName":"eth0","Netns":""})");
     EXPECT_TRUE(eventually([&] { return datapath.size() == 0; }));
