@@ -227,13 +227,15 @@ def _as_bytes(listing):
 
 
 def manifest(name, annotations=None, containers=("app", "sidecar"), uid=1500, labels=None,
-             pod_uid=None, host_network=False, running=None, init_containers=()):
+             pod_uid=None, host_network=False, running=None, init_containers=(), environment=None):
     """An ordinary Pod manifest. `running`: the containers that run, by name, with their ids, as a kubelet
-    reports them."""
+    reports them. `environment` is that of all containers but the application's."""
     def container(container_name):
         description = {"name": container_name, "image": "none"}
         if container_name != "app":
             description["securityContext"] = {"runAsUser": uid}
+            description["env"] = [{"name": variable, "value": value}
+                                  for variable, value in (environment or {}).items()]
         return description
 
     return {

@@ -32,12 +32,12 @@ class Mesh:
         self._members = []
 
     def member(self, name, annotations=None, like=None, enrol=True, containers=("app", "sidecar"),
-               uid=FSM_UID, more_annotations=None):
+               uid=FSM_UID, more_annotations=None, environment=None):
         """A pod of the mesh, without any process yet."""
         member = Member(self, self.node.pod(name, like),
                         {**(self.defaults if annotations is None else annotations),
                          **(more_annotations or {})},
-                        containers, uid)
+                        containers, uid, environment)
         self._members.append(member)
         if enrol:
             member.enrol()
@@ -73,7 +73,7 @@ class Mesh:
 
 
 class Member:
-    def __init__(self, mesh, pod, annotations, containers, uid):
+    def __init__(self, mesh, pod, annotations, containers, uid, environment=None):
         self._mesh = mesh
         self._interceptor = mesh.interceptor
         self.pod = pod
@@ -82,6 +82,7 @@ class Member:
         self.uid = uid
         self.running = {}  # as the manifest's status has it
         self.init_containers = ()
+        self.environment = environment
         self.enrolled = False
         self.relay = None
         self._things = []
@@ -100,7 +101,8 @@ class Member:
         self._interceptor.write_manifest(self.pod, annotations=self.annotations,
                                          containers=self.containers, uid=self.uid,
                                          running=self.running,
-                                         init_containers=self.init_containers)
+                                         init_containers=self.init_containers,
+                                         environment=self.environment)
 
     def withdraw(self):
         """DEL, as the runtime calls it."""

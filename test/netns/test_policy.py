@@ -11,6 +11,7 @@ import pytest
 from harness import programs
 from harness.application import Conversation, ask, connect_error
 from harness.mesh import POD_OF
+from harness.observed import is_intercepted_inbound, is_intercepted_outbound
 from harness.packets import answer_to_syn
 from harness.wait import eventually
 
@@ -20,24 +21,6 @@ INBOUND_PORTS_EXCLUDED = "flomesh.io/inbound-port-exclusion-list"
 INBOUND_PORTS_INCLUDED = "flomesh.io/inbound-port-inclusion-list"
 OUTBOUND_RANGES_EXCLUDED = "flomesh.io/outbound-ip-range-exclusion-list"
 OUTBOUND_RANGES_INCLUDED = "flomesh.io/outbound-ip-range-inclusion-list"
-
-
-def is_intercepted_outbound(client, address, port):
-    """Whether a new connection goes to the client's sidecar; it must work in either case."""
-    before = len(client.relay.reports("outbound"))
-    answer = client.call(ask, address, port)
-    assert answer["port"] == port
-    return len(client.relay.reports("outbound")) > before
-
-
-def is_intercepted_inbound(server, client, address, port):
-    before = len(server.relay.reports("inbound"))
-    answer = client.call(ask, address, port)
-    assert answer["application"] == server.pod.name
-    intercepted = len(server.relay.reports("inbound")) > before
-    # What the application sees says the same.
-    assert (answer["peer"] not in (client.pod.ip4, client.pod.ip6)) == intercepted
-    return intercepted
 
 
 def client_of(mesh, annotations):
