@@ -338,6 +338,8 @@ Result<void> read_config_file(const std::string& path, Config& config) {
     read_log_level(map, config);
     read_metrics_address(map, config);
     read_cni(map, config.cni);
+    config.enroller.defaults.excluded_namespaces = {config.cni.excluded_namespaces.begin(),
+                                                    config.cni.excluded_namespaces.end()};
     map.refuse_unknown_keys();
     if (reader.error()) {
         return *reader.error();

@@ -79,7 +79,7 @@ std::string describe_status(const nlohmann::json& status) {
     const auto& attachments = status.at("attachments");
     out += "attachments   " + attachments.at("inMesh").dump() + " in the mesh, " +
            attachments.at("notInMesh").dump() + " outside, " + attachments.at("unknown").dump() +
-           " of unknown pods\n";
+           " of unknown pods, " + attachments.at("refused").dump() + " refused\n";
     out += "kernel\n";
     for (const auto& capability : status.at("capabilities")) {
         out += std::string("  ") + (capability.at("works").get<bool>() ? "yes  " : "no   ") +
@@ -108,6 +108,9 @@ std::string joined(const nlohmann::json& list, const char* separator) {
 // Why the pod is not in the mesh, what could not be done, what its owner should mend.
 std::string note_of(const nlohmann::json& pod) {
     auto notes = pod.at("problems");
+    for (const auto& note : pod.value("notes", nlohmann::json::array())) {
+        notes.push_back(note);
+    }
     for (const char* key : {"failure", "reason"}) {
         if (const auto text = pod.value(key, ""); !text.empty()) {
             notes.insert(notes.begin(), text);

@@ -49,7 +49,7 @@ void add_maps(const std::vector<DatapathMap>& maps, Families& families) {
 }
 
 void add_attachments(const std::vector<AttachmentState>& states, Families& families) {
-    std::array<double, 3> members{};
+    std::array<double, 4> members{};
     double failures = 0;
     double problems = 0;
     for (const auto& state : states) {
@@ -59,7 +59,8 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
     }
     auto attachments =
         gauge("fsm_attachments", "Attachments of this node by their pod's state", {});
-    for (const auto state : {Membership::unknown, Membership::not_in_mesh, Membership::in_mesh}) {
+    for (const auto state :
+         {Membership::unknown, Membership::not_in_mesh, Membership::in_mesh, Membership::refused}) {
         attachments.metric.push_back(gauge_value(members[static_cast<std::size_t>(state)],
                                                  {{"state", std::string(to_string(state))}}));
     }

@@ -69,6 +69,7 @@ json to_json(const AttachmentState& state) {
         {"state", to_string(state.membership)},
         {"reason", state.reason},
         {"problems", state.problems},
+        {"notes", state.notes},
     };
     if (!state.failure.empty()) {
         document["failure"] = state.failure;
@@ -140,7 +141,7 @@ HttpResponse show_counters(const Datapath& datapath) {
 }
 
 json pod_summary(const std::vector<AttachmentState>& states) {
-    std::size_t counts[3] = {};
+    std::size_t counts[4] = {};
     json problems = json::array();
     for (const auto& state : states) {
         ++counts[static_cast<std::size_t>(state.membership)];
@@ -155,6 +156,7 @@ json pod_summary(const std::vector<AttachmentState>& states) {
     return {{"inMesh", counts[static_cast<std::size_t>(Membership::in_mesh)]},
             {"notInMesh", counts[static_cast<std::size_t>(Membership::not_in_mesh)]},
             {"unknown", counts[static_cast<std::size_t>(Membership::unknown)]},
+            {"refused", counts[static_cast<std::size_t>(Membership::refused)]},
             {"problems", problems}};
 }
 

@@ -49,13 +49,23 @@ constexpr auto kKinds = std::to_array<Word<AnnotationKind>>({
     {"inbound_port_ipv6", AnnotationKind::inbound_port_ipv6},
     {"acceleration", AnnotationKind::acceleration},
     {"inbound_mechanism", AnnotationKind::inbound_mechanism},
-    {"unsupported", AnnotationKind::unsupported},
 });
 
-constexpr auto kIpv6Modes = std::to_array<Word<Ipv6Mode>>({
-    {"never", Ipv6Mode::never},
-    {"when_listening", Ipv6Mode::when_listening},
-    {"always", Ipv6Mode::always},
+struct Ipv6Word {
+    Ipv6Mode mode;
+    Ipv6Rule rule;
+};
+
+constexpr auto kIpv6Words = std::to_array<Word<Ipv6Word>>({
+    {"never", {Ipv6Mode::never, Ipv6Rule::policy}},
+    {"when_listening", {Ipv6Mode::when_listening, Ipv6Rule::policy}},
+    {"always", {Ipv6Mode::always, Ipv6Rule::policy}},
+    {"first_address", {Ipv6Mode::never, Ipv6Rule::first_address}},
+});
+
+constexpr auto kEffects = std::to_array<Word<Unsupported::Effect>>({
+    {"say", Unsupported::Effect::say},
+    {"refuse", Unsupported::Effect::refuse},
 });
 
 constexpr auto kInclusionRules = std::to_array<Word<InclusionRule>>({
@@ -107,6 +117,11 @@ void read_sidecar(YamlMap sidecar, MeshProfile& profile) {
     }
     profile.identity_from_container = sidecar.boolean("identity_from_container", false);
     profile.sidecar_reads_safely = sidecar.boolean("reads_safely", false);
+    profile.own_containers = sidecar.texts("own_containers");
+    YamlMap marks = sidecar.map("marks");
+    profile.marks = {marks.texts("labels"), marks.texts("annotations"),
+                     marks.boolean("uid", false)};
+    marks.refuse_unknown_keys();
     sidecar.refuse_unknown_keys();
 }
 
@@ -122,16 +137,22 @@ void read_ports(YamlMap ports, MeshProfile& profile) {
     }
 }
 
+// Variables of the sidecar's container, and values of theirs.
+std::map<std::string, std::vector<std::string>> variables(YamlMap map) {
+    std::map<std::string, std::vector<std::string>> result;
+    for (const auto& entry : map.entries()) {
+        result[entry.first] = map.texts(entry.first);
+    }
+    return result;
+}
+
 void read_pods(YamlMap pods, MeshProfile& profile) {
     profile.required_labels = pods.texts("required_labels");
     profile.required_annotations = pods.texts("required_annotations");
     profile.exempting_containers = pods.texts("exempting_containers");
     profile.exempting_labels = pods.texts("exempting_labels");
     profile.exempting_annotations = pods.texts("exempting_annotations");
-    YamlMap environment = pods.map("exempting_environment");
-    for (const auto& entry : environment.entries()) {
-        profile.exempting_environment[entry.first] = environment.texts(entry.first);
-    }
+    profile.exempting_environment = variables(pods.map("exempting_environment"));
     profile.exempting_arguments = pods.texts("exempting_arguments");
     pods.refuse_unknown_keys();
 }
@@ -159,12 +180,22 @@ void read_own_source(YamlMap source, MeshProfile& profile) {
     source.refuse_unknown_keys();
 }
 
+void read_ipv6(YamlMap& traffic, MeshProfile& profile) {
+    const Ipv6Word word = read_word(traffic, "ipv6", kIpv6Words, "when_listening");
+    profile.ipv6 = word.mode;
+    profile.ipv6_rule = word.rule;
+    profile.ipv6_any_address = variables(traffic.map("ipv6_any_address"));
+    if (word.rule != Ipv6Rule::first_address && !profile.ipv6_any_address.empty()) {
+        traffic.fail("ipv6_any_address", "has no meaning unless ipv6 is first_address");
+    }
+}
+
 void read_traffic(YamlMap traffic, MeshProfile& profile) {
     profile.never_inbound_ports = port_set(traffic, "never_inbound_ports");
     profile.never_outbound_ports = port_set(traffic, "never_outbound_ports");
     read_own_source(traffic.map("own_source"), profile);
     profile.self_call_exempt_port = optional_port(traffic, "self_call_exempt_port", 0);
-    profile.ipv6 = read_word(traffic, "ipv6", kIpv6Modes, "when_listening");
+    read_ipv6(traffic, profile);
     profile.outbound_inclusion =
         read_word(traffic, "outbound_inclusion", kInclusionRules, "every_list");
     profile.empty_inclusion_means_none =
@@ -217,7 +248,7 @@ AnnotationRule read_annotation(YamlMap entry) {
     if (shape == Shape::ports || shape == Shape::ranges) {
         rule.wildcard = entry.optional_text("wildcard");
     }
-    if (shape == Shape::switched || rule.kind == AnnotationKind::unsupported) {
+    if (shape == Shape::switched) {
         rule.reason = entry.text("reason");
     } else {
         rule.value_when_absent = entry.optional_text("value_when_absent");
@@ -236,6 +267,31 @@ void read_annotations(YamlMap& top, YamlReader& reader, MeshProfile& profile) {
         }
         profile.annotations.push_back(std::move(rule));
     });
+}
+
+Unsupported read_unsupported(YamlMap entry) {
+    Unsupported result;
+    const bool environment = entry.has("environment");
+    if (environment == entry.has("annotation")) {
+        entry.fail("", "names either an `environment` variable or an `annotation`");
+    }
+    result.source =
+        environment ? Unsupported::Source::environment : Unsupported::Source::annotation;
+    result.name = entry.required_text(environment ? "environment" : "annotation");
+    if (!entry.has("effect")) {
+        entry.fail("effect", "is missing");
+    }
+    result.effect = read_word(entry, "effect", kEffects, "say");
+    result.values = entry.texts("values");
+    if (result.values.empty()) {
+        result.harmless = entry.texts("harmless");
+    }
+    if (!environment) {
+        result.inherited = entry.boolean("inherited", false);
+    }
+    result.text = entry.required_text("text");
+    entry.refuse_unknown_keys();
+    return result;
 }
 
 }  // namespace
@@ -261,6 +317,9 @@ Result<MeshProfile> MeshProfile::parse(std::string_view text, const std::string&
     read_pods(top.map("pods"), profile);
     read_traffic(top.map("traffic"), profile);
     read_annotations(top, reader, profile);
+    top.each_map("unsupported", [&](YamlMap entry) {
+        profile.unsupported.push_back(read_unsupported(std::move(entry)));
+    });
     top.refuse_unknown_keys();
     if (reader.error()) {
         return *reader.error();

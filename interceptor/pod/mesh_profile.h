@@ -6,7 +6,9 @@
 // state; decide() is a pure function.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -30,11 +32,21 @@ struct NodeDefaults {
     std::optional<InboundMechanism> inbound_mechanism;  // nullopt: auto
     std::optional<Acceleration> acceleration;           // nullopt: auto
     std::vector<std::string> excluded_interfaces;
+    // Pods of these are never in the mesh.
+    std::set<std::string, std::less<>> excluded_namespaces;
 };
+
+// What the lists of one pod may take in the maps that all pods share: prefixes of ports, and
+// address ranges.
+constexpr std::size_t kMaxListEntries = 4096;
 
 struct NotInMesh {
     std::string reason;  // for logs: "no container named sidecar"
 };
+
+// Whether IPv6 is intercepted: as the policy says, or, with rules that the mesh makes from the
+// addresses of the pod, when the first one or when any is of IPv6 (decide_ipv6()).
+enum class Ipv6Rule : std::uint8_t { policy, first_address, any_address };
 
 struct InMesh {
     // sidecar_uid and sidecar_gid are those that the pod's own user namespace knows: whoever
@@ -43,13 +55,24 @@ struct InMesh {
     std::vector<std::string> excluded_interfaces;
     bool user_namespace = false;  // spec.hostUsers: false
     std::string sidecar_container;
+    Ipv6Rule ipv6_rule = Ipv6Rule::policy;
+    std::string ipv6_switch;  // the variable with which any address counts; may be empty
+
+    bool operator==(const InMesh&) const = default;
+};
+
+// In the mesh, but it cannot be intercepted rightly: it must not start, and is not called in-mesh.
+struct Refused {
+    std::string reason;  // and what its owner has to change
 };
 
 struct Decision {
-    std::variant<NotInMesh, InMesh> verdict;
+    std::variant<NotInMesh, InMesh, Refused> verdict;
     // Entries that could not be used, each as a sentence that names the annotation, the entry and
     // what is expected. The rest of the pod's settings still apply.
     std::vector<std::string> problems;
+    // What may surprise an owner, though nothing is wrong.
+    std::vector<std::string> notes = {};
 };
 
 // What the value of an annotation means.
@@ -79,7 +102,6 @@ enum class AnnotationKind : std::uint8_t {
     // Words of this project.
     acceleration,       // auto, off, sidecar, full
     inbound_mechanism,  // auto, sk_lookup, tc
-    unsupported,        // its presence is a problem, with the rule's `reason`
 };
 
 struct AnnotationRule {
@@ -92,7 +114,32 @@ struct AnnotationRule {
     std::vector<std::string> disabled;  // switches: accepted values, letter case ignored
     bool also_label = false;            // switches: a label of this name wins over the annotation
     bool inherited = false;             // the namespace's annotation counts when the pod has none
-    std::string reason;                 // switches, unsupported: what a user has to know
+    std::string reason;                 // switches: what a user has to know
+};
+
+// Something that a pod can ask of its mesh and that is not done here.
+struct Unsupported {
+    enum class Source : std::uint8_t { environment, annotation };  // of the sidecar's container
+    // `say`: a problem of the pod. `refuse`: the pod is refused.
+    enum class Effect : std::uint8_t { say, refuse };
+
+    std::string name;
+    Source source = Source::annotation;
+    Effect effect = Effect::say;
+    std::vector<std::string> values;    // that ask for it; none: every value that is not empty
+    std::vector<std::string> harmless;  // without `values`: those that do not ask for it
+    bool inherited = false;             // an annotation of the namespace counts, too
+    std::string text;                   // what follows, and what to do
+};
+
+// What shows, beside its name, that a container is the mesh's sidecar. Any of these; none: the name
+// is enough.
+struct SidecarMarks {
+    std::vector<std::string> labels;
+    std::vector<std::string> annotations;
+    bool uid = false;  // the container's runAsUser is the sidecar's uid
+
+    bool empty() const { return labels.empty() && annotations.empty() && !uid; }
 };
 
 struct SidecarPorts {
@@ -111,6 +158,9 @@ struct MeshProfile {
     std::optional<std::uint32_t> sidecar_gid;
     bool identity_from_container = false;  // the container's runAsUser and runAsGroup win
     bool sidecar_reads_safely = false;
+    SidecarMarks marks;
+    // Containers of the mesh's own that may have the sidecar's uid or gid.
+    std::vector<std::string> own_containers;
     SidecarPorts ports;
 
     // Which pods, besides those that have a sidecar.
@@ -131,10 +181,15 @@ struct MeshProfile {
     bool own_source_reaches_pod_address = true;
     std::uint16_t self_call_exempt_port = 0;
     Ipv6Mode ipv6 = Ipv6Mode::when_listening;
+    Ipv6Rule ipv6_rule = Ipv6Rule::policy;
+    // With Ipv6Rule::first_address: variable of the sidecar's container, and the values with which
+    // any address counts.
+    std::map<std::string, std::vector<std::string>> ipv6_any_address;
     InclusionRule outbound_inclusion = InclusionRule::every_list;
     bool empty_inclusion_means_none = false;  // an inclusion annotation with an empty value
 
     std::vector<AnnotationRule> annotations;
+    std::vector<Unsupported> unsupported;
 
     // The text of a profile. `origin` (a path) is named in errors, with line and key.
     static Result<MeshProfile> parse(std::string_view text, const std::string& origin);

@@ -17,7 +17,9 @@
 
 namespace fsm {
 
-enum class Membership : std::uint8_t { unknown, not_in_mesh, in_mesh };
+// `refused`: of the mesh, but it runs without interception, because it cannot be intercepted
+// rightly.
+enum class Membership : std::uint8_t { unknown, not_in_mesh, in_mesh, refused };
 
 constexpr std::string_view to_string(Membership membership) {
     switch (membership) {
@@ -27,6 +29,8 @@ constexpr std::string_view to_string(Membership membership) {
             return "not-in-mesh";
         case Membership::in_mesh:
             return "in-mesh";
+        case Membership::refused:
+            return "refused";
     }
     return "?";
 }
@@ -39,6 +43,7 @@ struct AttachmentState {
     std::optional<PodEnrolment> applied;  // absent: not enrolled by this process
     std::optional<EnrolledPod> enrolled;  // what the data path made of it
     std::vector<std::string> problems;    // of the pod's settings and its namespace
+    std::vector<std::string> notes;       // what may surprise, though nothing is wrong
     std::string failure;                  // of the last attempt to enrol or withdraw
     bool plan_again = false;              // addresses or ids may have changed
     // What the cluster has given to the pod, by the CNI result and the pod's status. Empty: not

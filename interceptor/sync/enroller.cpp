@@ -158,10 +158,16 @@ CniOutcome Enroller::settle(AttachmentState& state, const FoundPod& found,
                            ? "the container runtime names no pod"
                            : source_.description() + " has no such pod";
     }
-    const auto done = found ? keeper_.apply(state, decide(profile_, *found, options_.defaults),
-                                            candidate.netns, candidate.view)
-                            : keeper_.leave_outside(state, candidate.netns, candidate.view);
     const std::string name = state.attachment.pod.to_string();
+    const Decision decision =
+        found ? decide(profile_, *found, options_.defaults) : Decision{NotInMesh{}, {}};
+    if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
+        return CniError(CniErrorCode::enrolment_failed,
+                        "pod " + name + " is not started, because it cannot be intercepted rightly",
+                        refused->reason);
+    }
+    const auto done = found ? keeper_.apply(state, decision, candidate.netns, candidate.view)
+                            : keeper_.leave_outside(state, candidate.netns, candidate.view);
     if (state.membership == Membership::in_mesh) {
         if (!done) {
             return CniError(CniErrorCode::enrolment_failed, "cannot intercept pod " + name,
@@ -388,10 +394,14 @@ CniOutcome Enroller::check(const CniRequest& request) {
     if (!state) {
         return check_unknown(request);
     }
+    const std::string name = state->attachment.pod.to_string();
+    if (state->membership == Membership::refused) {
+        return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted",
+                        state->problems.empty() ? "" : state->problems.back());
+    }
     if (state->membership != Membership::in_mesh) {
         return {};
     }
-    const std::string name = state->attachment.pod.to_string();
     const auto netns = open_if_same(state->attachment);
     if (!netns) {
         return CniError(CniErrorCode::not_enrolled, "pod " + name + " has lost its namespace",
@@ -421,7 +431,7 @@ CniOutcome Enroller::check_unknown(const CniRequest& request) const {
                         "pod " + name_of(args.pod) + " is not known yet", found.error().message());
     }
     if (*found &&
-        std::holds_alternative<InMesh>(decide(profile_, **found, options_.defaults).verdict)) {
+        !std::holds_alternative<NotInMesh>(decide(profile_, **found, options_.defaults).verdict)) {
         return CniError(CniErrorCode::not_enrolled,
                         "pod " + name_of(args.pod) + " is in the mesh, but not intercepted",
                         "the attachment " + request.key.to_string() +

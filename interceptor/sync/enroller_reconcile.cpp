@@ -18,11 +18,12 @@ bool same_verdict(const AttachmentState& state, const Decision& decision) {
     if (std::holds_alternative<NotInMesh>(decision.verdict)) {
         return state.membership == Membership::not_in_mesh;
     }
-    const auto& now = std::get<InMesh>(decision.verdict);
-    return state.membership == Membership::in_mesh && state.decided &&
-           state.decided->policy == now.policy &&
-           state.decided->excluded_interfaces == now.excluded_interfaces &&
-           state.decided->user_namespace == now.user_namespace;
+    if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
+        return state.membership == Membership::refused && !state.problems.empty() &&
+               state.problems.back() == EnrolmentKeeper::refusal_problem(*refused);
+    }
+    return state.membership == Membership::in_mesh &&
+           state.decided == std::get<InMesh>(decision.verdict);
 }
 
 const EnrolledPod* find_cookie(const std::vector<EnrolledPod>& held, std::uint64_t cookie) {
@@ -141,7 +142,7 @@ void Enroller::reconcile_one(const AttachmentKey& key, ReconcileDepth depth) {
 void Enroller::follow_source(AttachmentState& state, const Pod& pod, ReconcileDepth depth) {
     const auto decision = decide(profile_, pod, options_.defaults);
     note_containers(state, pod, decision);
-    const bool outside = std::holds_alternative<NotInMesh>(decision.verdict);
+    const bool outside = !std::holds_alternative<InMesh>(decision.verdict);
     const bool settled =
         same_verdict(state, decision) && state.failure.empty() && !state.plan_again;
     if (settled && (outside || depth == ReconcileDepth::settings)) {

@@ -47,7 +47,7 @@ std::map<std::string, Pod> Enroller::pods_without_attachment() const {
         if (is_attached || pod.host_network || pod.uid.empty()) {
             continue;
         }
-        if (std::holds_alternative<InMesh>(decide(profile_, pod, options_.defaults).verdict)) {
+        if (!std::holds_alternative<NotInMesh>(decide(profile_, pod, options_.defaults).verdict)) {
             missing.emplace(uid_on_node(pod), pod);
         }
     }

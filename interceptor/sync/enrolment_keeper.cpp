@@ -40,6 +40,7 @@ Result<void> EnrolmentKeeper::enrol(AttachmentState& state, const InMesh& decide
                                     const Netns& netns, const NetnsView& view) {
     FSM_ASSIGN(auto plan, plan_enrolment(decided, netns, view, given_to(state), proc_));
     state.problems.insert(state.problems.end(), plan.problems.begin(), plan.problems.end());
+    state.notes.insert(state.notes.end(), plan.notes.begin(), plan.notes.end());
     state.plan_again = plan.provisional;
     if (state.applied == plan.enrolment) {
         auto intact = datapath_.check(netns, view.cookie);
@@ -88,10 +89,14 @@ void EnrolmentKeeper::name_conflicts(AttachmentState& state) const {
 Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& decision,
                                     const Netns& netns, const NetnsView& view) {
     state.problems = decision.problems;
+    state.notes = decision.notes;
     if (const auto* outside = std::get_if<NotInMesh>(&decision.verdict)) {
         state.membership = Membership::not_in_mesh;
         state.reason = outside->reason;
         return leave_outside(state, netns, view);
+    }
+    if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
+        return refuse(state, *refused, netns, view);
     }
     const auto& decided = std::get<InMesh>(decision.verdict);
     state.membership = Membership::in_mesh;
@@ -106,6 +111,20 @@ Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& deci
         state.failure = enrolled.error().message();
     }
     return enrolled;
+}
+
+// A pod that is intercepted stays so, by the rules that it has: without them it would go around its
+// sidecar. One that is not is left as it is: half an interception would be no better.
+Result<void> EnrolmentKeeper::refuse(AttachmentState& state, const Refused& refused,
+                                     const Netns& netns, const NetnsView& view) {
+    if (state.enrolled) {
+        state.failure = "its changed settings are refused, the former ones stay: " + refused.reason;
+        return Error(state.failure);
+    }
+    state.membership = Membership::refused;
+    state.reason.clear();
+    state.problems.push_back(refusal_problem(refused));
+    return leave_outside(state, netns, view);
 }
 
 Result<void> EnrolmentKeeper::leave_outside(AttachmentState& state, const Netns& netns,

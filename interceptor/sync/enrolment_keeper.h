@@ -23,6 +23,11 @@ namespace fsm {
 // must be in the table already: the keeper of a namespace's last attachment looks there.
 class EnrolmentKeeper {
   public:
+    // What is said at a pod that runs although it is refused.
+    static std::string refusal_problem(const Refused& refused) {
+        return "it is in the mesh, but runs without interception: " + refused.reason;
+    }
+
     // `proc`: where the host's processes are found.
     EnrolmentKeeper(Datapath& datapath, AttachmentTable& table, std::string proc)
         : datapath_(datapath), table_(table), proc_(std::move(proc)) {}
@@ -39,6 +44,8 @@ class EnrolmentKeeper {
     Result<void> detach(const AttachmentState& state, const Netns* netns);
 
   private:
+    Result<void> refuse(AttachmentState& state, const Refused& refused, const Netns& netns,
+                        const NetnsView& view);
     Result<void> enrol(AttachmentState& state, const InMesh& decided, const Netns& netns,
                        const NetnsView& view);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "interceptor/pod/ipv6_rule.h"
 #include "interceptor/sync/user_namespace.h"
 
 namespace fsm {
@@ -95,6 +96,11 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
     add_link_locals(decided.excluded_interfaces, view, plan.enrolment);
     leave_out_interfaces(decided.excluded_interfaces, view, plan.enrolment);
     leave_out_broadcasts(view, plan.enrolment);
+    const Ipv6Decision ipv6 = decide_ipv6(decided, plan.enrolment.addresses);
+    plan.enrolment.policy.ipv6 = ipv6.mode;
+    if (!ipv6.note.empty()) {
+        plan.notes.push_back(ipv6.note);
+    }
     if (decided.user_namespace) {
         use_host_ids(netns, proc, plan);
     }

@@ -17,6 +17,7 @@ namespace fsm {
 struct EnrolmentPlan {
     PodEnrolment enrolment;
     std::vector<std::string> problems;
+    std::vector<std::string> notes;
     // Something could not be found out yet (the ids of a user namespace): plan again soon.
     bool provisional = false;
 };

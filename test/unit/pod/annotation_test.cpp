@@ -388,8 +388,16 @@ const SwitchAnnotation kInjection[] = {
     {"istio", "sidecar.istio.io/interceptionMode", {"REDIRECT"}, {"NONE"}, false},
     {"linkerd", "linkerd.io/inject", {"enabled", "ingress"}, {"disabled"}, false},
     {"kuma", "kuma.io/sidecar-injected", {"true"}, {"false"}, false},
-    {"kuma", "kuma.io/sidecar-injection", {"enabled", "true"}, {"disabled", "false"}, true},
-    {"kuma", "kuma.io/transparent-proxying", {"enabled", "true"}, {"disabled", "false"}, false},
+    {"kuma",
+     "kuma.io/sidecar-injection",
+     {"enabled", "true", "yes"},
+     {"disabled", "false", "no"},
+     true},
+    {"kuma",
+     "kuma.io/transparent-proxying",
+     {"enabled", "true", "yes"},
+     {"disabled", "false", "no"},
+     false},
     {"custom", "example.org/inject", {"enabled", "true"}, {"disabled", "false"}, false},
 };
 
@@ -435,21 +443,15 @@ TEST(Annotations, ALabelGoesBeforeTheAnnotationWhereTheMeshSaysSo) {
     }
 }
 
-TEST(Annotations, TransparentModeOfIstioIsExplained) {
-    const Decision decision = decide_with("istio", "sidecar.istio.io/interceptionMode", "TPROXY");
-    EXPECT_EQ(reason_outside(decision), "");
-    ASSERT_EQ(decision.problems.size(), 1U);
-    EXPECT_THAT(decision.problems[0], HasSubstr("not supported"));
-}
-
 TEST(Annotations, FamilyModeOfKuma) {
     const char* const name = "kuma.io/transparent-proxying-ip-family-mode";
     EXPECT_EQ(in_mesh(decide_with("kuma", name, "ipv4")).policy.ipv6, Ipv6Mode::never);
     EXPECT_EQ(in_mesh(decide_with("kuma", name, "dualstack")).policy.ipv6,
               Ipv6Mode::when_listening);
-    const Decision wrong = decide_with("kuma", name, "ipv6");
+    EXPECT_EQ(in_mesh(decide_with("kuma", name, "ipv6")).policy.ipv6, Ipv6Mode::when_listening);
+    const Decision wrong = decide_with("kuma", name, "both");
     EXPECT_EQ(in_mesh(wrong).policy.ipv6, Ipv6Mode::when_listening);
-    EXPECT_THAT(wrong.problems, Contains(HasSubstr("dualstack, ipv4")));
+    EXPECT_THAT(wrong.problems, Contains(HasSubstr("dualstack, ipv6, ipv4")));
 }
 
 TEST(Annotations, AGatewayOfKumaTakesItsClientsDirectly) {
@@ -569,19 +571,6 @@ TEST(Annotations, InterfacesOfIstio) {
     EXPECT_EQ(wrong.problems.size(), 6U);
 }
 
-TEST(Annotations, WhatIsNotSupportedIsSaid) {
-    for (const auto& [mesh, name] : std::vector<std::pair<const char*, const char*>>{
-             {"istio", "traffic.sidecar.istio.io/kubevirtInterfaces"},
-             {"istio", "istio.io/reroute-virtual-interfaces"},
-             {"kuma", "traffic.kuma.io/exclude-outbound-ports-for-uids"}}) {
-        const Decision decision = decide_with(mesh, name, "x");
-        EXPECT_EQ(in_mesh(decision).policy,
-                  in_mesh(decide(profile_of(mesh), meshed_pod(mesh), {})).policy);
-        ASSERT_EQ(decision.problems.size(), 1U);
-        EXPECT_THAT(decision.problems[0], AllOf(HasSubstr(name), HasSubstr("not supported")));
-    }
-}
-
 TEST(Annotations, AccelerationAndInboundOfEveryMesh) {
     for (const char* mesh : {"fsm", "istio", "linkerd", "kuma", "custom"}) {
         SCOPED_TRACE(mesh);
@@ -637,9 +626,6 @@ TEST(Annotations, EveryAnnotationOfEveryMeshIsTestedHere) {
         "kuma.io/gateway",
         "traffic.sidecar.istio.io/excludeInterfaces",
         "example.org/exclude-interfaces",
-        "traffic.sidecar.istio.io/kubevirtInterfaces",
-        "istio.io/reroute-virtual-interfaces",
-        "traffic.kuma.io/exclude-outbound-ports-for-uids",
         "fsm.flomesh.io/acceleration",
         "fsm.flomesh.io/inbound",
     };

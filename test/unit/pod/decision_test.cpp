@@ -26,7 +26,27 @@ struct MembershipCase {
 
 const MembershipCase kMembership[] = {
     {"FSM's sidecar", "fsm", [](Pod&) {}, nullptr},
-    {"no label is needed for FSM", "fsm", [](Pod& pod) { pod.labels.clear(); }, nullptr},
+    {"FSM's sidecar by its uid, without the label", "fsm",
+     [](Pod& pod) {
+         pod.labels.clear();
+         pod.containers[1].run_as_user = 1500;
+     },
+     nullptr},
+    {"a hand-written sidecar of FSM that the annotation names", "fsm",
+     [](Pod& pod) {
+         pod.labels.clear();
+         pod.annotations["flomesh.io/sidecar-injection"] = "enabled";
+     },
+     nullptr},
+    {"kube-dns, whose container is called like FSM's sidecar", "fsm",
+     [](Pod& pod) {
+         pod.labels = {{"k8s-app", "kube-dns"}};
+         pod.containers = {container("kubedns"), container("dnsmasq"), container("sidecar")};
+         pod.containers[2].run_as_user = 1001;
+     },
+     "is not known to be the mesh's sidecar: it has none of label fsm-proxy-uuid"},
+    {"a container of Linkerd's name without anything of its injector", "linkerd",
+     [](Pod& pod) { pod.labels.clear(); }, "linkerd.io/control-plane-ns"},
     {"host network", "fsm", [](Pod& pod) { pod.host_network = true; }, "network of the host"},
     {"no sidecar", "fsm", [](Pod& pod) { pod.containers.pop_back(); }, "container named sidecar"},
     {"no container at all", "fsm", [](Pod& pod) { pod.containers.clear(); }, "container named"},
@@ -108,10 +128,10 @@ TEST(Decide, WhichPodsAreInTheMesh) {
 
 TEST(Decide, LabelsAndAnnotationsThatAProfileAsksForOrExempts) {
     MeshProfile profile = profile_of("fsm");
-    profile.required_labels = {"fsm-proxy-uuid"};
+    profile.required_labels = {"wanted"};
     Pod pod = meshed_pod("fsm");
-    EXPECT_THAT(reason_outside(decide(profile, pod, {})), HasSubstr("no label fsm-proxy-uuid"));
-    pod.labels["fsm-proxy-uuid"] = "";
+    EXPECT_THAT(reason_outside(decide(profile, pod, {})), HasSubstr("no label wanted"));
+    pod.labels["wanted"] = "";
     EXPECT_EQ(reason_outside(decide(profile, pod, {})), "");
     profile.exempting_labels = {"leave-me"};
     pod.labels["leave-me"] = "alone";
@@ -201,25 +221,49 @@ TEST(Decide, ContainerIdentityWinsWhereTheProfileSaysSo) {
     EXPECT_TRUE(decision.problems.empty());
 }
 
-TEST(Decide, ContainerIdentityThatTheMeshDoesNotKnowIsAProblem) {
+TEST(Decide, ASidecarWhoseIdentityTheMeshDoesNotKnowIsRefused) {
     Pod pod = meshed_pod("fsm");
     pod.containers[1].run_as_user = 1500;
-    EXPECT_TRUE(decide(profile_of("fsm"), pod, {}).problems.empty());
+    EXPECT_EQ(in_mesh(decide(profile_of("fsm"), pod, {})).policy.sidecar_uid, 1500U);
     pod.containers[1].run_as_user = 1501;
-    const Decision decision = decide(profile_of("fsm"), pod, {});
-    EXPECT_EQ(in_mesh(decision).policy.sidecar_uid, 1500U);
-    ASSERT_EQ(decision.problems.size(), 1U);
-    EXPECT_THAT(decision.problems[0], HasSubstr("container sidecar"));
-    EXPECT_THAT(decision.problems[0], HasSubstr("uid 1501"));
+    const std::string reason = refusal(decide(profile_of("fsm"), pod, {}));
+    EXPECT_THAT(reason, HasSubstr("container sidecar runs as uid 1501"));
+    EXPECT_THAT(reason, HasSubstr("set its runAsUser to 1500"));
 }
 
-TEST(Decide, ASidecarThatRunsAsRootIsAProblem) {
+TEST(Decide, AnAnnotationThatNamesTheSidecarsIdentityIsBelieved) {
+    Pod pod = meshed_pod("kuma", {{"kuma.io/sidecar-uid", "6000"}});
+    pod.containers[1].run_as_user = 6000;
+    const Decision decision = decide(profile_of("kuma"), pod, {});
+    EXPECT_EQ(in_mesh(decision).policy.sidecar_uid, 6000U);
+    EXPECT_TRUE(decision.problems.empty());
+}
+
+TEST(Decide, ASidecarThatIsKnownByItsGroupMayHaveAnotherUid) {
+    Pod pod = meshed_pod("kuma");
+    pod.containers[1].run_as_user = 6000;
+    EXPECT_THAT(refusal(decide(profile_of("kuma"), pod, {})), HasSubstr("uid 6000"));
+    pod.containers[1].run_as_group = 5678;
+    EXPECT_EQ(refusal(decide(profile_of("kuma"), pod, {})), "");
+}
+
+TEST(Decide, ASidecarThatRunsAsRootIsRefused) {
     Pod pod = meshed_pod("istio");
     pod.containers[1].run_as_user = 0;
-    const Decision decision = decide(profile_of("istio"), pod, {});
-    EXPECT_EQ(in_mesh(decision).policy.sidecar_uid, 0U);
-    ASSERT_EQ(decision.problems.size(), 1U);
-    EXPECT_THAT(decision.problems[0], HasSubstr("uid 0"));
+    EXPECT_THAT(refusal(decide(profile_of("istio"), pod, {})), HasSubstr("uid 0"));
+    EXPECT_THAT(refusal(decide(profile_of("linkerd"),
+                               meshed_pod("linkerd", {{"config.linkerd.io/proxy-uid", "0"}}), {})),
+                HasSubstr("uid 0"));
+}
+
+TEST(Decide, AnExcludedNamespaceIsOutsideTheMesh) {
+    NodeDefaults node;
+    node.excluded_namespaces = {"kube-system"};
+    Pod pod = meshed_pod("fsm");
+    EXPECT_EQ(reason_outside(decide(profile_of("fsm"), pod, node)), "");
+    pod.name.pod_namespace = "kube-system";
+    EXPECT_THAT(reason_outside(decide(profile_of("fsm"), pod, node)),
+                HasSubstr("cni.excludeNamespaces"));
 }
 
 TEST(Decide, UserNamespaceIsHandedOn) {

@@ -88,6 +88,13 @@ TEST(MeshProfile, TheTemplateDescribesEveryKeyAndKind) {
                              "any_list",
                              "every_list",
                              "when_listening",
+                             "first_address",
+                             "ipv6_any_address",
+                             "marks",
+                             "own_containers",
+                             "`harmless`",
+                             "`say`",
+                             "`refuse`",
                              "identity_from_container",
                              "reads_safely",
                              "exempting_arguments"}) {
@@ -111,6 +118,10 @@ TEST(MeshProfile, TheDefaultsAreThoseOfTheTemplate) {
     EXPECT_EQ(least->own_source_reaches_pod_address, custom.own_source_reaches_pod_address);
     EXPECT_EQ(least->self_call_exempt_port, custom.self_call_exempt_port);
     EXPECT_EQ(least->ipv6, custom.ipv6);
+    EXPECT_EQ(least->ipv6_rule, custom.ipv6_rule);
+    EXPECT_EQ(least->ipv6_any_address, custom.ipv6_any_address);
+    EXPECT_TRUE(least->marks.empty() && custom.marks.empty());
+    EXPECT_EQ(least->own_containers, custom.own_containers);
     EXPECT_EQ(least->outbound_inclusion, custom.outbound_inclusion);
     EXPECT_EQ(least->empty_inclusion_means_none, custom.empty_inclusion_means_none);
 }
@@ -175,7 +186,21 @@ const WrongProfile kWrongProfiles[] = {
      "  reads_safely: perhaps\n",
      "p.yaml:5", "sidecar.reads_safely", "neither true nor false"},
     {"an unknown mode", least_and("traffic:\n  ipv6: sometimes\n"), "p.yaml:5", "traffic.ipv6",
-     "never, when_listening, always"},
+     "never, when_listening, always, first_address"},
+    {"a variable for a mode that asks for none",
+     least_and("traffic:\n  ipv6: always\n  ipv6_any_address: {A: ['true']}\n"), "p.yaml:6",
+     "traffic.ipv6_any_address", "has no meaning unless"},
+    {"something unsupported of nothing", least_and("unsupported:\n  - {effect: say, text: a}\n"),
+     "p.yaml:5", "unsupported[0]", "either an `environment` variable or an `annotation`"},
+    {"something unsupported without an effect",
+     least_and("unsupported:\n  - {annotation: a, text: b}\n"), "p.yaml:5", "unsupported[0].effect",
+     "is missing"},
+    {"something unsupported without a text",
+     least_and("unsupported:\n  - {annotation: a, effect: say}\n"), "p.yaml:5",
+     "unsupported[0].text", "is missing"},
+    {"an inherited variable",
+     least_and("unsupported:\n  - {environment: a, effect: say, text: b, inherited: true}\n"),
+     "p.yaml:5", "unsupported[0].inherited", "is not known"},
     {"an unknown inclusion rule", least_and("traffic:\n  outbound_inclusion: some\n"), "p.yaml:5",
      "traffic.outbound_inclusion", "every_list, any_list"},
     {"an address of the other family", least_and("traffic:\n  own_source: {ipv4: '::6'}\n"),

@@ -43,6 +43,12 @@ inline Pod meshed_pod(const std::string& mesh, const Texts& annotations = {}) {
     pod.name = {"default", "web"};
     pod.containers = {container("app"), container(sidecars.at(mesh))};
     pod.annotations = annotations;
+    if (mesh == "fsm") {
+        pod.labels["fsm-proxy-uuid"] = "a0c5";
+    }
+    if (mesh == "linkerd") {
+        pod.labels["linkerd.io/control-plane-ns"] = "linkerd";
+    }
     if (mesh == "istio") {
         pod.annotations.emplace("sidecar.istio.io/status", "{}");
     }
@@ -58,6 +64,10 @@ inline InMesh in_mesh(const Decision& decision) {
         ADD_FAILURE() << "not in the mesh: " << not_in_mesh->reason;
         return {};
     }
+    if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
+        ADD_FAILURE() << "refused: " << refused->reason;
+        return {};
+    }
     return std::get<InMesh>(decision.verdict);
 }
 
@@ -65,6 +75,12 @@ inline InMesh in_mesh(const Decision& decision) {
 inline std::string reason_outside(const Decision& decision) {
     const auto* not_in_mesh = std::get_if<NotInMesh>(&decision.verdict);
     return not_in_mesh != nullptr ? not_in_mesh->reason : "";
+}
+
+// Why the pod is refused; empty when it is not.
+inline std::string refusal(const Decision& decision) {
+    const auto* refused = std::get_if<Refused>(&decision.verdict);
+    return refused != nullptr ? refused->reason : "";
 }
 
 }  // namespace fsm::test

@@ -78,6 +78,51 @@ TEST_F(Running, a_pod_that_joins_the_mesh_is_found_then) {
     EXPECT_TRUE(datapath.enrolled(netns.cookie()));
 }
 
+TEST_F(Running, a_refused_pod_is_not_called_in_mesh_and_says_why) {
+    auto pod = mesh_pod("web", kUid);
+    pod.containers.back().run_as_user = 4711;
+    source.put(pod);
+    run_process("sandbox", netns.path());
+    enroller->enrol_running();
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+    const auto state = only_attachment();
+    EXPECT_EQ(state.membership, Membership::refused);
+    ASSERT_EQ(state.problems.size(), 1U);
+    EXPECT_NE(state.problems[0].find("runs without interception"), std::string::npos);
+    EXPECT_NE(state.problems[0].find("set its runAsUser to 1500"), std::string::npos);
+    EXPECT_CNI_ERROR(enroller->check(request("sandbox", netns.path())), not_enrolled,
+                     "set its runAsUser to 1500");
+    source.put(mesh_pod("web", kUid));
+    enroller->reconcile(ReconcileDepth::settings);
+    EXPECT_TRUE(datapath.enrolled(netns.cookie())) << "as soon as it can be";
+    EXPECT_EQ(only_attachment().membership, Membership::in_mesh);
+}
+
+TEST_F(Running, a_pod_of_an_excluded_namespace_is_left_alone) {
+    options.defaults.excluded_namespaces = {"default"};
+    start();
+    source.put(mesh_pod("web", kUid));
+    run_process("sandbox", netns.path());
+    enroller->enrol_running();
+    EXPECT_EQ(datapath.size(), 0U);
+    EXPECT_TRUE(enroller->attachments().empty());
+}
+
+TEST_F(Running, kube_dns_is_left_alone) {
+    Pod pod;
+    pod.name = {"default", "web"};
+    pod.uid = kUid;
+    pod.labels["k8s-app"] = "kube-dns";
+    for (const char* name : {"kubedns", "dnsmasq", "sidecar"}) {
+        pod.containers.push_back(container_named(name));
+    }
+    source.put(pod);
+    run_process("sandbox", netns.path());
+    enroller->enrol_running();
+    EXPECT_EQ(datapath.size(), 0U);
+    EXPECT_TRUE(enroller->attachments().empty());
+}
+
 TEST_F(Running, pods_of_the_nodes_network_and_without_uid_are_left_alone) {
     auto pod = mesh_pod("web", kUid);
     pod.host_network = true;

@@ -120,6 +120,40 @@ TEST_F(FailurePolicy, BadAnnotation) {
               std::string::npos);
 }
 
+// Its sidecar is not the one that the mesh knows by its uid.
+Pod refused_pod() {
+    auto pod = mesh_pod("web");
+    pod.containers.back().run_as_user = 4711;
+    return pod;
+}
+
+TEST_F(FailurePolicy, APodThatCannotBeInterceptedRightlyIsNotStarted) {
+    const TestNetns netns;
+    source.put(refused_pod());
+    const auto outcome = enroller->create(request_for("web", netns.path()));
+    EXPECT_CNI_ERROR(outcome, enrolment_failed, "cannot be intercepted rightly");
+    EXPECT_CNI_ERROR(outcome, enrolment_failed, "set its runAsUser to 1500");
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+    EXPECT_TRUE(enroller->attachments().empty());
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+}
+
+TEST_F(FailurePolicy, ARunningPodWhoseNewSettingsAreRefusedKeepsTheOldOnes) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    source.put(refused_pod());
+    enroller->reconcile_pod({"default", "web"});
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_EQ(only_attachment().membership, Membership::in_mesh);
+    EXPECT_CNI_ERROR(enroller->check(request_for("web", netns.path())), not_enrolled,
+                     "the former ones stay");
+    source.put(mesh_pod("web"));
+    enroller->reconcile(ReconcileDepth::settings);
+    EXPECT_OK(enroller->check(request_for("web", netns.path())));
+}
+
 TEST_F(FailurePolicy, ChangedSettingsCannotBeApplied) {
     const TestNetns netns;
     auto pod = mesh_pod("web");

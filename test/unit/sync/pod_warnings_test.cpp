@@ -64,6 +64,24 @@ TEST_F(PodWarningsTest, ARefusal) {
     expect_warning("FsmRefused", "policy map is full");
 }
 
+TEST_F(PodWarningsTest, APodThatCannotBeInterceptedRightly) {
+    const TestNetns netns;
+    auto pod = mesh_pod("web", "u1");
+    pod.containers.back().run_as_user = 0;
+    source.put(pod);
+    EXPECT_CNI_ERROR(enroller->create(request(netns)), enrolment_failed, "runs as uid 0");
+    expect_warning("FsmRefused", "runs as uid 0, but the mesh knows its sidecars by uid 1500");
+}
+
+TEST_F(PodWarningsTest, AnApplicationWithTheSidecarsUid) {
+    const TestNetns netns;
+    auto pod = mesh_pod("web", "u1");
+    pod.containers.front().run_as_user = 1500;
+    source.put(pod);
+    EXPECT_OK(enroller->create(request(netns)));
+    expect_warning("FsmPodProblem", "container app has runAsUser 1500");
+}
+
 TEST_F(PodWarningsTest, AContainerThatIsNoPodHasNoOwner) {
     const TestNetns netns;
     options.unknown_pods = UnknownPods::refuse;

@@ -1,0 +1,20 @@
+// Whether a mesh intercepts the IPv6 traffic of a pod, where that depends on the pod's addresses.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/interception.h"
+#include "interceptor/pod/mesh_profile.h"
+
+namespace fsm {
+
+struct Ipv6Decision {
+    Ipv6Mode mode = Ipv6Mode::never;
+    std::string note;  // for the pod's owner, where IPv6 passes the sidecar; else empty
+};
+
+// `addresses`: the pod's, without loopback and link-local ones.
+Ipv6Decision decide_ipv6(const InMesh& pod, const std::vector<IpAddress>& addresses);
+
+}  // namespace fsm

@@ -1,0 +1,99 @@
+// From a profile, the settings of the node and the annotations of a pod in the mesh to what is
+// intercepted for it. Internal to this folder.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "interceptor/pod/annotation_values.h"
+#include "interceptor/pod/mesh_profile.h"
+
+namespace fsm {
+
+inline void unite(PortSet& all, const PortSet& more) {
+    all.insert(more);
+}
+
+inline void unite(std::set<Cidr>& all, const std::set<Cidr>& more) {
+    all.insert(more.begin(), more.end());
+}
+
+// What the inclusion lists of pod and node say together.
+template <typename Set>
+class Inclusion {
+  public:
+    explicit Inclusion(const std::optional<Set>& node) : listed_(node) {}
+
+    // A list of the pod. One without a usable entry must not take the pod out of the mesh.
+    void add(const EntryList<Set>& list, bool empty_means_none, Problems& problems) {
+        if (list.all) {
+            all_ = true;
+        } else if (!list.entries.empty() || (list.empty && empty_means_none)) {
+            if (!listed_) {
+                listed_.emplace();
+            }
+            unite(*listed_, list.entries);
+        } else if (!list.empty) {
+            problems.add(
+                "no entry of the list can be used, so it is ignored and everything is "
+                "intercepted");
+        }
+    }
+    bool said() const { return all_ || listed_; }
+    // nullopt: everything.
+    std::optional<Set> result() const { return all_ ? std::nullopt : listed_; }
+
+  private:
+    std::optional<Set> listed_;
+    bool all_ = false;
+};
+
+class PolicyBuilder {
+  public:
+    PolicyBuilder(const MeshProfile& profile, const Pod& pod, const NodeDefaults& node);
+
+    void take_identity_from(const Container& sidecar);
+    void apply(const AnnotationRule& rule, const std::string& value, Problems& problems);
+    InMesh finish(Problems& problems);
+    // Why the data path must not hold the finished policy: its lists are too long. nullopt: it may.
+    std::optional<std::string> excess() const;
+
+  private:
+    // The annotation whose list takes the most entries.
+    struct Longest {
+        std::string annotation;
+        std::size_t entries = 0;
+    };
+
+    void start_from_profile();
+    void start_from_node(const NodeDefaults& node);
+    void apply_switch(const AnnotationRule& rule, const std::string& value, Problems& problems);
+    void apply_ports(const AnnotationRule& rule, const std::string& value, Problems& problems);
+    void apply_ranges(const AnnotationRule& rule, const std::string& value, Problems& problems);
+    void apply_number(const AnnotationRule& rule, const std::string& value, Problems& problems);
+    void apply_inbound_port_ipv6(const std::string& value, Problems& problems);
+    void apply_acceleration(const std::string& value, Problems& problems);
+    void apply_inbound_mechanism(const std::string& value, Problems& problems);
+    void note_length(const AnnotationRule& rule, std::size_t entries);
+    void combine_outbound_inclusion();
+    void take_ports_of_profile();
+    void settle_ports(Problems& problems);
+    void never_intercept_ipv6();
+
+    InterceptionPolicy& policy() { return in_mesh_.policy; }
+
+    const MeshProfile& profile_;
+    InMesh in_mesh_;
+    Inclusion<PortSet> outbound_ports_;
+    Inclusion<std::set<Cidr>> outbound_ranges_;
+    Inclusion<PortSet> inbound_ports_;
+    Longest longest_;
+    bool outbound_only_ = false;
+    std::optional<std::uint16_t> outbound_port6_;
+    std::optional<std::uint16_t> inbound_port6_;
+};
+
+}  // namespace fsm
