@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/guarded.h"
 #include "interceptor/log/log.h"
 #include "interceptor/sync/cni_error.h"
 
@@ -20,6 +21,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};
+constexpr std::chrono::milliseconds kPauseAfterAnError{100};
 constexpr std::chrono::milliseconds kDrainTime{1000};
 constexpr std::chrono::milliseconds kStopCheck{100};
 constexpr int kUndecodable = static_cast<int>(CniErrorCode::undecodable);
@@ -118,6 +120,7 @@ void HttpServer::admit(Fd connection) {
 // The client may still be sending: closing now could take the answer from it.
 void HttpServer::refuse(Client& client, int status, int cni_code, const std::string& message,
                         const std::string& details) {
+    log::debug("a request was refused before it was whole: {}: {}", message, details);
     const std::string response = raw_response(error_response(status, cni_code, message, details));
     send_within(client.fd, response, std::chrono::milliseconds(0), stopping_);
     shutdown(client.fd.get(), SHUT_WR);
@@ -191,29 +194,37 @@ int HttpServer::poll_timeout() const {
     return milliseconds_until(wake_at);
 }
 
+// One look at everybody who has something to say.
+void HttpServer::turn() {
+    const bool accepting = accept_again_ <= Clock::now();
+    std::vector<pollfd> waiting;
+    waiting.push_back({wake_.get(), POLLIN, 0});
+    waiting.push_back({accepting ? listener_->fd().get() : -1, POLLIN, 0});
+    for (const auto& client : clients_) {
+        waiting.push_back({client.fd.get(), POLLIN, 0});
+    }
+    poll(waiting.data(), waiting.size(), poll_timeout());
+    if (stopping_) {
+        return;
+    }
+    std::size_t index = 2;
+    for (auto client = clients_.begin(); client != clients_.end(); ++index) {
+        const bool keep = waiting[index].revents == 0 || read_from(*client);
+        client = keep ? std::next(client) : clients_.erase(client);
+    }
+    drop_late_clients();
+    if (waiting[1].revents != 0) {
+        accept_clients();
+    }
+}
+
 void HttpServer::loop() {
     pthread_setname_np(pthread_self(), "fsm-api");
-    std::vector<pollfd> waiting;
     while (!stopping_) {
-        const bool accepting = accept_again_ <= Clock::now();
-        waiting.clear();
-        waiting.push_back({wake_.get(), POLLIN, 0});
-        waiting.push_back({accepting ? listener_->fd().get() : -1, POLLIN, 0});
-        for (const auto& client : clients_) {
-            waiting.push_back({client.fd.get(), POLLIN, 0});
-        }
-        poll(waiting.data(), waiting.size(), poll_timeout());
-        if (stopping_) {
-            return;
-        }
-        std::size_t index = 2;
-        for (auto client = clients_.begin(); client != clients_.end(); ++index) {
-            const bool keep = waiting[index].revents == 0 || read_from(*client);
-            client = keep ? std::next(client) : clients_.erase(client);
-        }
-        drop_late_clients();
-        if (waiting[1].revents != 0) {
-            accept_clients();
+        const auto done = guarded("serve the API's clients", [&] { turn(); });
+        if (!done) {
+            log::error("{}; going on", done.error().message());
+            std::this_thread::sleep_for(kPauseAfterAnError);
         }
     }
 }

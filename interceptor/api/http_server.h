@@ -54,6 +54,7 @@ class HttpServer {
                Fd wake);
 
     void loop();
+    void turn();
     void accept_clients();
     void admit(Fd connection);
     // False: the client is done with, and goes.

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <utility>
+
+#include "common/guarded.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -58,8 +61,9 @@ void WorkerPool::start_thread() {
     try {
         std::thread([this] { work(); }).detach();  // the destructor waits for threads_ to be 0
         ++threads_;
-    } catch (const std::system_error&) {
-        // No more threads on this machine: the ones that there are take the job in their turn.
+    } catch (const std::exception&) {
+        // No more threads or memory on this machine: the ones that there are take the job in their
+        // turn.
         wake_.notify_one();
         jobs_wait_.notify_one();
     }
@@ -107,7 +111,9 @@ void WorkerPool::work() {
     pthread_setname_np(pthread_self(), "fsm-api-worker");
     std::function<void()> job;
     while (next(job)) {
-        job();
+        if (const auto done = guarded("answer a request", job); !done) {
+            log::error("{}", done.error().message());
+        }
         job = nullptr;
     }
 }

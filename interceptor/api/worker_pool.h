@@ -17,7 +17,8 @@
 
 namespace fsm {
 
-// Threads: every function may be called from any thread. Jobs must not throw.
+// Threads: every function may be called from any thread. What a
+// job throws is logged.
 class WorkerPool {
   public:
     explicit WorkerPool(std::size_t max_threads);

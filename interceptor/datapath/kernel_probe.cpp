@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "common/file.h"
+#include "common/guarded.h"
 #include "interceptor/datapath/probe_lab.h"
 
 namespace fsm {
@@ -467,8 +468,15 @@ Result<KernelProbe> probe_on_this_thread() {
 }  // namespace
 
 Result<KernelProbe> probe_kernel() {
-    std::optional<Result<KernelProbe>> probe;
-    std::thread([&] { probe = probe_on_this_thread(); }).join();
+    std::optional<KernelProbe> probe;
+    Result<void> outcome;
+    std::thread([&] {
+        outcome = guarded("probe the kernel", [&]() -> Result<void> {
+            FSM_ASSIGN(probe, probe_on_this_thread());
+            return {};
+        });
+    }).join();
+    FSM_TRY(std::move(outcome));
     return std::move(*probe);
 }
 

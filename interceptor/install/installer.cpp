@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/directory_watch.h"
+#include "common/guarded.h"
 #include "interceptor/install/chain.h"
 #include "interceptor/install/chain_text.h"
 #include "interceptor/install/plugin_binary.h"
@@ -52,7 +53,7 @@ class Installer::Watcher {
             log::warn("{}: changes are noticed every {} ms only", watch.error().message(),
                       recheck_.count());
         }
-        auto pause = pass();
+        auto pause = guarded_pass();
         thread_ = std::thread([this, pause] { loop(pause); });
     }
 
@@ -71,7 +72,7 @@ class Installer::Watcher {
         while (!stopping_) {
             wait(pause);
             if (!stopping_) {
-                pause = pass();
+                pause = guarded_pass();
             }
         }
     }
@@ -85,6 +86,19 @@ class Installer::Watcher {
         while (!stopping_ && Clock::now() < until) {
             std::this_thread::sleep_for(kSoon);
         }
+    }
+
+    // An unexpected error does not end the watch: the next pass comes all the same.
+    std::chrono::milliseconds guarded_pass() {
+        auto pause = recheck_;
+        const auto passed =
+            guarded("keep fsm-cni in the chain of CNI plugins", [&] { pause = pass(); });
+        if (!passed) {
+            Pass failed;
+            failed.problems.push_back(passed.error().message() + "; tried again");
+            publish_(std::move(failed));
+        }
+        return pause;
     }
 
     // One look at everything; returns how long to wait for the next one when nothing happens.

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/file.h"
+#include "common/guarded.h"
 #include "common/netns.h"
 #include "interceptor/iptables/command.h"
 
@@ -21,14 +22,18 @@ constexpr std::uint16_t kTrialPort = 15001;
 
 // Of a new network namespace, which lives as long as the result.
 Result<Netns> scratch_netns() {
-    std::optional<Result<Netns>> made;
+    std::optional<Netns> made;
+    Result<void> outcome;
     std::thread([&] {
-        if (unshare(CLONE_NEWNET) != 0) {
-            made = Result<Netns>(Error::from_errno("make a network namespace to try iptables in"));
-            return;
-        }
-        made = Netns::current();
+        outcome = guarded("try iptables", [&]() -> Result<void> {
+            if (unshare(CLONE_NEWNET) != 0) {
+                return Error::from_errno("make a network namespace to try iptables in");
+            }
+            FSM_ASSIGN(made, Netns::current());
+            return {};
+        });
     }).join();
+    FSM_TRY(std::move(outcome));
     return std::move(*made);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/guarded.h"
 #include "interceptor/kubernetes/pod_json.h"
 #include "interceptor/log/log.h"
 
@@ -63,10 +64,13 @@ void CollectionWatch::run() {
                 return;
             }
         }
-        if (version_.empty()) {
-            list_step();
-        } else {
-            watch_step();
+        // What is in memory may be half of a list then: it is listed again.
+        const auto stepped = guarded("follow " + settings_.what,
+                                     [&] { version_.empty() ? list_step() : watch_step(); });
+        if (!stepped) {
+            version_.clear();
+            set_failed(stepped.error().message());
+            pause();
         }
     }
 }
