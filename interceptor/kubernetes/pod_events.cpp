@@ -1,10 +1,13 @@
 #include "interceptor/kubernetes/pod_events.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/guarded.h"
 #include "interceptor/log/log.h"
 
 namespace fsm {
@@ -60,8 +63,8 @@ std::string now_text() {
     return text;
 }
 
-std::string event_text(const PodWarning& warning, const std::string& host) {
-    const std::string now = now_text();
+std::string event_text(const PodWarning& warning, const std::string& since,
+                       const std::string& host) {
     json involved = {{"apiVersion", "v1"},
                      {"kind", "Pod"},
                      {"namespace", warning.pod.pod_namespace},
@@ -80,8 +83,8 @@ std::string event_text(const PodWarning& warning, const std::string& host) {
         {"source", {{"component", "fsm-interceptor"}, {"host", host}}},
         {"reportingComponent", "fsm-interceptor"},
         {"reportingInstance", host},
-        {"firstTimestamp", now},
-        {"lastTimestamp", now},
+        {"firstTimestamp", since},
+        {"lastTimestamp", since},
         {"count", 1},
     };
     return event.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -93,6 +96,7 @@ PodEvents::PodEvents(const ClusterAccess& access, PodEventsOptions options)
     : options_(std::move(options)),
       client_(access),
       turns_(options_.burst),
+      backoff_(options_.backoff),
       thread_([this] { run(); }) {}
 
 PodEvents::~PodEvents() {
@@ -105,39 +109,70 @@ PodEvents::~PodEvents() {
     thread_.join();
 }
 
+// ---- what is to be written ---------------------------------------------------------------------
+
 void PodEvents::warn(const PodWarning& warning) {
+    Waiting candidate{warning, warning.pod.to_string() + " " + warning.uid + " " + warning.reason,
+                      event_name(warning), now_text()};
     {
         const std::lock_guard guard(mutex_);
-        if (!is_news(warning)) {
+        forget_old();
+        if (is_known(candidate) || coalesce(candidate)) {
             return;
         }
         if (waiting_.size() >= options_.max_waiting) {
             waiting_.pop_front();
-            ++dropped_;
+            drop("too many are waiting");
         }
-        waiting_.push_back(warning);
+        waiting_.push_back(std::move(candidate));
     }
     wake_.notify_all();
 }
 
-// A refusal is repeated with every attempt to start the pod, and its words may change with it.
-bool PodEvents::is_news(const PodWarning& warning) {
-    forget_old();
-    auto& told = told_[warning.pod.to_string() + " " + warning.uid + " " + warning.reason];
-    return told.size() < options_.max_of_a_reason &&
-           told.emplace(event_name(warning), Clock::now()).second;
+bool PodEvents::is_known(const Waiting& candidate) const {
+    const auto settled = settled_.find(candidate.subject);
+    const auto is_same = [&](const Waiting& other) { return other.event == candidate.event; };
+    return (settled != settled_.end() && settled->second.contains(candidate.event)) ||
+           (at_work_ && is_same(*at_work_)) ||
+           std::any_of(waiting_.begin(), waiting_.end(), is_same);
 }
 
-// What was told longest ago may be told again, or has to give way.
+// A refusal is repeated with every attempt to start the pod, and its words may change with it: what
+// has not been written yet gives way to what is newer. True: there is nothing more to do.
+bool PodEvents::coalesce(Waiting& candidate) {
+    const auto is_of_subject = [&](const Waiting& other) {
+        return other.subject == candidate.subject;
+    };
+    const auto settled = settled_.find(candidate.subject);
+    std::size_t count = settled == settled_.end() ? 0 : settled->second.size();
+    count += at_work_ && is_of_subject(*at_work_) ? 1 : 0;
+    count +=
+        static_cast<std::size_t>(std::count_if(waiting_.begin(), waiting_.end(), is_of_subject));
+    if (count < options_.max_of_a_reason) {
+        return false;
+    }
+    const auto oldest = std::find_if(waiting_.begin(), waiting_.end(), is_of_subject);
+    if (oldest != waiting_.end()) {
+        *oldest = std::move(candidate);
+    }
+    return true;
+}
+
+// What was written longest ago may be written again, or has to give way.
 void PodEvents::forget_old() {
-    const auto limit = Clock::now() - options_.forget_after;
-    for (auto& [subject, told] : told_) {
-        std::erase_if(told, [&](const auto& entry) { return entry.second < limit; });
+    const auto now = Clock::now();
+    for (auto& [subject, settled] : settled_) {
+        std::erase_if(settled, [&](const auto& entry) { return entry.second < now; });
     }
-    std::erase_if(told_, [](const auto& entry) { return entry.second.empty(); });
-    if (told_.size() >= options_.max_remembered) {
-        told_.clear();  // the events' names keep what is told twice together
+    std::erase_if(settled_, [](const auto& entry) { return entry.second.empty(); });
+    if (settled_.size() >= options_.max_remembered) {
+        settled_.clear();  // the events' names keep what is written twice together
     }
+}
+
+std::size_t PodEvents::waiting() const {
+    const std::lock_guard guard(mutex_);
+    return waiting_.size() + (at_work_ ? 1 : 0);
 }
 
 std::uint64_t PodEvents::dropped() const {
@@ -145,21 +180,49 @@ std::uint64_t PodEvents::dropped() const {
     return dropped_;
 }
 
-void PodEvents::run() {
-    while (true) {
-        PodWarning warning;
-        {
-            std::unique_lock lock(mutex_);
-            wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-            if (stopping_) {
-                return;
-            }
-            warning = std::move(waiting_.front());
-            waiting_.pop_front();
-        }
-        wait_for_turn();
-        tell(warning);
+// A refusal is over when another event was written, or after an hour without one.
+std::vector<Problem> PodEvents::problems() const {
+    const std::lock_guard guard(mutex_);
+    const bool is_waiting = !waiting_.empty() || at_work_;
+    if (failure_.empty() || (!is_waiting && Clock::now() - failed_at_ > options_.forget_after)) {
+        return {};
     }
+    return {{"write", "warnings about pods cannot be written as events: " + failure_ +
+                          "; those that wait are tried again. Without them the owners of pods do "
+                          "not see what is wrong; it is in `fsm-interceptor pods` as well"}};
+}
+
+// ---- the thread --------------------------------------------------------------------------------
+
+void PodEvents::run() {
+    pthread_setname_np(pthread_self(), "fsm-events");
+    Waiting next;
+    while (take(next)) {
+        wait_for_turn();
+        auto outcome = Outcome::refused;
+        const auto attempted = guarded("write an event", [&] { outcome = attempt(next); });
+        if (!attempted) {
+            note_failure(attempted.error().message());
+        }
+        conclude(next, outcome);
+        if (outcome == Outcome::unreachable || outcome == Outcome::not_now) {
+            wait(backoff_.next());
+        } else {
+            backoff_.reset();
+        }
+    }
+}
+
+bool PodEvents::take(Waiting& next) {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+    if (stopping_) {
+        return false;
+    }
+    at_work_ = std::move(waiting_.front());
+    waiting_.pop_front();
+    next = *at_work_;
+    return true;
 }
 
 // False: the events end.
@@ -179,43 +242,67 @@ void PodEvents::wait_for_turn() {
     }
 }
 
-void PodEvents::tell(const PodWarning& warning) {
-    Backoff backoff(options_.backoff);
-    for (unsigned left = options_.attempts; left > 0; --left) {
-        if (attempt(warning) != Outcome::try_again) {
-            return;
-        }
-        if (!wait(backoff.next())) {
-            return;
-        }
-    }
-    drop("the API did not take it in " + std::to_string(options_.attempts) + " attempts");
-}
-
-PodEvents::Outcome PodEvents::attempt(const PodWarning& warning) {
+PodEvents::Outcome PodEvents::attempt(const Waiting& next) {
     const auto answer =
-        client_.post("/api/v1/namespaces/" + encoded(warning.pod.pod_namespace) + "/events",
-                     event_text(warning, options_.host), kTimes);
-    if (!answer || answer->status == 429 || answer->status >= 500 || answer->status == 401) {
-        return Outcome::try_again;
+        client_.post("/api/v1/namespaces/" + encoded(next.warning.pod.pod_namespace) + "/events",
+                     event_text(next.warning, next.since, options_.host), kTimes);
+    if (!answer) {
+        note_failure(answer.error().message());
+        return Outcome::unreachable;
     }
     // 409: an event of that name says the same.
     if (answer->ok() || answer->status == 409) {
-        return Outcome::told;
+        note_failure("");
+        return Outcome::written;
     }
-    drop("the API answers " + answer->describe());
-    return Outcome::refused;
+    // 404: the pod's namespace is gone, and with it who would read the event.
+    if (answer->status != 404) {
+        note_failure("the API answers " + answer->describe());
+    }
+    const bool later = answer->status == 429 || answer->status >= 500 || answer->status == 401;
+    return later ? Outcome::not_now : Outcome::refused;
+}
+
+void PodEvents::note_failure(const std::string& why) {
+    const std::lock_guard guard(mutex_);
+    failure_ = why;
+    failed_at_ = Clock::now();
+}
+
+void PodEvents::conclude(const Waiting& done, Outcome outcome) {
+    const std::lock_guard guard(mutex_);
+    at_work_.reset();
+    switch (outcome) {
+        case Outcome::written:
+            settled_[done.subject][done.event] = Clock::now() + options_.forget_after;
+            return;
+        case Outcome::refused:
+            settled_[done.subject][done.event] = Clock::now() + options_.refused_for;
+            drop(failure_);
+            return;
+        case Outcome::unreachable:
+        case Outcome::not_now:
+            put_back(done, outcome);
+            return;
+    }
+}
+
+// One that the API does not take now must not keep the others from their turn.
+void PodEvents::put_back(const Waiting& unwritten, Outcome outcome) {
+    if (waiting_.size() >= options_.max_waiting) {
+        drop("too many are waiting");
+    } else if (outcome == Outcome::not_now) {
+        waiting_.push_back(unwritten);
+    } else {
+        waiting_.push_front(unwritten);
+    }
 }
 
 void PodEvents::drop(const std::string& why) {
-    std::uint64_t count = 0;
-    {
-        const std::lock_guard guard(mutex_);
-        count = ++dropped_;
-    }
+    ++dropped_;
     // The first of them say what there is to say.
-    if (count <= 3) {
-        log::warn("an event about a pod could not be written: {}", why);
+    if (dropped_ <= 3) {
+        log::warn("a warning about a pod was not written as an event: {}", why);
     }
 }
 

@@ -1,9 +1,10 @@
 // PodEvents: warnings about pods as Kubernetes events, which `kubectl describe pod` shows.
 //
-// A thread of its own writes them, a few a second. One that was told within the hour (that is how
-// long the API keeps events) is not told again, not even by the next process: the event's name
-// comes from what it says. While the API is away the last ones are kept and tried again; what is
-// too much is dropped and counted.
+// A thread of its own writes them, a few a second. One that was written within the hour (that is
+// how long the API keeps events) is not written again, not even by the next process: the event's
+// name comes from what it says. While the API is away they wait, however long that takes: equal
+// ones once, of one pod and reason the last few, and of all of them the newest; what gives way is
+// counted.
 #pragma once
 
 #include <chrono>
@@ -12,8 +13,10 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "interceptor/kubernetes/api_client.h"
 #include "interceptor/kubernetes/backoff.h"
@@ -27,11 +30,12 @@ struct PodEventsOptions {
     std::size_t max_remembered = 4096;  // pods and reasons
     std::size_t max_of_a_reason = 5;    // for one pod, until they are forgotten
     std::chrono::milliseconds forget_after = std::chrono::hours(1);
+    // A warning that the API has refused is not sent to it again before.
+    std::chrono::milliseconds refused_for = std::chrono::minutes(1);
     // Between two events, once `burst` have gone out without a pause.
     std::chrono::milliseconds interval{500};
     unsigned burst = 25;
-    unsigned attempts = 5;
-    BackoffLimits backoff;
+    BackoffLimits backoff;  // while the API does not take any
 };
 
 // Threads: every function may be called from any thread, but for the destructor.
@@ -45,22 +49,36 @@ class PodEvents final : public PodNotifier {
 
     void warn(const PodWarning& warning) override;
 
-    // Warnings that could not be told.
-    std::uint64_t dropped() const;
+    std::size_t waiting() const override;
+    std::uint64_t dropped() const override;
+    std::vector<Problem> problems() const override;
 
   private:
     using Clock = std::chrono::steady_clock;
-    enum class Outcome : std::uint8_t { told, refused, try_again };
+    enum class Outcome : std::uint8_t { written, refused, unreachable, not_now };
+
+    struct Waiting {
+        PodWarning warning;
+        std::string subject;  // pod and reason
+        std::string event;    // its name
+        std::string since;    // when it was seen, as the API writes times
+    };
 
     void run();
+    // The next one is at work from then on; false: the events end.
+    bool take(Waiting& next);
     bool wait(std::chrono::milliseconds time);
-    void tell(const PodWarning& warning);
-    Outcome attempt(const PodWarning& warning);
     void wait_for_turn();
-    void drop(const std::string& why);
+    Outcome attempt(const Waiting& next);
+    void conclude(const Waiting& done, Outcome outcome);
+    void note_failure(const std::string& why);
+
     // With the lock held.
-    bool is_news(const PodWarning& warning);
+    bool is_known(const Waiting& candidate) const;
+    bool coalesce(Waiting& candidate);
+    void put_back(const Waiting& unwritten, Outcome outcome);
     void forget_old();
+    void drop(const std::string& why);
 
     const PodEventsOptions options_;
     ApiClient client_;
@@ -68,13 +86,17 @@ class PodEvents final : public PodNotifier {
     // Of the thread alone.
     double turns_;  // events that may go out now
     Clock::time_point turns_at_ = Clock::now();
+    Backoff backoff_;
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<PodWarning> waiting_;
-    // By pod and reason: the names of the events, and when they were told.
-    std::map<std::string, std::map<std::string, Clock::time_point>> told_;
+    std::deque<Waiting> waiting_;     // oldest first
+    std::optional<Waiting> at_work_;  // taken out of those, and neither written nor put back yet
+    // By subject: the names of the events that are settled, and until when.
+    std::map<std::string, std::map<std::string, Clock::time_point>> settled_;
     std::uint64_t dropped_ = 0;
+    std::string failure_;  // of the last attempt; empty: it succeeded
+    Clock::time_point failed_at_;
     bool stopping_ = false;
     std::thread thread_;  // last: it uses the others
 };

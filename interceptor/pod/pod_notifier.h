@@ -2,8 +2,12 @@
 // event on the pod).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
+#include "common/problem.h"
 #include "interceptor/pod/pod.h"
 
 namespace fsm {
@@ -15,12 +19,18 @@ struct PodWarning {
     std::string message;  // a sentence, for people
 };
 
-// Threads: warn() may be called from any thread. It returns at once and never fails: what cannot be
-// told is dropped, and who is told twice hears it once.
+// Threads: every function may be called from any thread. warn() returns at once and never fails:
+// what cannot be written now waits, within bounds, and duplicates are coalesced.
 class PodNotifier {
   public:
     virtual ~PodNotifier() = default;
     virtual void warn(const PodWarning& warning) = 0;
+
+    // Warnings that are to be written, and those that were given up since the start.
+    virtual std::size_t waiting() const { return 0; }
+    virtual std::uint64_t dropped() const { return 0; }
+    // Why warnings cannot be written now.
+    virtual std::vector<Problem> problems() const { return {}; }
 };
 
 }  // namespace fsm

@@ -117,25 +117,72 @@ TEST_F(PodEventsTest, SaysItAgainAfterAWhile) {
     EXPECT_TRUE(soon_told(2));
 }
 
-TEST_F(PodEventsTest, TriesAgainWhileTheApiIsAway) {
+TEST_F(PodEventsTest, TellsLaterWhatItCouldNotTellWhileTheApiWasAway) {
     server_.stop();
-    options_.attempts = 1000;
     open();
     const auto began = std::chrono::steady_clock::now();
     events_->warn(kBadList);
     EXPECT_LT(std::chrono::steady_clock::now() - began, 100ms) << "nobody waits for an event";
-    std::this_thread::sleep_for(50ms);
+    std::this_thread::sleep_for(500ms);  // dozens of attempts
+    EXPECT_EQ(events_->waiting(), 1U);
+    ASSERT_EQ(events_->problems().size(), 1U);
+    EXPECT_THAT(events_->problems().front().text, HasSubstr("cannot be written as events"));
+    events_->warn(kBadList);  // it waits already
+    EXPECT_EQ(events_->waiting(), 1U);
     server_.start();
-    EXPECT_TRUE(soon_told(1));
+    ASSERT_TRUE(soon_told(1));
+    EXPECT_TRUE(eventually([&] { return events_->waiting() == 0; }));
+    EXPECT_TRUE(events_->problems().empty());
+    events_->warn(kBadList);  // it is told
+    EXPECT_EQ(events_->waiting(), 0U);
+    EXPECT_EQ(events_->dropped(), 0U);
 }
 
-TEST_F(PodEventsTest, GivesUpInTheEnd) {
-    options_.attempts = 3;
+TEST_F(PodEventsTest, NeverGivesUpWhatTheApiDoesNotTakeNow) {
     server_.always(is_post, [](Exchange& e) { e.refuse(503, "Unavailable", "later"); });
     open();
     events_->warn(kBadList);
-    EXPECT_TRUE(eventually([&] { return events_->dropped() == 1; }));
-    EXPECT_EQ(server_.count(is_post), 3U);
+    ASSERT_TRUE(eventually([&] { return server_.count(is_post) > 10; }));
+    EXPECT_EQ(events_->dropped(), 0U);
+    EXPECT_EQ(events_->waiting(), 1U);
+    server_.always([](const ReceivedRequest&) { return false; }, nullptr);
+    EXPECT_TRUE(soon_told(1));
+}
+
+TEST_F(PodEventsTest, OneThatTheApiNeverTakesDoesNotKeepTheOthersWaiting) {
+    server_.always(
+        [](const ReceivedRequest& request) {
+            return is_post(request) && request.body.find("poison") != std::string::npos;
+        },
+        [](Exchange& e) { e.refuse(500, "InternalError", "no"); });
+    open();
+    events_->warn(about("poison"));
+    events_->warn(about("web"));
+    EXPECT_TRUE(soon_told(1));
+    EXPECT_EQ(events_->waiting(), 1U);
+}
+
+TEST_F(PodEventsTest, WhatWaitsIsBoundedAndTheNewestOfAPodIsKept) {
+    server_.stop();
+    options_.max_waiting = 10;
+    open();
+    PodWarning refusal = kBadList;
+    for (int i = 0; i < 100; ++i) {
+        refusal.message = "attempt " + std::to_string(i);
+        events_->warn(refusal);
+    }
+    EXPECT_EQ(events_->waiting(), 5U);
+    EXPECT_EQ(events_->dropped(), 0U) << "coalesced";
+    for (int i = 0; i < 100; ++i) {
+        events_->warn(about("p" + std::to_string(i)));
+    }
+    EXPECT_LE(events_->waiting(), 11U);
+    EXPECT_GE(events_->dropped(), 94U);
+    server_.start();
+    ASSERT_TRUE(eventually([&] { return events_->waiting() == 0; }));
+    const auto posted = server_.posted();
+    EXPECT_EQ(posted.back().at("involvedObject").at("name"), "p99");
+    EXPECT_EQ(posted.size() + events_->dropped(), 105U);
 }
 
 TEST_F(PodEventsTest, ARefusalIsNotRepeated) {
@@ -143,7 +190,11 @@ TEST_F(PodEventsTest, ARefusalIsNotRepeated) {
     open();
     events_->warn(kBadList);
     EXPECT_TRUE(eventually([&] { return events_->dropped() == 1; }));
+    events_->warn(kBadList);
+    std::this_thread::sleep_for(30ms);
     EXPECT_EQ(server_.count(is_post), 1U);
+    ASSERT_EQ(events_->problems().size(), 1U);
+    EXPECT_THAT(events_->problems().front().text, HasSubstr("403"));
 }
 
 TEST_F(PodEventsTest, AFloodIsSlowedDownAndBounded) {
