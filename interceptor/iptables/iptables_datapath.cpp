@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "bpf/abi.h"
+#include "common/failures.h"
 #include "interceptor/datapath/listeners.h"
 #include "interceptor/datapath/netns_scan.h"
 #include "interceptor/datapath/sock_diag.h"
@@ -404,10 +405,12 @@ Result<void> IptablesDatapath::sweep() {
         std::copy_if(pods_.begin(), pods_.end(), std::inserter(waiting, waiting.end()),
                      [](const auto& entry) { return waits_for_ipv6(entry.second); });
     }
+    Failures failures;
     for (const auto& [cookie, pod] : waiting) {
-        FSM_TRY(follow_listeners(cookie, pod));
+        failures.note(follow_listeners(cookie, pod));
     }
-    return forget_tracked();
+    failures.note(forget_tracked());
+    return failures.result();
 }
 
 // Those that are gone: most were let go because they were about to end.

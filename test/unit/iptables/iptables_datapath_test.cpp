@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 
 #include "bpf/abi.h"
 #include "interceptor/iptables/command.h"
@@ -64,6 +65,21 @@ class IptablesTest : public ::testing::Test {
 
     RuleSet rules(const char* save = "iptables-save") const {
         return own_rules(tool({save, "-t", "nat"}));
+    }
+
+    // The sidecar's, of IPv6.
+    static Fd inbound_listener(const Netns& inside) {
+        Fd listener;
+        expect_done(inside.run([&] {
+            listener.reset(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            sockaddr_in6 address{};
+            address.sin6_family = AF_INET6;
+            address.sin6_port = htons(15003);
+            ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+                      0);
+            ASSERT_EQ(listen(listener.get(), 1), 0);
+        }));
+        return listener;
     }
 
     static void expect_done(const Result<void>& outcome) {
@@ -219,20 +235,36 @@ TEST_F(IptablesTest, CheckNamesWhatIsMissing) {
     EXPECT_FALSE(datapath->check(netns(), pod_.cookie()));
 }
 
+// The pod that comes first cannot be written down: a directory is where its record should be.
+TEST_F(IptablesTest, APodThatASweepFailsAtDoesNotKeepTheOthersFromTheirTurn) {
+    const TestNetns second;
+    ASSERT_LT(pod_.cookie(), second.cookie());
+    const Netns inside = *Netns::open(second.path());
+    PodEnrolment of_second = enrolment();
+    of_second.netns_cookie = second.cookie();
+    const auto datapath = open();
+    expect_done(datapath->enrol(netns(), enrolment()));
+    expect_done(datapath->enrol(inside, of_second));
+    const Fd listener = inbound_listener(netns());
+    const Fd listener_of_second = inbound_listener(inside);
+    std::ostringstream record;
+    record << directory_.path() << "/iptables/" << std::hex << pod_.cookie();
+    ASSERT_TRUE(std::filesystem::remove(record.str()));
+    ASSERT_TRUE(std::filesystem::create_directory(record.str()));
+
+    EXPECT_FALSE(datapath->sweep());
+    expect_done(datapath->check(inside, second.cookie()));
+    EXPECT_FALSE(datapath->check(netns(), pod_.cookie())) << "IPv6 is not intercepted yet";
+    std::filesystem::remove(record.str());
+    expect_done(datapath->sweep());
+    expect_done(datapath->check(netns(), pod_.cookie()));
+}
+
 TEST_F(IptablesTest, Ipv6FollowsTheSidecarAndStaysWhenItIsDown) {
     const auto datapath = open();
     expect_done(datapath->enrol(netns(), enrolment()));
     {
-        Fd listener;
-        expect_done(netns().run([&] {
-            listener.reset(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            sockaddr_in6 address{};
-            address.sin6_family = AF_INET6;
-            address.sin6_port = htons(15003);
-            ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
-                      0);
-            ASSERT_EQ(listen(listener.get(), 1), 0);
-        }));
+        const Fd listener = inbound_listener(netns());
         expect_done(datapath->sweep());
     }
     EXPECT_EQ(rules("ip6tables-save").jumps.size(), 2U);
