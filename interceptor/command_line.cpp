@@ -6,6 +6,7 @@
 #include <array>
 #include <iostream>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/version.h"
@@ -145,17 +146,50 @@ Result<void> apply(const Flags& flags, Config& config) {
     return {};
 }
 
-// The file is read between the flags that give it defaults and those that override it.
-Result<void> build_config(const Flags& flags, CommandLine& line) {
+// The file is read between the flags that give it defaults and those that override it. Without a
+// file: "".
+Result<Config> build_config(const Flags& flags, const std::string& file) {
+    Config config;
     if (flags.host_var_run) {
-        line.config.socket = *flags.host_var_run + "/fsm-cni.sock";
-        line.config.set_state_directory(*flags.host_var_run + "/fsm");
+        config.socket = *flags.host_var_run + "/fsm-cni.sock";
+        config.set_state_directory(*flags.host_var_run + "/fsm");
     }
-    line.config_file = file_to_read(flags);
-    if (!line.config_file.empty()) {
-        FSM_TRY(read_config_file(line.config_file, line.config));
+    if (!file.empty()) {
+        FSM_TRY(read_config_file(file, config));
     }
-    return apply(flags, line.config);
+    FSM_TRY(apply(flags, config));
+    return config;
+}
+
+bool reads_configuration(Command command, const Flags& flags) {
+    switch (command) {
+        case Command::run:
+        case Command::uninstall:
+        case Command::check_config:
+            return true;
+        case Command::status:
+        case Command::pods:
+        case Command::counters:
+            return !flags.socket;
+        case Command::version:
+        case Command::healthz:
+        case Command::readyz:
+            return false;
+    }
+    return true;
+}
+
+// False: it was told on stderr why not.
+bool complete(const Flags& flags, CommandLine& line) {
+    line.config_file = reads_configuration(line.command, flags) ? file_to_read(flags) : "";
+    line.read_again = [flags, file = line.config_file] { return build_config(flags, file); };
+    auto config = line.read_again();
+    if (!config) {
+        std::cerr << "fsm-interceptor: " << config.error().message() << "\n";
+        return false;
+    }
+    line.config = std::move(*config);
+    return true;
 }
 
 }  // namespace
@@ -185,22 +219,20 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
                 Command::pods);
     add_command("counters", "print what the data path has counted", Command::counters);
     add_command("healthz",
-                "ask the running interceptor whether it is alive: exit status 0, or 1 and why",
+                "ask the interceptor on --socket whether it is alive: exit status 0, or 1 and why; "
+                "reads no configuration",
                 Command::healthz);
     add_command(
         "readyz",
-        "ask the running interceptor whether pods can be started: exit status 0, or 1 and why",
+        "ask the interceptor on --socket whether pods can be started: exit status 0, or 1 and why; "
+        "reads no configuration",
         Command::readyz);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& failure) {
         return Finished{app.exit(failure)};
     }
-    if (line.command == Command::version) {
-        return line;
-    }
-    if (auto built = build_config(flags, line); !built) {
-        std::cerr << "fsm-interceptor: " << built.error().message() << "\n";
+    if (!complete(flags, line)) {
         return Finished{1};
     }
     line.ignored_flags = given_in_vain(app);

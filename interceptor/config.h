@@ -54,6 +54,7 @@ struct Config {
     InstallOptions cni;
 
     Config();
+    bool operator==(const Config&) const = default;
     // State directory, proc and run directory are used in several places.
     void set_state_directory(const std::string& directory);
     void set_proc(const std::string& directory);

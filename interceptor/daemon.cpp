@@ -17,7 +17,10 @@
 #include "interceptor/api/request_meter.h"
 #include "interceptor/api/unix_listener.h"
 #include "interceptor/api/view_routes.h"
+#include "interceptor/config_watch.h"
 #include "interceptor/datapath/mounts.h"
+#include "interceptor/health/conditions.h"
+#include "interceptor/health/periodic_checks.h"
 #include "interceptor/install/installer.h"
 #include "interceptor/instance_lock.h"
 #include "interceptor/log/log.h"
@@ -88,10 +91,27 @@ void log_kernel(const Datapath& datapath) {
               datapath.automatic_acceleration_reason());
 }
 
-std::vector<std::string> joined(std::vector<std::string> some,
-                                const std::vector<std::string>& others) {
-    some.insert(some.end(), others.begin(), others.end());
-    return some;
+// What the node's parts answer when they are asked, and who is told of what begins.
+void connect_conditions(Conditions& conditions, const NodePods& pods, const Datapath& datapath,
+                        const Installer& installer) {
+    conditions.ask(Component::datapath, [&] { return datapath.node_conditions(); });
+    conditions.ask(Component::pod_source, [&] { return pods.source->problems(); });
+    conditions.ask(Component::installation, [&] {
+        std::vector<Problem> problems;
+        for (const std::string& text : installer.problems()) {
+            problems.push_back({text, text});
+        }
+        return problems;
+    });
+    if (pods.notifier == nullptr) {
+        return;
+    }
+    conditions.ask(Component::events, [&] { return pods.notifier->problems(); });
+    if (!pods.own.name.empty() && !pods.own.pod_namespace.empty()) {
+        conditions.listen([&](const Condition& condition) {
+            pods.notifier->warn({pods.own, pods.own_uid, "FsmNodeProblem", condition.problem.text});
+        });
+    }
 }
 
 Result<std::unique_ptr<HttpServer>> serve_api(const std::string& socket, const HttpRouter& router) {
@@ -99,49 +119,65 @@ Result<std::unique_ptr<HttpServer>> serve_api(const std::string& socket, const H
     return HttpServer::start(std::make_unique<UnixListener>(std::move(listener)), router);
 }
 
-Result<Ending> serve(const Config& config, Enroller& enroller, Datapath& datapath,
-                     const NodePods& pods) {
-    PodSource& source = *pods.source;
+// What is there for as long as the interceptor runs. In the order in which they need each other.
+struct Parts {
+    const CommandLine& line;
+    const NodePods& pods;
+    Datapath& datapath;
+    Installer& installer;
+    Conditions& conditions;
+    Enroller& enroller;
+    const ConfigWatch& config_watch;
+};
+
+// The socket comes last: a client that finds it finds an interceptor that is ready.
+Result<Ending> serve_until_end(const Parts& parts, const HttpRouter& router) {
+    const std::string& socket = parts.line.config.socket;
+    FSM_ASSIGN(const auto server, serve_api(socket, router));
+    log::info("ready: socket={} attachments={}", socket, parts.enroller.attachments().size());
+    parts.installer.start();
+    const Ending ending = wait_for_end(parts.pods.removal.get());
+    // Before the server waits for the requests that run: those that wait for a pod end now.
+    parts.enroller.interrupt();
+    return ending;
+}
+
+Views views_of(const Parts& parts, const Reconciler& reconciler, const RequestMeter& meter) {
+    const Config& config = parts.line.config;
+    return {parts.enroller,
+            parts.datapath,
+            *parts.pods.source,
+            meter,
+            parts.conditions,
+            parts.pods.notifier.get(),
+            config.profile,
+            std::string(to_string(config.mode)),
+            configured(config.enroller.defaults.inbound_mechanism),
+            configured(config.enroller.defaults.acceleration),
+            [&] { return reconciler.age(); },
+            [&installer = parts.installer] { return installer.installed(); }};
+}
+
+Result<Ending> serve(const Parts& parts) {
     auto relay = std::make_shared<ChangeRelay>();
-    FSM_TRY(source.watch([relay](const PodName& name) { relay->pod_changed(name); }));
-    FSM_TRY(enroller.restore());
-    Reconciler reconciler(enroller);
+    FSM_TRY(parts.pods.source->watch([relay](const PodName& name) { relay->pod_changed(name); }));
+    FSM_TRY(parts.enroller.restore());
+    Reconciler reconciler(parts.enroller, parts.conditions);
     relay->connect(&reconciler);
 
     RequestMeter meter;
-    Installer installer(config.install_options());
-    MetricsEndpoint metrics;
-    const Views views = {enroller,
-                         datapath,
-                         source,
-                         meter,
-                         config.profile,
-                         std::string(to_string(config.mode)),
-                         configured(config.enroller.defaults.inbound_mechanism),
-                         configured(config.enroller.defaults.acceleration),
-                         [&] { return reconciler.age(); },
-                         [&] { return joined(installer.problems(), metrics.problems()); },
-                         [&] { return installer.installed(); }};
-    metrics.start(config.metrics_address, views);
+    const Views views = views_of(parts, reconciler, meter);
+    MetricsEndpoint metrics(parts.line.config.metrics_address, views);
+    const PeriodicChecks checks(
+        parts.conditions,
+        {{Component::configuration, "configuration", [&] { return parts.config_watch.check(); }},
+         {Component::metrics, "endpoint", [&] { return metrics.serve(); }}});
     HttpRouter router;
-    add_cni_routes(router, enroller, meter);
+    add_cni_routes(router, parts.enroller, meter);
     add_view_routes(router, views);
-    Result<Ending> outcome = Ending::stopped;
-    {
-        // Last: who finds the socket finds an interceptor that is ready.
-        const auto server = serve_api(config.socket, router);
-        if (server) {
-            log::info("ready: socket={} attachments={}", config.socket,
-                      enroller.attachments().size());
-            installer.start();
-            outcome = wait_for_end(pods.removal.get());
-        } else {
-            outcome = server.error();
-        }
-        enroller.interrupt();
-    }
+    auto ending = serve_until_end(parts, router);
     relay->connect(nullptr);
-    return outcome;
+    return ending;
 }
 
 // With the programs, processes are told apart by their cgroups, too; iptables knows users alone.
@@ -157,29 +193,35 @@ Result<EnrollerOptions> enroller_options(const Config& config) {
 }
 
 // Holds the instance's lock while it runs.
-Result<Ending> run_until_end(const Config& config) {
+Result<Ending> run_until_end(const CommandLine& line) {
+    const Config& config = line.config;
     FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
     // Before the data path is touched: it may be another interceptor's.
     FSM_TRY(remove_stale_socket(config.socket));
     FSM_ASSIGN(auto profile, MeshProfile::find(config.profile, config.profiles_directory));
+    const ConfigWatch config_watch(line, profile);
     FSM_ASSIGN(const auto pods, open_node_pods(config));
     FSM_ASSIGN(const auto datapath, open_datapath(config.mode, config.datapath));
     log_kernel(*datapath);
+    Installer installer(config.install_options());
+    Conditions conditions;
+    connect_conditions(conditions, pods, *datapath, installer);
     FSM_ASSIGN(auto options, enroller_options(config));
-    FSM_ASSIGN(const auto enroller,
-               Enroller::open(std::move(options), std::move(profile), *pods.source, *datapath));
+    FSM_ASSIGN(const auto enroller, Enroller::open(std::move(options), std::move(profile),
+                                                   *pods.source, *datapath, conditions));
     if (pods.notifier != nullptr) {
         enroller->tell_owners(*pods.notifier);
     }
-    return serve(config, *enroller, *datapath, pods);
+    return serve({line, pods, *datapath, installer, conditions, *enroller, config_watch});
 }
 
 }  // namespace
 
-Result<void> run_daemon(const Config& config) {
+Result<void> run_daemon(const CommandLine& line) {
+    const Config& config = line.config;
     log::info("fsm-interceptor {} pid={} mode={} profile={} stateDirectory={}", kVersion, getpid(),
               to_string(config.mode), config.profile, config.enroller.state_directory);
-    FSM_ASSIGN(const Ending ending, run_until_end(config));
+    FSM_ASSIGN(const Ending ending, run_until_end(line));
     return ending == Ending::removed ? uninstall(config) : Result<void>();
 }
 

@@ -52,7 +52,7 @@ int run(const CommandLine& line) {
     if (!line.ignored_flags.empty()) {
         log::info("without effect here: {}", line.ignored_flags);
     }
-    return report(run_daemon(line.config));
+    return report(run_daemon(line));
 }
 
 int check_config(const CommandLine& line) {

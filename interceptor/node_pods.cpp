@@ -66,6 +66,8 @@ Result<NodePods> open_kubernetes(const KubernetesOptions& options) {
     opened.source = std::make_unique<KubernetesPods>(access, std::move(pods));
     opened.notifier = std::make_unique<PodEvents>(access, std::move(events));
     opened.removal = watch_removal(access);
+    opened.own = {environment("POD_NAMESPACE"), environment("POD_NAME")};
+    opened.own_uid = environment("POD_UID");
     return opened;
 }
 

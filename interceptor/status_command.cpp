@@ -87,8 +87,10 @@ std::string describe_status(const nlohmann::json& status) {
     }
     const bool healthy = status.at("problems").empty() && attachments.at("problems").empty();
     out += healthy ? "problems      none\n" : "problems\n";
-    for (const auto& problem : status.at("problems")) {
-        out += "  " + text(problem) + "\n";
+    for (const auto& condition : status.at("conditions")) {
+        const bool lasts = text(condition.at("kind")) == "lasting";
+        out += "  " + text(condition.at("component")) + (lasts ? ", since " : ", once, at ") +
+               text(condition.at("since")) + ": " + text(condition.at("problem")) + "\n";
     }
     for (const auto& problem : attachments.at("problems")) {
         out += "  pod " + text(problem.at("pod")) + ": " + text(problem.at("problem")) + "\n";

@@ -91,7 +91,12 @@ void add_verb(HttpRouter& router, RequestMeter& meter, const std::string& path,
         const auto start = std::chrono::steady_clock::now();
         const auto parsed = parse_body(body);
         const auto outcome = parsed.outcome ? verb(parsed.request) : parsed.outcome;
-        meter.count(name, static_cast<bool>(outcome), std::chrono::steady_clock::now() - start);
+        const auto time = std::chrono::steady_clock::now() - start;
+        meter.count(name, static_cast<bool>(outcome), time);
+        log::debug("verb={} container={} interface={} netns={} args=\"{}\" took {} ms", name,
+                   parsed.request.key.container_id, parsed.request.key.ifname, parsed.request.netns,
+                   parsed.request.args,
+                   std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
         if (!outcome) {
             log::warn("verb={} container={} interface={} refused with CNI code {}: {}: {}", name,
                       parsed.request.key.container_id, parsed.request.key.ifname,

@@ -123,6 +123,10 @@ class HttpRouter::Engine final : public httplib::Server {
                                 what),
                  response);
         });
+        set_logger([](const httplib::Request& request, const httplib::Response& response) {
+            log::debug("request {} {} ({} bytes) answered with {} ({} bytes)", request.method,
+                       request.path, request.body.size(), response.status, response.body.size());
+        });
     }
 
     void know(const std::string& path, const std::string& method) { methods_[path].insert(method); }

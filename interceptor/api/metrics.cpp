@@ -4,6 +4,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <array>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -87,6 +88,42 @@ void add_source(const PodSource& source, Families& families) {
     }
 }
 
+// Every component has its value always: an alert on it ends when it is 0, and not when it is
+// absent.
+void add_conditions(const Views& views, Families& families) {
+    std::map<Component, double> counts;
+    for (const Component component : kComponents) {
+        counts[component] = 0;
+    }
+    for (const Condition& condition : views.conditions.all()) {
+        counts[condition.component] += 1;
+    }
+    auto problems =
+        gauge("fsm_problems",
+              "What is wrong with this node now, by component; `status` has the words", {});
+    for (const auto& [component, count] : counts) {
+        problems.metric.push_back(
+            gauge_value(count, {{"component", std::string(to_string(component))}}));
+    }
+    families.push_back(std::move(problems));
+    families.push_back(
+        counter({"problems_begun", "Problems of this node that have begun since the start",
+                 views.conditions.begun()}));
+}
+
+void add_notifier(const PodNotifier* notifier, Families& families) {
+    if (notifier == nullptr) {
+        return;
+    }
+    families.push_back(gauge("fsm_pod_events_waiting",
+                             "Warnings about pods that are to be written as events",
+                             {gauge_value(static_cast<double>(notifier->waiting()), {})}));
+    families.push_back(counter({"pod_events_dropped",
+                                "Warnings about pods that were given up: refused by the API, or "
+                                "too many",
+                                notifier->dropped()}));
+}
+
 void add_node(const Views& views, Families& families) {
     families.push_back(
         gauge("fsm_build_info", "Version and profile of the interceptor",
@@ -101,9 +138,7 @@ void add_node(const Views& views, Families& families) {
             gauge_value(capability.works ? 1 : 0, {{"name", capability.name}}));
     }
     families.push_back(std::move(capabilities));
-    families.push_back(
-        gauge("fsm_problems", "Problems of the interceptor and its pod source",
-              {gauge_value(static_cast<double>(views.enroller.problems().size()), {})}));
+    add_conditions(views, families);
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
-// MetricsEndpoint: GET /metrics by TCP, and nothing else, for Prometheus, which knows no Unix
-// sockets. Pods are served without it, too: that it cannot listen is a problem of the node's
-// status, and ends nothing.
+// MetricsEndpoint: GET /metrics by TCP, and nothing else, for Prometheus, which has no support for
+// Unix sockets. Pods are served without it, too: that it cannot listen is a problem in the node's
+// status, and is not fatal.
 #pragma once
 
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/http_server.h"
@@ -15,18 +13,20 @@
 
 namespace fsm {
 
+// Threads: one at a time.
 class MetricsEndpoint {
   public:
-    // Serves from now on, unless there is no address. What the views refer to must outlive it.
-    void start(const std::optional<ListenAddress>& address, const Views& views);
+    // What the views refer to must outlive it.
+    MetricsEndpoint(const std::optional<ListenAddress>& address, const Views& views);
 
-    // Why nobody can ask, until start() is called again. Not while start() runs.
-    std::vector<std::string> problems() const { return problems_; }
+    // Serves from now on, unless it serves already or there is no address. An error (the address is
+    // in use): to be called again.
+    Result<void> serve();
 
   private:
+    const std::optional<ListenAddress> address_;
     HttpRouter router_;
     std::unique_ptr<HttpServer> server_;
-    std::vector<std::string> problems_;
 };
 
 }  // namespace fsm

@@ -18,6 +18,7 @@ struct ListenAddress {
     // "10.1.2.3:9091", "[fd00::1]:9091", or ":9091" for every address.
     static Result<ListenAddress> parse(const std::string& text);
     std::string to_string() const;
+    bool operator==(const ListenAddress&) const = default;
 };
 
 class TcpListener final : public Listener {

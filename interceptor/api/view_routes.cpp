@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -160,10 +161,35 @@ json pod_summary(const std::vector<AttachmentState>& states) {
             {"problems", problems}};
 }
 
-std::vector<std::string> problems_of_node(const Views& views) {
-    auto problems = views.enroller.problems();
-    const auto others = views.other_problems();
-    problems.insert(problems.end(), others.begin(), others.end());
+// "2026-11-27T02:40:14Z".
+std::string utc_text(Condition::Clock::time_point time) {
+    const std::time_t seconds = Condition::Clock::to_time_t(time);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    char text[32];
+    std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+json to_json(const Condition& condition) {
+    const bool lasts = condition.kind == Condition::Kind::lasting;
+    return {{"component", to_string(condition.component)},
+            {"kind", lasts ? "lasting" : "incident"},
+            {"since", utc_text(condition.since)},
+            {"problem", condition.problem.text}};
+}
+
+struct NodeProblems {
+    json texts = json::array();
+    json conditions = json::array();
+};
+
+NodeProblems problems_of_node(const Views& views) {
+    NodeProblems problems;
+    for (const Condition& condition : views.conditions.all()) {
+        problems.texts.push_back(condition.problem.text);
+        problems.conditions.push_back(to_json(condition));
+    }
     return problems;
 }
 
@@ -174,6 +200,7 @@ HttpResponse show_status(const Views& views) {
                                 {"works", capability.works},
                                 {"detail", capability.detail}});
     }
+    auto problems = problems_of_node(views);
     return json_response({
         {"version", kVersion},
         {"pid", getpid()},
@@ -187,7 +214,8 @@ HttpResponse show_status(const Views& views) {
           {"reason", views.datapath.automatic_acceleration_reason()}}},
         {"capabilities", capabilities},
         {"attachments", pod_summary(views.enroller.attachments())},
-        {"problems", problems_of_node(views)},
+        {"problems", std::move(problems.texts)},
+        {"conditions", std::move(problems.conditions)},
     });
 }
 
@@ -195,8 +223,11 @@ HttpResponse show_health(const Views& views) {
     const auto age = views.reconcile_age();
     if (age > kHungAfter) {
         return error_response(503, static_cast<int>(CniErrorCode::unavailable),
-                              "the reconciler hangs",
-                              "no pass for " + std::to_string(age.count()) + " ms");
+                              "the reconciler does nothing any more",
+                              "no pass over the attachments has ended for " +
+                                  std::to_string(age.count() / 1000) +
+                                  " s; the interceptor is to be started again, pods stay as they "
+                                  "are");
     }
     return {200, "ok", "text/plain"};
 }

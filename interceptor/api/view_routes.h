@@ -10,6 +10,8 @@
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/request_meter.h"
 #include "interceptor/datapath/datapath.h"
+#include "interceptor/health/conditions.h"
+#include "interceptor/pod/pod_notifier.h"
 #include "interceptor/pod/pod_source.h"
 #include "interceptor/sync/enroller.h"
 
@@ -21,15 +23,14 @@ struct Views {
     const Datapath& datapath;
     const PodSource& source;
     const RequestMeter& meter;
+    Conditions& conditions;       // everything that is wrong with the node
+    const PodNotifier* notifier;  // null: owners of pods are told nothing
     std::string profile;
     std::string mode;          // ebpf, iptables, none
     std::string inbound;       // as configured: auto, sk_lookup, tc
     std::string acceleration;  // as configured: auto, off, sidecar, full
     // Time since the last pass over the attachments.
     std::function<std::chrono::milliseconds()> reconcile_age;
-    // What the enroller does not know of: what is installed for the container runtime, and the
-    // like.
-    std::function<std::vector<std::string>()> other_problems;
     // An error: container runtimes do not call us yet.
     std::function<Result<void>()> installed;
 };

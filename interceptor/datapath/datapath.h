@@ -43,6 +43,8 @@ struct DatapathOptions {
     std::uint32_t coalesce_below_bytes = 0;
 
     bool kernel_tracing = false;  // bpf_printk for every decision
+
+    bool operator==(const DatapathOptions&) const = default;
 };
 
 // One pod as the data path holds it. `addresses`: what stands on the pod's interfaces, loopback and

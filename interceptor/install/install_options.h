@@ -17,6 +17,8 @@ struct InstallOptions {
     std::string host_state_directory = "/var/run/fsm";
     // Pods that pass before anybody is asked; the interceptor's own namespace must be among them.
     std::vector<std::string> excluded_namespaces = {"fsm-system"};
+
+    bool operator==(const InstallOptions&) const = default;
 };
 
 // Our entry in the chain, as JSON.

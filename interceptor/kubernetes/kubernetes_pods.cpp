@@ -61,7 +61,7 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     Result<FoundPod> ask_for(const PodName& name);
     Result<std::vector<Pod>> list() const;
     Result<void> watch(std::function<void(const PodName&)> changed);
-    std::vector<std::string> problems() const;
+    std::vector<Problem> problems() const;
     Result<void> ready() const;
     std::vector<SourceFigure> figures() const;
     CollectionState state() const;
@@ -315,21 +315,22 @@ Result<void> KubernetesPods::Implementation::ready() const {
         EAGAIN);
 }
 
-std::vector<std::string> KubernetesPods::Implementation::problems() const {
-    std::vector<std::string> problems;
+std::vector<Problem> KubernetesPods::Implementation::problems() const {
+    std::vector<Problem> problems;
     const CollectionState now = state();
     if (!now.connected && now.failures != 0) {
-        problems.push_back(now.failure + "; for " + seconds_since(now.since) +
-                           " s now, and tried again; pods that are known stay as they are");
+        problems.push_back({"watch", now.failure + "; for " + seconds_since(now.since) +
+                                         " s now, and tried again; pods that are known stay as "
+                                         "they are"});
     }
     const std::lock_guard guard(mutex_);
     for (const auto& [name, problem] : unreadable_) {
-        problems.push_back(problem);
+        problems.push_back({"pod " + name.to_string(), problem});
     }
     if (is_full_) {
-        problems.push_back("there are more than " + std::to_string(options_.max_pods) +
-                           " pods; those beyond are asked for one by one, and changes of their "
-                           "annotations are not seen at once");
+        problems.push_back({"full", "there are more than " + std::to_string(options_.max_pods) +
+                                        " pods; those beyond are asked for one by one, and changes "
+                                        "of their annotations are not seen at once"});
     }
     return problems;
 }
@@ -383,7 +384,7 @@ Result<void> KubernetesPods::watch(std::function<void(const PodName&)> changed) 
     return implementation_->watch(std::move(changed));
 }
 
-std::vector<std::string> KubernetesPods::problems() const {
+std::vector<Problem> KubernetesPods::problems() const {
     return implementation_->problems();
 }
 

@@ -50,7 +50,7 @@ class KubernetesPods final : public PodSource {
     Result<std::vector<Pod>> list() const override;
     Result<void> watch(std::function<void(const PodName&)> changed) override;
     // The state of the connection, pods that cannot be read, pods beyond the limit.
-    std::vector<std::string> problems() const override;
+    std::vector<Problem> problems() const override;
     Result<void> ready() const override;
     std::vector<SourceFigure> figures() const override;
 

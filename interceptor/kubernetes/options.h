@@ -9,6 +9,8 @@ struct KubernetesOptions {
     std::string kubeconfig;  // a file; empty: the service account of the pod that this runs in
     std::string node;        // whose pods are followed; empty: what NODE_NAME says
     bool all_nodes = false;  // the pods of every node are followed; `node` means nothing then
+
+    bool operator==(const KubernetesOptions&) const = default;
 };
 
 }  // namespace fsm

@@ -1,6 +1,7 @@
 #include "interceptor/pod/manifest_directory.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -14,6 +15,7 @@
 
 #include "common/directory_watch.h"
 #include "common/file.h"
+#include "common/guarded.h"
 #include "interceptor/pod/manifest.h"
 #include "interceptor/pod/text.h"
 
@@ -71,7 +73,7 @@ struct ManifestFile {
 // What readers see; never changed once it is published.
 struct Snapshot {
     std::map<PodName, Pod> pods;
-    std::vector<std::string> problems;
+    std::vector<Problem> problems;
     // Why a pod that is not among `pods` may exist nevertheless.
     std::optional<std::string> doubt;
     bool unsettled = false;  // a file is being written: look again soon
@@ -135,6 +137,7 @@ class ManifestDirectory::Implementation {
     Result<FoundPod> find(const PodName& name);
     const std::string& directory() const { return directory_; }
     std::shared_ptr<const Snapshot> snapshot() const;
+    std::vector<Problem> problems() const;
 
   private:
     void scan();
@@ -158,6 +161,7 @@ class ManifestDirectory::Implementation {
     mutable std::mutex mutex_;  // the members below; never held while scanning or calling out
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
     std::set<PodName> untold_;  // changes that the callback has not heard of
+    Result<void> scanned_;      // by the thread, the last time
 
     std::function<void(const PodName&)> changed_;  // set before thread_ starts
     std::optional<DirectoryWatch> watch_;          // set before thread_ starts
@@ -176,6 +180,15 @@ ManifestDirectory::Implementation::~Implementation() {
 std::shared_ptr<const Snapshot> ManifestDirectory::Implementation::snapshot() const {
     const std::lock_guard lock(mutex_);
     return snapshot_;
+}
+
+std::vector<Problem> ManifestDirectory::Implementation::problems() const {
+    const std::lock_guard lock(mutex_);
+    auto problems = snapshot_->problems;
+    if (!scanned_) {
+        problems.push_back({"scan", scanned_.error().message() + "; tried again"});
+    }
+    return problems;
 }
 
 // The first load: a directory that cannot be read is the caller's to know, and files that are
@@ -200,7 +213,8 @@ void ManifestDirectory::Implementation::scan() {
     if (listing) {
         scan_files(*listing, next);
     } else {
-        next.problems.push_back(listing.error().message() + "; its pods are kept as they were");
+        next.problems.push_back(
+            {directory_, listing.error().message() + "; its pods are kept as they were"});
         next.doubt = listing.error().message();
     }
     collect(next);
@@ -275,8 +289,9 @@ void ManifestDirectory::Implementation::collect(Snapshot& next) const {
     for (const auto& [name, file] : files_) {
         if (file.problem) {
             next.problems.push_back(
-                *file.problem +
-                (file.pods.empty() ? "" : "; the pods of its last good version are kept"));
+                {name,
+                 *file.problem +
+                     (file.pods.empty() ? "" : "; the pods of its last good version are kept")});
             next.doubt = *file.problem;
         }
         for (const Pod& pod : file.pods) {
@@ -284,10 +299,11 @@ void ManifestDirectory::Implementation::collect(Snapshot& next) const {
             if (is_new) {
                 next.pods.emplace(pod.name, pod);
             } else {
-                next.problems.push_back("pod " + pod.name.to_string() + " is in " +
-                                        printable(first->second) + " and in " + printable(name) +
-                                        " of " + printable(directory_) +
-                                        "; the first is used, remove the other");
+                next.problems.push_back({name + ": " + pod.name.to_string(),
+                                         "pod " + pod.name.to_string() + " is in " +
+                                             printable(first->second) + " and in " +
+                                             printable(name) + " of " + printable(directory_) +
+                                             "; the first is used, remove the other"});
             }
         }
     }
@@ -325,9 +341,16 @@ Result<void> ManifestDirectory::Implementation::watch(std::function<void(const P
 }
 
 void ManifestDirectory::Implementation::watch_until_stopped() {
+    pthread_setname_np(pthread_self(), "fsm-manifests");
     while (!stopping_) {
-        scan();
-        tell_changes();
+        auto scanned = guarded("follow the manifests in " + directory_, [&] {
+            scan();
+            tell_changes();
+        });
+        {
+            const std::lock_guard lock(mutex_);
+            scanned_ = std::move(scanned);
+        }
         watch_->wait(snapshot()->unsettled ? std::min(kSettleTime, rescan_) : rescan_);
     }
 }
@@ -430,8 +453,8 @@ Result<void> ManifestDirectory::watch(std::function<void(const PodName&)> change
     return implementation_->watch(std::move(changed));
 }
 
-std::vector<std::string> ManifestDirectory::problems() const {
-    return implementation_->snapshot()->problems;
+std::vector<Problem> ManifestDirectory::problems() const {
+    return implementation_->problems();
 }
 
 }  // namespace fsm

@@ -32,7 +32,7 @@ class ManifestDirectory final : public PodSource {
     Result<std::vector<Pod>> list() const override;
     Result<void> watch(std::function<void(const PodName&)> changed) override;
     // A file that became wrong keeps the pods of its last good version.
-    std::vector<std::string> problems() const override;
+    std::vector<Problem> problems() const override;
 
   private:
     class Implementation;

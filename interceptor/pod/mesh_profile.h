@@ -34,6 +34,8 @@ struct NodeDefaults {
     std::vector<std::string> excluded_interfaces;
     // Pods of these are never in the mesh.
     std::set<std::string, std::less<>> excluded_namespaces;
+
+    bool operator==(const NodeDefaults&) const = default;
 };
 
 // What the lists of one pod may take in the maps that all pods share: prefixes of ports, and
@@ -115,6 +117,8 @@ struct AnnotationRule {
     bool also_label = false;            // switches: a label of this name wins over the annotation
     bool inherited = false;             // the namespace's annotation counts when the pod has none
     std::string reason;                 // switches: what a user has to know
+
+    bool operator==(const AnnotationRule&) const = default;
 };
 
 // Something that a pod can ask of its mesh and that is not done here.
@@ -130,6 +134,8 @@ struct Unsupported {
     std::vector<std::string> harmless;  // without `values`: those that do not ask for it
     bool inherited = false;             // an annotation of the namespace counts, too
     std::string text;                   // what follows, and what to do
+
+    bool operator==(const Unsupported&) const = default;
 };
 
 // What shows, beside its name, that a container is the mesh's sidecar. Any of these; none: the name
@@ -139,6 +145,8 @@ struct SidecarMarks {
     std::vector<std::string> annotations;
     bool uid = false;  // the container's runAsUser is the sidecar's uid
 
+    bool operator==(const SidecarMarks&) const = default;
+
     bool empty() const { return labels.empty() && annotations.empty() && !uid; }
 };
 
@@ -147,6 +155,8 @@ struct SidecarPorts {
     std::uint16_t inbound4 = 0;
     std::uint16_t outbound6 = 0;
     std::uint16_t inbound6 = 0;
+
+    bool operator==(const SidecarPorts&) const = default;
 };
 
 struct MeshProfile {
@@ -190,6 +200,8 @@ struct MeshProfile {
 
     std::vector<AnnotationRule> annotations;
     std::vector<Unsupported> unsupported;
+
+    bool operator==(const MeshProfile&) const = default;
 
     // The text of a profile. `origin` (a path) is named in errors, with line and key.
     static Result<MeshProfile> parse(std::string_view text, const std::string& origin);

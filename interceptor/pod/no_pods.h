@@ -15,7 +15,7 @@ class NoPods : public PodSource {
     Result<FoundPod> find(const PodName& /*name*/) const override { return FoundPod(); }
     Result<std::vector<Pod>> list() const override { return std::vector<Pod>(); }
     Result<void> watch(std::function<void(const PodName&)> /*changed*/) override { return {}; }
-    std::vector<std::string> problems() const override { return {}; }
+    std::vector<Problem> problems() const override { return {}; }
 };
 
 }  // namespace fsm

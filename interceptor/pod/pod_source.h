@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/problem.h"
 #include "common/result.h"
 #include "interceptor/pod/pod.h"
 
@@ -53,8 +54,8 @@ class PodSource {
     // change falls between the two.
     virtual Result<void> watch(std::function<void(const PodName&)> changed) = 0;
 
-    // Problems that the source itself has (a manifest that cannot be read: file and reason).
-    virtual std::vector<std::string> problems() const = 0;
+    // What is wrong with the source itself now (a manifest that cannot be read: file and reason).
+    virtual std::vector<Problem> problems() const = 0;
 
     // An Error until the source has known, once since its start, which pods there are; it says what
     // it waits for.

@@ -1,12 +1,17 @@
 #include "interceptor/sync/attachment_store.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <utility>
 
+#include "common/durable_file.h"
+#include "common/fd.h"
 #include "common/file.h"
 
 namespace fsm {
@@ -19,6 +24,10 @@ constexpr std::size_t kFileLimit = 65536;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kFileMode = 0600;
 constexpr const char* kEnding = ".json";
+constexpr const char* kCorrupt = ".corrupt";
+constexpr const char* kWhatToDo =
+    ". Its pod keeps what the kernel holds, but is not checked: restart the pod, then delete the "
+    "file";
 
 std::string to_json(const Attachment& attachment) {
     const nlohmann::json document = {
@@ -73,21 +82,34 @@ Result<Attachment> read_attachment(const fs::path& path) {
     return attachment;
 }
 
-bool is_attachment_file(const fs::directory_entry& entry) {
-    const auto name = entry.path().filename().string();
-    return name.front() != '.' && entry.path().extension() == kEnding;
+bool is_attachment_file(const fs::path& path) {
+    return path.filename().string().front() != '.' && path.extension() == kEnding;
 }
 
-std::string set_aside(const fs::path& path, const std::string& why) {
-    const std::string kept = path.string() + ".corrupt";
-    std::string problem = "attachment file " + path.string() + " cannot be used (" + why + ")";
-    if (std::rename(path.c_str(), kept.c_str()) != 0) {
-        return problem + Error::from_errno(", nor renamed to " + kept).message();
+void set_one_aside(const fs::path& path, const std::string& why, AttachmentStore::Loaded& loaded) {
+    const std::string kept = path.string() + kCorrupt;
+    const std::string problem =
+        "attachment file " + path.string() + " cannot be used (" + why + ")";
+    if (std::rename(path.c_str(), kept.c_str()) == 0) {
+        loaded.set_aside[kept] = problem + "; it was renamed to " + kept + kWhatToDo;
+    } else {
+        loaded.problems.push_back(problem +
+                                  Error::from_errno(", nor renamed to " + kept).message());
     }
-    return problem + "; it was renamed to " + kept +
-           ". Its pod keeps what the kernel holds, but is not checked: restart the pod, then "
-           "delete "
-           "the file";
+}
+
+Result<std::vector<fs::path>> files_in(const std::string& directory) {
+    std::error_code failure;
+    std::vector<fs::path> paths;
+    for (fs::directory_iterator entry(directory, failure), end; !failure && entry != end;
+         entry.increment(failure)) {
+        paths.push_back(entry->path());
+    }
+    if (failure) {
+        return Error("list attachments in " + directory + ": " + failure.message(),
+                     failure.value());
+    }
+    return paths;
 }
 
 }  // namespace
@@ -103,27 +125,34 @@ std::string AttachmentStore::path_of(const AttachmentKey& key) const {
 
 Result<AttachmentStore::Loaded> AttachmentStore::load() const {
     Loaded loaded;
-    std::error_code failure;
-    fs::directory_iterator entries(directory_, failure);
-    if (failure) {
-        return Error("list attachments in " + directory_ + ": " + failure.message(),
-                     failure.value());
-    }
-    std::vector<fs::path> paths;
-    for (const auto& entry : entries) {
-        if (is_attachment_file(entry)) {
-            paths.push_back(entry.path());
-        }
-    }
+    FSM_ASSIGN(const auto paths, files_in(directory_));
     for (const auto& path : paths) {
+        if (!is_attachment_file(path)) {
+            continue;
+        }
         auto attachment = read_attachment(path);
         if (attachment) {
             loaded.attachments.push_back(std::move(*attachment));
         } else {
-            loaded.problems.push_back(set_aside(path, attachment.error().message()));
+            set_one_aside(path, attachment.error().message(), loaded);
         }
     }
     return loaded;
+}
+
+Result<std::vector<std::string>> AttachmentStore::set_aside() const {
+    FSM_ASSIGN(const auto paths, files_in(directory_));
+    std::vector<std::string> files;
+    for (const auto& path : paths) {
+        if (path.extension() == kCorrupt) {
+            files.push_back(path.string());
+        }
+    }
+    return files;
+}
+
+std::string AttachmentStore::describe_set_aside(const std::string& file) {
+    return "an attachment file could not be used and was renamed to " + file + kWhatToDo;
 }
 
 Result<void> AttachmentStore::save(const Attachment& attachment) const {
@@ -141,12 +170,18 @@ Result<void> AttachmentStore::remove(const AttachmentKey& key) const {
 }
 
 Result<void> AttachmentStore::check_writable() const {
-    const std::string probe = directory_ + "/.probe";
-    FSM_TRY(write_file_atomically_unsynced(probe, "", kFileMode));
-    if (unlink(probe.c_str()) != 0) {
-        return Error::from_errno("remove " + probe);
+    // A name for each call: STATUS and readyz ask at the same time.
+    std::string probe = directory_ + "/.probe.XXXXXX";
+    const Fd file(mkostemp(probe.data(), O_CLOEXEC));
+    if (!file) {
+        return Error::from_errno("create a file in " + directory_);
     }
-    return {};
+    // A full disk takes a name, but no content.
+    auto written = write_all(file, "probe\n", probe);
+    if (unlink(probe.c_str()) != 0 && errno != ENOENT && written) {
+        written = Error::from_errno("remove " + probe);
+    }
+    return written;
 }
 
 }  // namespace fsm

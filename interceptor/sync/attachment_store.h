@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -37,15 +38,20 @@ class AttachmentStore {
 
     struct Loaded {
         std::vector<Attachment> attachments;
-        std::vector<std::string> problems;  // one sentence per file that was set aside
+        std::map<std::string, std::string> set_aside;  // by file: why
+        std::vector<std::string> problems;             // about files that stay where they are
     };
     // Reads every file. A corrupt one is renamed to "<name>.corrupt" and reported, never fatal.
     Result<Loaded> load() const;
+    // The files that are there now because load() of this or an earlier process could not use them.
+    Result<std::vector<std::string>> set_aside() const;
+    // A sentence about one of them, when the reason is not known any more.
+    static std::string describe_set_aside(const std::string& file);
 
     Result<void> save(const Attachment& attachment) const;
     // Succeeds when there is no such file.
     Result<void> remove(const AttachmentKey& key) const;
-    // Whether a file can be written there now.
+    // Whether a file can be written there now. Any number of calls may be under way at once.
     Result<void> check_writable() const;
 
   private:

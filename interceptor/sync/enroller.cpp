@@ -24,7 +24,8 @@ std::string name_of(const PodReference& reference) {
 }  // namespace
 
 Result<std::unique_ptr<Enroller>> Enroller::open(EnrollerOptions options, MeshProfile profile,
-                                                 const PodSource& source, Datapath& datapath) {
+                                                 const PodSource& source, Datapath& datapath,
+                                                 Conditions& conditions) {
     FSM_ASSIGN(auto store, AttachmentStore::open(options.state_directory + "/attachments"));
     FSM_ASSIGN(auto notes, DeletionNotes::open(options.state_directory + "/deleted"));
     FSM_ASSIGN(auto boot_id, current_boot_id());
@@ -33,14 +34,14 @@ Result<std::unique_ptr<Enroller>> Enroller::open(EnrollerOptions options, MeshPr
     if (const auto host = netns_identity_at(options.host_paths.proc + "/1/ns/net")) {
         host_netns.push_back(*host);
     }
-    return std::unique_ptr<Enroller>(new Enroller(std::move(options), std::move(profile), source,
-                                                  datapath, std::move(store), std::move(notes),
-                                                  std::move(boot_id), std::move(host_netns)));
+    return std::unique_ptr<Enroller>(new Enroller(
+        std::move(options), std::move(profile), source, datapath, conditions, std::move(store),
+        std::move(notes), std::move(boot_id), std::move(host_netns)));
 }
 
 Enroller::Enroller(EnrollerOptions options, MeshProfile profile, const PodSource& source,
-                   Datapath& datapath, AttachmentStore store, DeletionNotes notes,
-                   std::string boot_id, std::vector<NetnsIdentity> host_netns)
+                   Datapath& datapath, Conditions& conditions, AttachmentStore store,
+                   DeletionNotes notes, std::string boot_id, std::vector<NetnsIdentity> host_netns)
     : options_(std::move(options)),
       profile_(std::move(profile)),
       source_(source),
@@ -51,7 +52,8 @@ Enroller::Enroller(EnrollerOptions options, MeshProfile profile, const PodSource
       boot_id_(std::move(boot_id)),
       host_netns_(std::move(host_netns)),
       keeper_(datapath, table_, options_.host_paths.proc),
-      containers_(datapath, options_.cgroup) {}
+      containers_(datapath, options_.cgroup),
+      conditions_(conditions) {}
 
 Result<Netns> Enroller::open_pod_netns(const std::string& path) const {
     if (path.empty() || path.front() != '/') {
@@ -181,9 +183,11 @@ CniOutcome Enroller::settle(AttachmentState& state, const FoundPod& found,
     log::info("pod={} container={} passes untouched: {}", name, state.attachment.key.container_id,
               state.reason);
     if (!done) {
-        problems_.add("container " + state.attachment.key.container_id +
-                      " outside the mesh: an earlier pod's traces of its addresses stay: " +
-                      done.error().message());
+        conditions_.report(Component::attachments,
+                           "container " + state.attachment.key.container_id +
+                               " outside the mesh: an earlier pod's traces of its addresses stay; "
+                               "restart the container if others cannot reach it: " +
+                               done.error().message());
     }
     return {};
 }
@@ -202,7 +206,8 @@ CniOutcome Enroller::undo(const AttachmentState& state, const Netns& netns,
         }
     }
     if (!undone) {
-        problems_.add("undo the attachment " + key.to_string() + ": " + undone.error().message());
+        conditions_.report(Component::attachments, "undo the attachment " + key.to_string() + ": " +
+                                                       undone.error().message());
     }
     return outcome;
 }
@@ -271,7 +276,18 @@ Result<void> Enroller::forget(const AttachmentState& state, const Netns* netns) 
     FSM_TRY(keeper_.detach(state, netns));
     FSM_TRY(store_.remove(state.attachment.key));
     table_.erase(state.attachment.key);
+    conditions_.clear(Component::attachments, "remember " + state.attachment.key.to_string());
+    conditions_.clear(Component::attachments, "withdraw " + state.attachment.key.to_string());
     return {};
+}
+
+Result<void> Enroller::save(const Attachment& attachment) {
+    auto saved = store_.save(attachment);
+    if (!saved) {
+        saved = std::move(saved.error()).within("remember pod " + attachment.pod.to_string());
+    }
+    conditions_.follow(Component::attachments, "remember " + attachment.key.to_string(), saved);
+    return saved;
 }
 
 CniOutcome Enroller::remove(const CniRequest& request) {
@@ -369,16 +385,20 @@ CniOutcome Enroller::collect_garbage(std::string_view network_config) {
 }
 
 void Enroller::consume_deletion_notes() {
+    std::vector<Problem> kept;
     const auto problems = notes_.consume(container_locks_, [&](const CniRequest& request) {
         const auto removed = remove_locked(request);
         if (!removed) {
-            problems_.add("deletion note of " + request.key.to_string() +
-                          " is kept: " + removed.error().message + ": " + removed.error().details);
+            kept.push_back({request.key.to_string(),
+                            "deletion note of " + request.key.to_string() +
+                                " is kept and tried again: " + removed.error().message + ": " +
+                                removed.error().details});
         }
         return static_cast<bool>(removed);
     });
-    for (const auto& problem : problems) {
-        problems_.add(problem);
+    conditions_.replace(Component::attachments, "deletion note ", std::move(kept));
+    for (const auto& garbled : problems) {
+        conditions_.report(Component::attachments, garbled);
     }
 }
 
@@ -443,11 +463,14 @@ CniOutcome Enroller::check_unknown(const CniRequest& request) const {
 
 void Enroller::look_after_node() {
     for (const std::string& repaired : datapath_.verify_node()) {
-        log::error("{}: put back", repaired);
+        conditions_.report(Component::reconciler, repaired + "; it was put back");
     }
     const auto pods = datapath_.pods_to_enrol_again();
+    Failures failures;
+    failures.note(pods);
+    conditions_.follow(Component::reconciler, "enrol again",
+                       failures.result("ask which pods are to be enrolled again"));
     if (!pods) {
-        problems_.add("ask which pods are to be enrolled again: " + pods.error().message());
         return;
     }
     for (const std::uint64_t cookie : *pods) {
@@ -513,13 +536,6 @@ CniOutcome Enroller::status() const {
                         "pods are not intercepted as they should be", all.error().message());
     }
     return {};
-}
-
-std::vector<std::string> Enroller::problems() const {
-    auto problems = problems_.recent();
-    const auto of_source = source_.problems();
-    problems.insert(problems.end(), of_source.begin(), of_source.end());
-    return problems;
 }
 
 }  // namespace fsm

@@ -15,13 +15,16 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/failures.h"
 #include "common/keyed_mutex.h"
 #include "common/netns.h"
 #include "interceptor/datapath/datapath.h"
+#include "interceptor/health/conditions.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/pod/pod_notifier.h"
 #include "interceptor/pod/pod_source.h"
@@ -35,7 +38,6 @@
 #include "interceptor/sync/enrolment_plan.h"
 #include "interceptor/sync/host_paths.h"
 #include "interceptor/sync/pod_lookup.h"
-#include "interceptor/sync/problem_log.h"
 #include "interceptor/sync/running_pods.h"
 #include "interceptor/sync/search_pace.h"
 
@@ -52,6 +54,8 @@ struct EnrollerOptions {
     // Of cgroup2, where containers are looked for; empty: the sidecar is known by its ids alone.
     std::string cgroup;
     NodeDefaults defaults;
+
+    bool operator==(const EnrollerOptions&) const = default;
 };
 
 // How thorough a pass over the attachments is: `settings` looks whether namespaces live and what
@@ -60,9 +64,11 @@ enum class ReconcileDepth : std::uint8_t { settings, everything };
 
 class Enroller {
   public:
-    // Makes the state directory. Source and data path must outlive the enroller.
+    // Makes the state directory. Source, data path and conditions must outlive the enroller; what
+    // is wrong and belongs to no living pod goes into the conditions.
     static Result<std::unique_ptr<Enroller>> open(EnrollerOptions options, MeshProfile profile,
-                                                  const PodSource& source, Datapath& datapath);
+                                                  const PodSource& source, Datapath& datapath,
+                                                  Conditions& conditions);
 
     // Refusals and problems of pods are told there, too. Before anything else, or not at all; the
     // notifier must outlive the enroller.
@@ -98,8 +104,6 @@ class Enroller {
     void tell_containers();
 
     std::vector<AttachmentState> attachments() const { return table_.all(); }
-    // Of the interceptor and the pod source; those of pods are in attachments().
-    std::vector<std::string> problems() const;
 
   private:
     // A request to create, after its checks.
@@ -112,8 +116,8 @@ class Enroller {
     };
 
     Enroller(EnrollerOptions options, MeshProfile profile, const PodSource& source,
-             Datapath& datapath, AttachmentStore store, DeletionNotes notes, std::string boot_id,
-             std::vector<NetnsIdentity> host_netns);
+             Datapath& datapath, Conditions& conditions, AttachmentStore store, DeletionNotes notes,
+             std::string boot_id, std::vector<NetnsIdentity> host_netns);
 
     Result<Netns> open_pod_netns(const std::string& path) const;
     // The attachment's namespace, if its path still leads to it.
@@ -122,7 +126,9 @@ class Enroller {
 
     // By the uid that the kubelet uses in cgroup paths.
     std::map<std::string, Pod> pods_without_attachment() const;
-    void enrol_found(const Pod& pod, const RunningPod& place);
+    // Fails only when the pod cannot be remembered.
+    Result<void> enrol_found(const Pod& pod, const RunningPod& place);
+    void report_search(const Failures& failures);
     // By the request's key, or one that was found running and fits.
     std::optional<AttachmentState> find_attachment(const CniRequest& request) const;
     // An ADD of a namespace that had been found: one attachment remains, the runtime's.
@@ -142,6 +148,12 @@ class Enroller {
     CniOutcome check_unknown(const CniRequest& request) const;
     Result<void> forget(const AttachmentState& state, const Netns* netns);
     void adopt(Attachment attachment, const std::vector<EnrolledPod>& held);
+    // What a restart has found, and what may have been mended since.
+    void look_at_files_set_aside();
+    void look_at_unknown_pods();
+    // Takes over the pod's own name and uid, on disk too.
+    void remember_name(AttachmentState& state, const Pod& pod);
+    Result<void> save(const Attachment& attachment);
     void reconcile_one(const AttachmentKey& key, ReconcileDepth depth);
     void follow_source(AttachmentState& state, const Pod& pod, ReconcileDepth depth);
     void note_containers(const AttachmentState& state, const Pod& pod, const Decision& decision);
@@ -164,7 +176,10 @@ class Enroller {
     EnrolmentKeeper keeper_;
     ContainerCgroups containers_;
     KeyedMutex<std::string> container_locks_;
-    ProblemLog problems_;
+    Conditions& conditions_;
+    // Of restore(), then of the thread of the passes alone.
+    std::map<std::string, std::string> set_aside_;  // file: why
+    std::set<std::uint64_t> unknown_pods_;          // cookies that no attachment names
     SearchPace search_pace_;
     PodNotifier* notifier_ = nullptr;
     std::atomic<bool> interrupted_ = false;

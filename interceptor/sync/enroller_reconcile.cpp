@@ -1,8 +1,10 @@
 // The part of the Enroller that runs without a request: at start, periodically, and when a pod
 // changes.
 #include <algorithm>
+#include <iterator>
 #include <set>
 
+#include "common/guarded.h"
 #include "interceptor/log/log.h"
 #include "interceptor/sync/enroller.h"
 
@@ -40,8 +42,9 @@ const EnrolledPod* find_cookie(const std::vector<EnrolledPod>& held, std::uint64
 
 Result<void> Enroller::restore() {
     FSM_ASSIGN(auto loaded, store_.load());
+    set_aside_ = std::move(loaded.set_aside);
     for (const auto& problem : loaded.problems) {
-        problems_.add(problem);
+        conditions_.report(Component::attachments, problem);
     }
     FSM_ASSIGN(const auto held, datapath_.pods());
     for (auto& attachment : loaded.attachments) {
@@ -53,15 +56,53 @@ Result<void> Enroller::restore() {
     enrol_running();
     tell_containers();
     for (const auto& pod : held) {
-        const bool known = !table_.keys_in(pod.netns_cookie).empty();
-        const auto still_held = datapath_.pods();
-        if (!known && still_held && find_cookie(*still_held, pod.netns_cookie) != nullptr) {
-            problems_.add("the data path holds a pod with netns cookie " +
-                          std::to_string(pod.netns_cookie) +
-                          " that no attachment on disk names; it stays intercepted until its DEL");
-        }
+        unknown_pods_.insert(pod.netns_cookie);
     }
+    look_at_unknown_pods();
     return {};
+}
+
+// Until the runtime's DEL, or the pod is found running.
+void Enroller::look_at_unknown_pods() {
+    if (unknown_pods_.empty()) {
+        return;
+    }
+    const auto held = datapath_.pods();
+    if (!held) {
+        return;
+    }
+    std::set<std::uint64_t> cookies;
+    std::transform(held->begin(), held->end(), std::inserter(cookies, cookies.end()),
+                   [](const EnrolledPod& pod) { return pod.netns_cookie; });
+    std::erase_if(unknown_pods_, [&](std::uint64_t cookie) {
+        return !cookies.contains(cookie) || !table_.keys_in(cookie).empty();
+    });
+    std::vector<Problem> unknown;
+    for (const std::uint64_t cookie : unknown_pods_) {
+        const std::string text = std::to_string(cookie);
+        unknown.push_back({text, "the data path holds a pod with netns cookie " + text +
+                                     " that no attachment on disk names; it stays intercepted as "
+                                     "it is until it is deleted. Restart the pod"});
+    }
+    conditions_.replace(Component::attachments, "unknown pod ", std::move(unknown));
+}
+
+// A file that was set aside is a problem until somebody has looked at it and deleted it.
+void Enroller::look_at_files_set_aside() {
+    const auto files = store_.set_aside();
+    if (!files) {
+        return;  // STATUS says that the directory cannot be used
+    }
+    std::vector<Problem> problems;
+    for (const std::string& file : *files) {
+        const auto why = set_aside_.find(file);
+        problems.push_back(
+            {file, why != set_aside_.end() ? why->second : store_.describe_set_aside(file)});
+    }
+    std::erase_if(set_aside_, [&](const auto& entry) {
+        return std::find(files->begin(), files->end(), entry.first) == files->end();
+    });
+    conditions_.replace(Component::attachments, "file ", std::move(problems));
 }
 
 void Enroller::adopt(Attachment attachment, const std::vector<EnrolledPod>& held) {
@@ -69,7 +110,7 @@ void Enroller::adopt(Attachment attachment, const std::vector<EnrolledPod>& held
         log::info("pod={} attachment {} is of an earlier boot, dropped", attachment.pod.to_string(),
                   attachment.key.to_string());
         if (auto removed = store_.remove(attachment.key); !removed) {
-            problems_.add(removed.error().message());
+            conditions_.report(Component::attachments, removed.error().message());
         }
         return;
     }
@@ -88,15 +129,27 @@ void Enroller::adopt(Attachment attachment, const std::vector<EnrolledPod>& held
 // --------------------------------------------------------------------------------------
 
 void Enroller::reconcile(ReconcileDepth depth) {
+    std::vector<Problem> problems;
     for (const auto& key : table_.keys()) {
         if (interrupted_) {
             return;
         }
-        reconcile_one(key, depth);
+        // One pod that cannot be looked at does not keep the others from their turn.
+        const auto looked = guarded("look at the attachment " + key.to_string(),
+                                    [&] { reconcile_one(key, depth); });
+        if (!looked) {
+            problems.push_back({key.to_string(), looked.error().message()});
+        }
     }
-    if (auto swept = datapath_.sweep(); !swept) {
-        problems_.add("sweep the data path: " + swept.error().message());
+    conditions_.replace(Component::reconciler, "attachment ", std::move(problems));
+    if (depth == ReconcileDepth::everything) {
+        look_at_files_set_aside();
+        look_at_unknown_pods();
     }
+    auto swept = datapath_.sweep();
+    conditions_.follow(
+        Component::reconciler, "sweep",
+        swept ? std::move(swept) : std::move(swept.error()).within("sweep the data path"));
 }
 
 void Enroller::reconcile_pod(const PodName& name) {
@@ -118,8 +171,13 @@ void Enroller::reconcile_one(const AttachmentKey& key, ReconcileDepth depth) {
         log::info("pod={} container={} lost its network namespace {}: withdrawn",
                   state->attachment.pod.to_string(), key.container_id,
                   state->attachment.netns_path);
-        if (auto gone = forget(*state, nullptr); !gone) {
-            problems_.add("withdraw " + key.to_string() + ": " + gone.error().message());
+        auto gone = forget(*state, nullptr);
+        if (!gone) {
+            conditions_.set(Component::attachments,
+                            {"withdraw " + key.to_string(),
+                             "withdraw " + key.to_string() +
+                                 ", whose namespace is gone; tried again every 5 s: " +
+                                 gone.error().message()});
         }
         return;
     }
@@ -131,11 +189,25 @@ void Enroller::reconcile_one(const AttachmentKey& key, ReconcileDepth depth) {
         return;  // not known is no reason to change anything; the source reports its problem
     }
     if (*found) {
+        remember_name(*state, **found);
         follow_source(*state, **found, depth);
     } else if (state->membership == Membership::in_mesh && state->reason.empty()) {
         state->reason = source_.description() + " has it no longer; it stays intercepted until DEL";
         log::info("pod={} {}", state->attachment.pod.to_string(), state->reason);
         table_.put(*state);
+    }
+}
+
+// One that cannot be written down is tried again by the next pass.
+void Enroller::remember_name(AttachmentState& state, const Pod& pod) {
+    Attachment named = state.attachment;
+    named.pod = pod.name;
+    named.pod_uid = named.pod_uid.empty() ? pod.uid : named.pod_uid;
+    const bool same =
+        named.pod == state.attachment.pod && named.pod_uid == state.attachment.pod_uid;
+    if (!same && save(named)) {
+        state.attachment = std::move(named);
+        table_.put(state);
     }
 }
 
@@ -175,14 +247,6 @@ void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& d
     const auto membership_before = state.membership;
     if (!pod.addresses.empty()) {
         state.given = pod.addresses;
-    }
-    if (state.attachment.pod != pod.name ||
-        (state.attachment.pod_uid.empty() && !pod.uid.empty())) {
-        state.attachment.pod = pod.name;
-        state.attachment.pod_uid = pod.uid;
-        if (auto saved = store_.save(state.attachment); !saved) {
-            problems_.add("remember pod " + pod.name.to_string() + ": " + saved.error().message());
-        }
     }
     const std::string name = pod.name.to_string();
     const auto netns = open_if_same(state.attachment);

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "common/guarded.h"
 #include "interceptor/log/log.h"
 #include "interceptor/sync/enroller.h"
 #include "interceptor/sync/running_pods.h"
@@ -60,30 +61,43 @@ void Enroller::enrol_running() {
     for (const auto& [uid, pod] : missing) {
         uids.insert(uid);
     }
+    if (uids.empty()) {
+        report_search({});  // whom it was about has ended, or has an attachment
+    }
     if (!search_pace_.is_due(uids, SearchPace::Clock::now())) {
         return;
     }
     const auto running = find_running_pods(options_.host_paths, uids, host_netns_);
-    if (!running) {
-        problems_.add("find pods that run already: " + running.error().message());
-        return;
-    }
-    for (const auto& [uid, place] : *running) {
-        if (interrupted_) {
-            return;
+    Failures failures;
+    failures.note(running);
+    if (running) {
+        for (const auto& [uid, place] : *running) {
+            if (interrupted_) {
+                return;
+            }
+            const Pod& pod = missing.at(uid);
+            failures.note(guarded("pod " + pod.name.to_string(),
+                                  [&, &where = place] { return enrol_found(pod, where); }));
         }
-        enrol_found(missing.at(uid), place);
     }
+    report_search(failures);
 }
 
-void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
+void Enroller::report_search(const Failures& failures) {
+    conditions_.follow(
+        Component::reconciler, "search",
+        failures.result("find pods that run without an attachment, which go around their sidecars "
+                        "until then; tried again"));
+}
+
+Result<void> Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     const auto netns = open_pod_netns(place.netns_path);
     if (!netns || netns->identity() != place.netns) {
-        return;  // it ended this very moment
+        return {};  // it ended this very moment
     }
     const auto view = look_into(*netns, kInterface);
     if (!view || view->addresses.empty()) {
-        return;  // the runtime is about to make its network, and will tell us
+        return {};  // the runtime is about to make its network, and will tell us
     }
     AttachmentState state;
     Attachment& attachment = state.attachment;
@@ -93,7 +107,7 @@ void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     }
     const auto lock = container_locks_.lock(attachment.key.container_id);
     if (!table_.keys_in(view->cookie).empty() || table_.find(attachment.key)) {
-        return;
+        return {};
     }
     attachment.netns_path = place.netns_path;
     attachment.netns = place.netns;
@@ -103,10 +117,8 @@ void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     attachment.pod_uid = pod.uid;
     attachment.found_running = true;
     state.given = pod.addresses;
-    if (auto saved = store_.save(attachment); !saved) {
-        problems_.add("remember pod " + pod.name.to_string() + ": " + saved.error().message());
-        return;  // an enrolment that nobody remembers could never be withdrawn
-    }
+    // An enrolment that is not remembered could never be withdrawn.
+    FSM_TRY(store_.save(attachment));
     log::info("pod={} container={} runs without an attachment in {}: found by its cgroup",
               pod.name.to_string(), attachment.key.container_id, attachment.netns_path);
     table_.put(state);
@@ -119,6 +131,7 @@ void Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     }
     report_new_problems(state, {});
     table_.put(state);
+    return {};
 }
 
 std::optional<AttachmentState> Enroller::find_attachment(const CniRequest& request) const {
@@ -146,7 +159,7 @@ void Enroller::take_over_found(const Attachment& attached) {
             continue;
         }
         if (auto removed = store_.remove(key); !removed) {
-            problems_.add(removed.error().message());
+            conditions_.report(Component::attachments, removed.error().message());
         }
         table_.erase(key);
     }
@@ -162,10 +175,7 @@ bool Enroller::find_again(AttachmentState& state) {
         return false;
     }
     attachment.netns_path = running->begin()->second.netns_path;
-    if (auto saved = store_.save(attachment); !saved) {
-        problems_.add("remember pod " + attachment.pod.to_string() + ": " +
-                      saved.error().message());
-    }
+    static_cast<void>(save(attachment));  // it is a condition, and tried again when it moves again
     table_.put(state);
     return true;
 }

@@ -13,6 +13,7 @@ struct HostPaths {
     // "/run/netns/x" and "/var/run/netns/x" -> "<var_run>/netns/x", "/proc/1/ns/net" ->
     // "<proc>/1/ns/net"; other paths stay.
     std::string translate(const std::string& path) const;
+    bool operator==(const HostPaths&) const = default;
 };
 
 }  // namespace fsm

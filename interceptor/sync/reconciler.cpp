@@ -1,14 +1,29 @@
 #include "interceptor/sync/reconciler.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "common/failures.h"
+#include "common/guarded.h"
 
 namespace fsm {
 
 using Clock = std::chrono::steady_clock;
 
-Reconciler::Reconciler(Enroller& enroller, ReconcilerTiming timing)
-    : enroller_(enroller), timing_(timing), last_pass_(Clock::now()), thread_([this] { loop(); }) {}
+namespace {
+
+constexpr const char* kPass = "pass";
+
+}  // namespace
+
+Reconciler::Reconciler(Enroller& enroller, Conditions& conditions, ReconcilerTiming timing)
+    : enroller_(enroller),
+      conditions_(conditions),
+      timing_(timing),
+      last_pass_(Clock::now()),
+      thread_([this] { loop(); }) {}
 
 Reconciler::~Reconciler() {
     {
@@ -31,17 +46,38 @@ std::chrono::milliseconds Reconciler::age() const {
     return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_pass_.load());
 }
 
-void Reconciler::pass() {
+Result<void> Reconciler::pass() {
     ++passes_;
-    enroller_.consume_deletion_notes();
-    enroller_.reconcile(passes_ % timing_.thorough_every == 0 ? ReconcileDepth::everything
-                                                              : ReconcileDepth::settings);
-    enroller_.enrol_running();
-    enroller_.tell_containers();
+    const auto depth = passes_ % timing_.thorough_every == 0 ? ReconcileDepth::everything
+                                                             : ReconcileDepth::settings;
+    Failures failures;
+    failures.note(guarded("read deletion notes", [&] { enroller_.consume_deletion_notes(); }));
+    failures.note(guarded("look at the attachments", [&] { enroller_.reconcile(depth); }));
+    failures.note(guarded("find running pods", [&] { enroller_.enrol_running(); }));
+    failures.note(guarded("tell containers apart", [&] { enroller_.tell_containers(); }));
     last_pass_ = Clock::now();
+    return failures.result();
+}
+
+// What fails here is done by the next pass, which clears the condition.
+void Reconciler::follow_changes(const std::set<PodName>& changed) {
+    if (changed.empty()) {
+        return;
+    }
+    const auto followed = guarded("follow changed pods", [&] {
+        for (const auto& name : changed) {
+            enroller_.reconcile_pod(name);
+        }
+        enroller_.enrol_running();
+        enroller_.tell_containers();
+    });
+    if (!followed) {
+        conditions_.follow(Component::reconciler, kPass, followed);
+    }
 }
 
 void Reconciler::loop() {
+    pthread_setname_np(pthread_self(), "fsm-reconciler");
     auto next_pass = Clock::now() + timing_.interval;
     auto next_look = Clock::now() + timing_.node_interval;
     while (true) {
@@ -55,19 +91,15 @@ void Reconciler::loop() {
             }
             changed = std::exchange(changed_, {});
         }
-        for (const auto& name : changed) {
-            enroller_.reconcile_pod(name);
-        }
-        if (!changed.empty()) {
-            enroller_.enrol_running();
-            enroller_.tell_containers();
-        }
+        follow_changes(changed);
         if (Clock::now() >= next_look) {
-            enroller_.look_after_node();
+            conditions_.follow(
+                Component::reconciler, "node",
+                guarded("look after the node's programs", [&] { enroller_.look_after_node(); }));
             next_look = Clock::now() + timing_.node_interval;
         }
         if (Clock::now() >= next_pass) {
-            pass();
+            conditions_.follow(Component::reconciler, kPass, pass());
             next_pass = Clock::now() + timing_.interval;
         }
     }

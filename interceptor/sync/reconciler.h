@@ -1,5 +1,5 @@
 // Reconciler: the thread that calls the Enroller's passes, every few seconds and when a pod
-// changes.
+// changes. An exception in a pass is a condition; the next pass comes all the same.
 #pragma once
 
 #include <atomic>
@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "interceptor/health/conditions.h"
 #include "interceptor/pod/pod.h"
 #include "interceptor/sync/enroller.h"
 
@@ -24,8 +25,8 @@ struct ReconcilerTiming {
 
 class Reconciler {
   public:
-    // Starts the thread. The enroller must outlive the reconciler.
-    explicit Reconciler(Enroller& enroller, ReconcilerTiming timing = {});
+    // Starts the thread. Enroller and conditions must outlive the reconciler.
+    Reconciler(Enroller& enroller, Conditions& conditions, ReconcilerTiming timing = {});
     // Stops the thread after the attachment that it is at work on.
     ~Reconciler();
     Reconciler(const Reconciler&) = delete;
@@ -39,9 +40,11 @@ class Reconciler {
 
   private:
     void loop();
-    void pass();
+    Result<void> pass();
+    void follow_changes(const std::set<PodName>& changed);
 
     Enroller& enroller_;
+    Conditions& conditions_;
     const ReconcilerTiming timing_;
     std::mutex mutex_;
     std::condition_variable wake_;

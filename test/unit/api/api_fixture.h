@@ -52,9 +52,10 @@ class ApiTest : public EnrollerTest {
     void SetUp() override {
         EnrollerTest::SetUp();
         add_cni_routes(router, *enroller, meter);
-        add_view_routes(router, {*enroller, datapath, source, meter, "fsm", "ebpf", "auto", "auto",
-                                 [this] { return reconcile_age; },
-                                 [this] { return other_problems; }, [this] { return installed; }});
+        conditions->ask(Component::datapath, [this] { return datapath.node_conditions(); });
+        add_view_routes(router, {*enroller, datapath, source, meter, *conditions, nullptr, "fsm",
+                                 "ebpf", "auto", "auto", [this] { return reconcile_age; },
+                                 [this] { return installed; }});
         serve();
     }
     void TearDown() override { server.reset(); }
@@ -103,7 +104,6 @@ class ApiTest : public EnrollerTest {
     RequestMeter meter;
     HttpRouter router;
     std::chrono::milliseconds reconcile_age{0};
-    std::vector<std::string> other_problems;
     Result<void> installed;
     std::unique_ptr<HttpServer> server;
 };

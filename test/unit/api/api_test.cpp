@@ -157,6 +157,32 @@ TEST_F(Api, Metrics) {
     EXPECT_NE(ask("GET", "/metrics").body.find("fsm_scrape_errors 1"), std::string::npos);
 }
 
+// What docs/troubleshooting.md recommends to alert on ends with its cause.
+TEST_F(Api, AProblemIsInEveryViewUntilItIsOver) {
+    const auto value = [&](const std::string& component) {
+        const auto text = ask("GET", "/metrics").body;
+        const std::string name = "fsm_problems{component=\"" + component + "\"} ";
+        const auto found = text.find(name);
+        return found == std::string::npos ? "absent" : text.substr(found + name.size(), 1);
+    };
+    EXPECT_EQ(value("datapath"), "0");
+    EXPECT_EQ(value("installation"), "0");
+    datapath.set_node_conditions({{"connect4", "fsm_connect4 is detached"}});
+    conditions->set(Component::installation, {"binary", "the disk is full"});
+    EXPECT_EQ(value("datapath"), "1");
+    EXPECT_EQ(value("installation"), "1");
+    const auto status = ask("GET", "/v1/status").json();
+    EXPECT_EQ(status["problems"], nlohmann::json({"fsm_connect4 is detached", "the disk is full"}));
+    EXPECT_EQ(status["conditions"][1]["component"], "installation");
+    EXPECT_EQ(status["conditions"][1]["kind"], "lasting");
+    EXPECT_EQ(status["conditions"][1]["since"].get<std::string>().size(), 20U);
+    datapath.set_node_conditions({});
+    conditions->clear(Component::installation, "binary");
+    EXPECT_EQ(value("datapath"), "0");
+    EXPECT_EQ(value("installation"), "0");
+    EXPECT_TRUE(ask("GET", "/v1/status").json()["problems"].empty());
+}
+
 TEST_F(Api, AHundredAddsAtOnce) {
     constexpr std::size_t kPods = 100;
     std::vector<std::unique_ptr<TestNetns>> namespaces;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "api_fixture.h"
+#include "test/unit/problem_texts.h"
 
 namespace fsm::testing {
 
@@ -85,7 +86,7 @@ TEST_F(KubernetesPodsTest, KnowsThePodsOfItsNode) {
     EXPECT_EQ(known("a"), "u1");
     EXPECT_EQ(known("b"), "");
     EXPECT_EQ(known("c"), "");
-    EXPECT_THAT(pods_->problems(), IsEmpty());
+    EXPECT_THAT(texts_of(pods_->problems()), IsEmpty());
     EXPECT_EQ(pods_->description(), "Kubernetes API https://127.0.0.1:" +
                                         std::to_string(server_.port()) + " (pods of node n1)");
 }
@@ -243,7 +244,7 @@ TEST_F(KubernetesPodsTest, AWatchThatEndsIsResumedWhereItWas) {
     server_.put(kPods, pod_object("c", "u3"));
     EXPECT_TRUE(soon_known("c", "u3"));
     EXPECT_EQ(server_.count(is_list), 1U);
-    EXPECT_THAT(pods_->problems(), IsEmpty());
+    EXPECT_THAT(texts_of(pods_->problems()), IsEmpty());
 }
 
 TEST_F(KubernetesPodsTest, BookmarksMoveThePlaceOn) {
@@ -325,10 +326,10 @@ TEST_F(KubernetesPodsTest, ABrokenStreamIsResumedAndThenListedAgain) {
         open();
         EXPECT_TRUE(eventually([&] { return server_.count(is_list) >= lists + 2; })) << bytes;
         EXPECT_GE(server_.count(is_watch), watches + 3) << "resumed before all is listed again";
-        EXPECT_TRUE(eventually([&] { return !pods_->problems().empty(); }));
+        EXPECT_TRUE(eventually([&] { return !texts_of(pods_->problems()).empty(); }));
         server_.always(nullptr, {});
-        EXPECT_TRUE(
-            eventually([&] { return pods_->state().connected && pods_->problems().empty(); }));
+        EXPECT_TRUE(eventually(
+            [&] { return pods_->state().connected && texts_of(pods_->problems()).empty(); }));
         pods_.reset();
     }
 }
@@ -366,14 +367,14 @@ TEST_F(KubernetesPodsTest, AnUnreadablePodIsAProblemOfThatPodAlone) {
     server_.put(kPods, odd);
     open();
     EXPECT_EQ(known("a"), "u1");
-    ASSERT_EQ(pods_->problems().size(), 1U);
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("pod \"shop/odd\""));
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("hostNetwork"));
+    ASSERT_EQ(texts_of(pods_->problems()).size(), 1U);
+    EXPECT_THAT(texts_of(pods_->problems()).front(), HasSubstr("pod \"shop/odd\""));
+    EXPECT_THAT(texts_of(pods_->problems()).front(), HasSubstr("hostNetwork"));
     EXPECT_FALSE(pods_->find({"shop", "odd"})) << "not known is not the same as not there";
     ASSERT_TRUE(soon_watching());
     server_.put(kPods, pod_object("odd", "u2"));
     EXPECT_TRUE(soon_known("odd", "u2"));
-    EXPECT_THAT(pods_->problems(), IsEmpty());
+    EXPECT_THAT(texts_of(pods_->problems()), IsEmpty());
 }
 
 TEST_F(KubernetesPodsTest, MemoryIsBounded) {
@@ -387,7 +388,7 @@ TEST_F(KubernetesPodsTest, MemoryIsBounded) {
     server_.put(kPods, pod_object("p9", "u"));
     EXPECT_TRUE(eventually([&] { return told().count("p9") == 1; }));
     EXPECT_EQ(pods_->list()->size(), 3U);
-    EXPECT_THAT(pods_->problems(), Contains(HasSubstr("more than 3 pods")));
+    EXPECT_THAT(texts_of(pods_->problems()), Contains(HasSubstr("more than 3 pods")));
     EXPECT_TRUE(*pods_->find({"shop", "p5"})) << "asked for";
 }
 
@@ -401,14 +402,14 @@ TEST_F(KubernetesPodsTest, ComesUpWhileTheApiIsAway) {
     EXPECT_FALSE(pods_->ready());
     EXPECT_FALSE(pods_->list());
     EXPECT_FALSE(pods_->find({"shop", "a"}));
-    ASSERT_FALSE(pods_->problems().empty());
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("cannot connect"));
+    ASSERT_FALSE(texts_of(pods_->problems()).empty());
+    EXPECT_THAT(texts_of(pods_->problems()).front(), HasSubstr("cannot connect"));
     server_.start();
     server_.put(kPods, pod_object("a", "u1"));
     EXPECT_TRUE(soon_known("a", "u1"));
     EXPECT_TRUE(eventually([&] { return told().count("a") == 1; }));
     EXPECT_TRUE(pods_->ready());
-    EXPECT_THAT(pods_->problems(), IsEmpty());
+    EXPECT_THAT(texts_of(pods_->problems()), IsEmpty());
 }
 
 TEST_F(KubernetesPodsTest, WhileTheApiIsAwayKnownPodsStayAsTheyWere) {
@@ -422,11 +423,11 @@ TEST_F(KubernetesPodsTest, WhileTheApiIsAwayKnownPodsStayAsTheyWere) {
     EXPECT_EQ((*pods_->find({"shop", "a"}))->uid, "u1");
     EXPECT_EQ(pods_->list()->size(), 1U);
     EXPECT_FALSE(pods_->find({"shop", "b"})) << "not known";
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("stay as they are"));
+    EXPECT_THAT(texts_of(pods_->problems()).front(), HasSubstr("stay as they are"));
     EXPECT_EQ(tellings(), before);
     server_.start();
     EXPECT_TRUE(soon_connected());
-    EXPECT_THAT(pods_->problems(), IsEmpty());
+    EXPECT_THAT(texts_of(pods_->problems()), IsEmpty());
 }
 
 TEST_F(KubernetesPodsTest, WhoAsksWhileTheApiIsAwayDoesNotWaitForEachPod) {
@@ -455,10 +456,10 @@ TEST_F(KubernetesPodsTest, AnExpiredTokenIsReplacedInTheMiddleOfIt) {
     ASSERT_TRUE(soon_watching());
     server_.set_token("second");
     server_.end_watches();
-    ASSERT_TRUE(eventually([&] { return !pods_->problems().empty(); }));
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("401 Unauthorized"));
+    ASSERT_TRUE(eventually([&] { return !texts_of(pods_->problems()).empty(); }));
+    EXPECT_THAT(texts_of(pods_->problems()).front(), HasSubstr("401 Unauthorized"));
     directory_.write("token", "second");
-    EXPECT_TRUE(eventually([&] { return pods_->problems().empty(); }));
+    EXPECT_TRUE(eventually([&] { return texts_of(pods_->problems()).empty(); }));
     server_.put(kPods, pod_object("a", "u1"));
     EXPECT_TRUE(soon_known("a", "u1"));
 }
@@ -468,7 +469,7 @@ TEST_F(KubernetesPodsTest, AWrongAuthorityIsToldOf) {
     ClusterAccess wrong = access();
     wrong.authority.text = other.certificate();
     open(wrong);
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("certificate is not accepted"));
+    EXPECT_THAT(texts_of(pods_->problems()).front(), HasSubstr("certificate is not accepted"));
     EXPECT_FALSE(pods_->ready());
     EXPECT_TRUE(server_.requests().empty());
 }
@@ -481,7 +482,7 @@ TEST_F(KubernetesPodsTest, GarbageInsteadOfAListIsNotTakenForAnEmptyOne) {
         server_.always(is_list, [&](Exchange& exchange) { exchange.answer(200, garbage); });
         open();
         EXPECT_FALSE(pods_->ready()) << garbage;
-        EXPECT_FALSE(pods_->problems().empty()) << garbage;
+        EXPECT_FALSE(texts_of(pods_->problems()).empty()) << garbage;
         server_.always(nullptr, {});
         EXPECT_TRUE(soon_known("a", "u1")) << garbage;
         pods_.reset();
@@ -494,7 +495,7 @@ TEST_F(KubernetesPodsTest, AListWithoutEndIsNoticed) {
     });
     open();
     EXPECT_FALSE(pods_->ready());
-    EXPECT_THAT(pods_->problems().front(), HasSubstr("again and again"));
+    EXPECT_THAT(texts_of(pods_->problems()).front(), HasSubstr("again and again"));
 }
 
 TEST_F(KubernetesPodsTest, CountsWhatItDoes) {

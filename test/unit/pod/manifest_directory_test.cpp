@@ -17,12 +17,14 @@
 #include <thread>
 
 #include "test/unit/eventually.h"
+#include "test/unit/problem_texts.h"
 
 namespace fsm::test {
 namespace {
 
 using namespace std::chrono_literals;
 using fsm::testing::eventually;
+using fsm::testing::texts_of;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
@@ -132,7 +134,7 @@ TEST_F(ManifestDirectoryTest, ReadsManifestsAndPassesOverTheRest) {
         names.insert(pod.name.to_string());
     }
     EXPECT_EQ(names, (std::set<std::string>{"default/a", "default/b", "default/c"}));
-    EXPECT_TRUE(source->problems().empty());
+    EXPECT_TRUE(texts_of(source->problems()).empty());
     EXPECT_EQ(source->description(), "directory " + path_);
 }
 
@@ -175,10 +177,10 @@ TEST_F(ManifestDirectoryTest, AWrongFileMakesAMissUncertain) {
     const auto unknown = source->find(kB);
     ASSERT_FALSE(unknown);
     EXPECT_THAT(unknown.error().message(), HasSubstr(path_ + "/bad.yaml:1"));
-    EXPECT_THAT(source->problems(), Contains(HasSubstr(path_ + "/bad.yaml:1")));
+    EXPECT_THAT(texts_of(source->problems()), Contains(HasSubstr(path_ + "/bad.yaml:1")));
     fs::remove(path_ + "/bad.yaml");
     EXPECT_EQ(label_of(*source, kB), "none");
-    EXPECT_TRUE(source->problems().empty());
+    EXPECT_TRUE(texts_of(source->problems()).empty());
 }
 
 TEST_F(ManifestDirectoryTest, WhatIsNoRegularFileIsAProblem) {
@@ -187,11 +189,13 @@ TEST_F(ManifestDirectoryTest, WhatIsNoRegularFileIsAProblem) {
     fs::create_symlink("/nowhere", path_ + "/dangling.yaml");
     write("large.yaml", std::string((1 << 20) + 1, '#'));
     const auto source = open();
-    EXPECT_THAT(source->problems(), Contains(HasSubstr("pipe.yaml: it is not a regular file")));
-    EXPECT_THAT(source->problems(), Contains(HasSubstr("folder.yaml: it is not a regular file")));
-    EXPECT_THAT(source->problems(), Contains(HasSubstr("dangling.yaml: No such file")));
-    EXPECT_THAT(source->problems(), Contains(HasSubstr("large.yaml")));
-    EXPECT_EQ(source->problems().size(), 4U);
+    EXPECT_THAT(texts_of(source->problems()),
+                Contains(HasSubstr("pipe.yaml: it is not a regular file")));
+    EXPECT_THAT(texts_of(source->problems()),
+                Contains(HasSubstr("folder.yaml: it is not a regular file")));
+    EXPECT_THAT(texts_of(source->problems()), Contains(HasSubstr("dangling.yaml: No such file")));
+    EXPECT_THAT(texts_of(source->problems()), Contains(HasSubstr("large.yaml")));
+    EXPECT_EQ(texts_of(source->problems()).size(), 4U);
 }
 
 TEST_F(ManifestDirectoryTest, APodInTwoFilesIsTakenFromTheFirst) {
@@ -199,7 +203,7 @@ TEST_F(ManifestDirectoryTest, APodInTwoFilesIsTakenFromTheFirst) {
     write("2.yaml", manifest("a", "second"));
     const auto source = open();
     EXPECT_EQ(label_of(*source, kA), "first");
-    EXPECT_THAT(source->problems(),
+    EXPECT_THAT(texts_of(source->problems()),
                 Contains(HasSubstr("pod default/a is in 1.yaml and in 2.yaml")));
 }
 
@@ -273,13 +277,13 @@ TEST_F(ManifestDirectoryTest, AFileThatBecomesWrongKeepsItsPods) {
     write("c.yaml", manifest("c", "seen"));
     EXPECT_TRUE(listener_.hears("default/c"));
     // The scan that saw the one may have looked at the other before it was written.
-    EXPECT_TRUE(eventually([&] { return !source->problems().empty(); }));
-    EXPECT_THAT(source->problems(), Contains(HasSubstr("last good version")));
+    EXPECT_TRUE(eventually([&] { return !texts_of(source->problems()).empty(); }));
+    EXPECT_THAT(texts_of(source->problems()), Contains(HasSubstr("last good version")));
     EXPECT_EQ(label_of(*source, kA), "x");
     EXPECT_TRUE(listener_.heard_nothing());
     write("a.yaml", manifest("a", "good"));
     EXPECT_TRUE(listener_.hears("default/a"));
-    EXPECT_TRUE(source->problems().empty());
+    EXPECT_TRUE(texts_of(source->problems()).empty());
 }
 
 // Writes two pods into the file that has them, one after the other; how long that took.
@@ -314,8 +318,8 @@ TEST_F(ManifestDirectoryTest, ADirectoryThatGoesKeepsItsPodsAndIsFollowedWhenItC
     const auto source = open(100ms);
     start_watching(*source);
     fs::rename(path_, base_ + "/aside");
-    EXPECT_TRUE(eventually([&] { return !source->problems().empty(); }));
-    EXPECT_THAT(source->problems(), Contains(HasSubstr("its pods are kept")));
+    EXPECT_TRUE(eventually([&] { return !texts_of(source->problems()).empty(); }));
+    EXPECT_THAT(texts_of(source->problems()), Contains(HasSubstr("its pods are kept")));
     EXPECT_EQ(label_of(*source, kA), "x");
     EXPECT_EQ(label_of(*source, kB), "not known");
     fs::create_directory(path_);
@@ -323,7 +327,7 @@ TEST_F(ManifestDirectoryTest, ADirectoryThatGoesKeepsItsPodsAndIsFollowedWhenItC
     EXPECT_TRUE(listener_.hears("default/a"));
     EXPECT_TRUE(listener_.hears("default/b"));
     EXPECT_EQ(label_of(*source, kA), "none");
-    EXPECT_TRUE(source->problems().empty());
+    EXPECT_TRUE(texts_of(source->problems()).empty());
 }
 
 TEST_F(ManifestDirectoryTest, ARescanSeesWhatInotifyDoesNot) {

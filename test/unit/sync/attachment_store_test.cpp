@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "test/unit/sync/test_netns.h"
@@ -57,10 +58,14 @@ TEST(AttachmentStore, SetsAsideWhatItCannotUse) {
     const auto loaded = store->load();
     ASSERT_TRUE(loaded);
     EXPECT_EQ(loaded->attachments.size(), 1U);
-    EXPECT_EQ(loaded->problems.size(), 5U);
+    EXPECT_EQ(loaded->set_aside.size(), 5U);
+    EXPECT_TRUE(loaded->problems.empty());
     const auto again = store->load();
     ASSERT_TRUE(again);
-    EXPECT_TRUE(again->problems.empty());
+    EXPECT_TRUE(again->set_aside.empty());
+    EXPECT_EQ(store->set_aside()->size(), 5U) << "they are there until they are deleted";
+    std::filesystem::remove(loaded->set_aside.begin()->first);
+    EXPECT_EQ(store->set_aside()->size(), 4U);
 }
 
 TEST(AttachmentStore, NamesThatAreNoUtf8DoNotStopIt) {

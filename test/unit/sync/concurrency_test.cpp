@@ -84,7 +84,7 @@ TEST_F(Concurrency, AddAndDelOfTheSameContainersBesideTheReconciler) {
         namespaces.push_back(std::make_unique<TestNetns>());
         source.put(mesh_pod("web" + std::to_string(i)));
     }
-    const Reconciler reconciler(*enroller, {std::chrono::milliseconds(1), 2});
+    const Reconciler reconciler(*enroller, *conditions, {std::chrono::milliseconds(1), 2});
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < 2 * kPods; ++i) {
         threads.emplace_back([&, i] {

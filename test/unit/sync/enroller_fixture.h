@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -44,10 +45,11 @@ class EnrollerTest : public ::testing::Test {
     // A new interceptor on the same state directory, as after a restart.
     void start() {
         enroller.reset();
+        conditions.emplace();
         options.state_directory = directory.path();
         auto profile = MeshProfile::builtin("fsm");
         ASSERT_TRUE(profile) << profile.error().message();
-        auto opened = Enroller::open(options, *profile, source, datapath);
+        auto opened = Enroller::open(options, *profile, source, datapath, *conditions);
         ASSERT_TRUE(opened) << opened.error().message();
         enroller = std::move(*opened);
         const auto restored = enroller->restore();
@@ -73,6 +75,15 @@ class EnrollerTest : public ::testing::Test {
         return directory.path() + "/attachments/" + stem + ".json";
     }
 
+    // What is wrong with the node, in words.
+    std::vector<std::string> problems() {
+        std::vector<std::string> texts;
+        for (const auto& condition : conditions->all()) {
+            texts.push_back(condition.problem.text);
+        }
+        return texts;
+    }
+
     AttachmentState only_attachment() const {
         const auto all = enroller->attachments();
         EXPECT_EQ(all.size(), 1U);
@@ -82,6 +93,7 @@ class EnrollerTest : public ::testing::Test {
     TestDirectory directory;
     FakeDatapath datapath;
     FakePodSource source;
+    std::optional<Conditions> conditions;
     EnrollerOptions options = [] {
         EnrollerOptions initial;
         initial.pod_lookup_timeout = std::chrono::milliseconds(150);

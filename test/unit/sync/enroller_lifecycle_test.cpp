@@ -289,7 +289,7 @@ TEST_F(Lifecycle, AThreadReconcilesByItself) {
     auto pod = mesh_pod("web");
     source.put(pod);
     create("web", netns);
-    Reconciler reconciler(*enroller, {std::chrono::milliseconds(20), 2});
+    Reconciler reconciler(*enroller, *conditions, {std::chrono::milliseconds(20), 2});
     const auto eventually = [](const std::function<bool()>& condition) {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
         while (!condition() && std::chrono::steady_clock::now() < deadline) {

@@ -2,10 +2,15 @@
 // The names are quoted there.
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "common/file.h"
+#include "interceptor/sync/reconciler.h"
+#include "test/unit/eventually.h"
 #include "test/unit/sync/enroller_fixture.h"
 
 namespace fsm::testing {
@@ -104,8 +109,8 @@ TEST_F(FailurePolicy, PodOutsideTheMeshCannotBeWithdrawn) {
     source.put(plain_pod("web"));
     datapath.withdraw_failure = "map update: Invalid argument";
     EXPECT_OK(enroller->create(request_for("web", netns.path())));
-    ASSERT_EQ(enroller->problems().size(), 1U);
-    EXPECT_NE(enroller->problems()[0].find("Invalid argument"), std::string::npos);
+    ASSERT_EQ(problems().size(), 1U);
+    EXPECT_NE(problems()[0].find("Invalid argument"), std::string::npos);
 }
 
 TEST_F(FailurePolicy, BadAnnotation) {
@@ -232,12 +237,19 @@ TEST_F(FailurePolicy, CorruptAttachmentFile) {
     EXPECT_TRUE(file_exists(attachment_file() + ".corrupt"));
     EXPECT_FALSE(file_exists(attachment_file()));
     EXPECT_TRUE(datapath.enrolled(netns.cookie())) << "never around the sidecar";
-    const auto problems = enroller->problems();
-    ASSERT_EQ(problems.size(), 2U);
-    EXPECT_NE(problems[0].find("c1-eth0.json"), std::string::npos);
-    EXPECT_NE(problems[1].find(std::to_string(netns.cookie())), std::string::npos);
+    const auto said = problems();
+    ASSERT_EQ(said.size(), 2U);
+    EXPECT_NE(said[0].find("c1-eth0.json"), std::string::npos);
+    EXPECT_NE(said[1].find(std::to_string(netns.cookie())), std::string::npos);
     EXPECT_OK(enroller->remove(request_for("web", netns.path())));
     EXPECT_FALSE(datapath.enrolled(netns.cookie())) << "DEL cleans all the same";
+    enroller->reconcile(ReconcileDepth::everything);
+    ASSERT_EQ(problems().size(), 1U) << "the pod is gone, the file is there";
+    start();
+    EXPECT_EQ(problems().size(), 1U) << "after a restart, too";
+    std::filesystem::remove(attachment_file() + ".corrupt");
+    enroller->reconcile(ReconcileDepth::everything);
+    EXPECT_TRUE(problems().empty()) << problems().front();
 }
 
 TEST_F(FailurePolicy, GarbageAmongDeletionNotes) {
@@ -249,7 +261,7 @@ TEST_F(FailurePolicy, GarbageAmongDeletionNotes) {
     std::filesystem::create_symlink("/etc/passwd", deleted + "f.json");
     enroller->consume_deletion_notes();
     EXPECT_TRUE(std::filesystem::is_empty(deleted));
-    EXPECT_EQ(enroller->problems().size(), 5U);
+    EXPECT_EQ(problems().size(), 5U) << "incidents";
     EXPECT_TRUE(file_exists("/etc/passwd"));
 }
 
@@ -262,9 +274,12 @@ TEST_F(FailurePolicy, DeletionNoteThatCannotBeCarriedOut) {
     datapath.withdraw_failure = "busy";
     enroller->consume_deletion_notes();
     EXPECT_TRUE(file_exists(note)) << "it is tried again";
+    ASSERT_EQ(problems().size(), 1U);
+    EXPECT_NE(problems()[0].find("busy"), std::string::npos);
     datapath.withdraw_failure.clear();
     enroller->consume_deletion_notes();
     EXPECT_FALSE(file_exists(note));
+    EXPECT_TRUE(problems().empty()) << problems().front();
     EXPECT_EQ(datapath.size(), 0U);
 }
 
@@ -273,6 +288,65 @@ TEST_F(FailurePolicy, WhatIsBrokenForTheWholeNodeRefusesNewPodsUntilItIsMended) 
     EXPECT_CNI_ERROR(enroller->status(), unavailable, "fsm_connect4 is detached");
     datapath.set_node_conditions({});
     EXPECT_OK(enroller->status());
+}
+
+TEST_F(FailurePolicy, ASweepThatFailsIsAProblemUntilOneSucceeds) {
+    datapath.fail_sweeps("a pin cannot be read");
+    enroller->reconcile(ReconcileDepth::settings);
+    enroller->reconcile(ReconcileDepth::settings);
+    ASSERT_EQ(problems().size(), 1U);
+    EXPECT_EQ(problems()[0], "sweep the data path: a pin cannot be read");
+    datapath.fail_sweeps("");
+    enroller->reconcile(ReconcileDepth::settings);
+    EXPECT_TRUE(problems().empty());
+}
+
+TEST_F(FailurePolicy, AnUnexpectedErrorAtOnePodDoesNotKeepTheOthersFromTheirTurn) {
+    const TestNetns broken;
+    const TestNetns netns;
+    source.put(mesh_pod("broken"));
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("broken", broken.path(), "c1")));
+    EXPECT_OK(enroller->create(request_for("web", netns.path(), "c2")));
+    datapath.throw_at_check_of(broken.cookie());
+    EXPECT_TRUE(datapath.withdraw(netns.cookie(), nullptr));
+    enroller->reconcile(ReconcileDepth::everything);
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    ASSERT_EQ(problems().size(), 1U);
+    EXPECT_NE(problems()[0].find("c1"), std::string::npos) << problems()[0];
+    EXPECT_NE(problems()[0].find("unexpected error"), std::string::npos) << problems()[0];
+    datapath.throw_at_check_of(0);
+    enroller->reconcile(ReconcileDepth::everything);
+    EXPECT_TRUE(problems().empty());
+}
+
+TEST_F(FailurePolicy, AnUnexpectedErrorDoesNotEndTheReconciler) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    source.throw_at_list(true);
+    const Reconciler reconciler(*enroller, *conditions, {std::chrono::milliseconds(5), 2});
+    EXPECT_TRUE(eventually([&] { return !problems().empty(); }));
+    EXPECT_LT(reconciler.age(), std::chrono::seconds(5)) << "passes go on";
+    source.throw_at_list(false);
+    EXPECT_TRUE(eventually([&] { return problems().empty(); }));
+}
+
+TEST_F(FailurePolicy, StatusIsAskedManyTimesAtOnce) {
+    std::atomic<int> failures = 0;
+    std::vector<std::thread> askers;
+    for (int asker = 0; asker < 8; ++asker) {
+        askers.emplace_back([&] {
+            for (int i = 0; i < 300; ++i) {
+                failures += enroller->status() ? 0 : 1;
+            }
+        });
+    }
+    for (auto& asker : askers) {
+        asker.join();
+    }
+    EXPECT_EQ(failures, 0);
+    EXPECT_TRUE(std::filesystem::is_empty(directory.path() + "/attachments"));
 }
 
 TEST_F(FailurePolicy, StateDirectoryCannotBeWritten) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -52,6 +53,9 @@ class FakeDatapath : public Datapath {
 
     Result<EnrolledPod> check(const Netns&, std::uint64_t netns_cookie) const override {
         const std::lock_guard guard(mutex_);
+        if (thrown_at_ == netns_cookie) {
+            throw std::runtime_error("out of everything");
+        }
         if (!check_failure.empty()) {
             return Error(check_failure);
         }
@@ -144,6 +148,12 @@ class FakeDatapath : public Datapath {
         conditions_ = std::move(conditions);
     }
 
+    // What no code of ours should do. 0: no pod.
+    void throw_at_check_of(std::uint64_t cookie) {
+        const std::lock_guard guard(mutex_);
+        thrown_at_ = cookie;
+    }
+
     std::chrono::milliseconds enrol_time{0};
     std::string enrol_failure;
     std::string withdraw_failure;
@@ -178,6 +188,7 @@ class FakeDatapath : public Datapath {
     std::map<std::uint64_t, PodEnrolment> enrolments_;
     std::map<std::uint64_t, EnrolledPod> made_;  // by enrol()
     std::string sweep_failure_;
+    std::uint64_t thrown_at_ = 0;
     std::vector<Problem> conditions_;
     int enrol_calls_ = 0;
     bool withdrawn_with_netns_ = false;

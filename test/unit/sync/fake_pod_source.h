@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,9 @@ class FakePodSource : public PodSource {
         if (!failure_.empty()) {
             return Error(failure_);
         }
+        if (throws_) {
+            throw std::runtime_error("out of everything");
+        }
         std::vector<Pod> pods;
         for (const auto& [name, pod] : pods_) {
             pods.push_back(pod);
@@ -38,7 +42,7 @@ class FakePodSource : public PodSource {
     }
 
     Result<void> watch(std::function<void(const PodName&)>) override { return {}; }
-    std::vector<std::string> problems() const override { return {}; }
+    std::vector<Problem> problems() const override { return {}; }
 
     void put(const Pod& pod) {
         const std::lock_guard guard(mutex_);
@@ -54,10 +58,17 @@ class FakePodSource : public PodSource {
         failure_ = failure;
     }
 
+    // What no code of ours should do.
+    void throw_at_list(bool throws) {
+        const std::lock_guard guard(mutex_);
+        throws_ = throws;
+    }
+
   private:
     mutable std::mutex mutex_;
     std::map<PodName, Pod> pods_;
     std::string failure_;
+    bool throws_ = false;
 };
 
 }  // namespace fsm::testing
