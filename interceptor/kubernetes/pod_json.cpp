@@ -15,6 +15,8 @@ namespace {
 
 using nlohmann::json;
 
+// The uid that the kubelet uses for a static pod, in CNI arguments and cgroup paths. The object in
+// the API has another one, which nothing on the node knows.
 constexpr const char* kMirrorPod = "kubernetes.io/config.mirror";
 // A copy of the whole pod.
 constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";

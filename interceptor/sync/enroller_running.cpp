@@ -16,12 +16,6 @@ namespace {
 // The runtime's own name for a pod's first interface, in every Kubernetes.
 constexpr const char* kInterface = "eth0";
 
-// What the kubelet calls the pod in cgroup paths: a static pod has another uid in the API.
-std::string uid_on_node(const Pod& pod) {
-    const auto hash = pod.annotations.find("kubernetes.io/config.hash");
-    return hash == pod.annotations.end() ? pod.uid : hash->second;
-}
-
 std::string interface_of(const NetnsView& view) {
     const auto& names = view.interfaces;
     return names.empty() || std::find(names.begin(), names.end(), kInterface) != names.end()
@@ -49,7 +43,7 @@ std::map<std::string, Pod> Enroller::pods_without_attachment() const {
             continue;
         }
         if (!std::holds_alternative<NotInMesh>(decide(profile_, pod, options_.defaults).verdict)) {
-            missing.emplace(uid_on_node(pod), pod);
+            missing.emplace(pod.uid, pod);
         }
     }
     return missing;

@@ -157,10 +157,9 @@ TEST_F(Running, a_pod_of_another_uid_is_another_pod) {
     EXPECT_EQ(datapath.size(), 0U);
 }
 
+// The source has the node's own uid of it (PodJson.AStaticPodHasTheUidOfItsNode).
 TEST_F(Running, a_static_pod_is_found_by_the_uid_that_the_node_gave_it) {
-    auto pod = mesh_pod("web", "11111111-2222-3333-4444-555555555555");
-    pod.annotations["kubernetes.io/config.hash"] = "0123456789abcdef0123456789abcdef";
-    source.put(pod);
+    source.put(mesh_pod("web", "0123456789abcdef0123456789abcdef"));
     run_process("sandbox", netns.path(), "0123456789abcdef0123456789abcdef");
     enroller->enrol_running();
     EXPECT_TRUE(datapath.enrolled(netns.cookie()));
