@@ -284,7 +284,9 @@ Result<void> Enroller::forget(const AttachmentState& state, const Netns* netns) 
 Result<void> Enroller::save(const Attachment& attachment) {
     auto saved = store_.save(attachment);
     if (!saved) {
-        saved = std::move(saved.error()).within("remember pod " + attachment.pod.to_string());
+        saved = std::move(saved.error())
+                    .within("remember pod " + attachment.pod.to_string() +
+                            ", tried again; make room in the state directory");
     }
     conditions_.follow(Component::attachments, "remember " + attachment.key.to_string(), saved);
     return saved;

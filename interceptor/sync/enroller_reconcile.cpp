@@ -110,7 +110,8 @@ void Enroller::adopt(Attachment attachment, const std::vector<EnrolledPod>& held
         log::info("pod={} attachment {} is of an earlier boot, dropped", attachment.pod.to_string(),
                   attachment.key.to_string());
         if (auto removed = store_.remove(attachment.key); !removed) {
-            conditions_.report(Component::attachments, removed.error().message());
+            conditions_.report(Component::attachments,
+                               removed.error().message() + "; delete the file");
         }
         return;
     }
@@ -149,7 +150,9 @@ void Enroller::reconcile(ReconcileDepth depth) {
     auto swept = datapath_.sweep();
     conditions_.follow(
         Component::reconciler, "sweep",
-        swept ? std::move(swept) : std::move(swept.error()).within("sweep the data path"));
+        swept ? std::move(swept)
+              : std::move(swept.error())
+                    .within("clean up behind ended pods and connections, tried again every 5 s"));
 }
 
 void Enroller::reconcile_pod(const PodName& name) {

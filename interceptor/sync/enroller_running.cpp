@@ -153,7 +153,8 @@ void Enroller::take_over_found(const Attachment& attached) {
             continue;
         }
         if (auto removed = store_.remove(key); !removed) {
-            conditions_.report(Component::attachments, removed.error().message());
+            conditions_.report(Component::attachments,
+                               removed.error().message() + "; delete the file");
         }
         table_.erase(key);
     }

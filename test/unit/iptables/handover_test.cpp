@@ -89,8 +89,8 @@ TEST_F(HandoverTest, APodThatChangesToTcMeanwhileIsCut) {
 TEST_F(HandoverTest, EnrollingDoesNotListTheOtherPods) {
     give_former_another_pod();
     EXPECT_TRUE(handover_->enrol(netns_, enrolment_));
-    EXPECT_EQ(former_->lists_of_pods, 0);
-    EXPECT_EQ(current_->lists_of_pods, 0);
+    EXPECT_EQ(former_->listings, 0);
+    EXPECT_EQ(current_->listings, 0);
 }
 
 TEST_F(HandoverTest, OnePodIsFoundInWhicheverHasIt) {

@@ -80,8 +80,8 @@ class FakeDatapath : public Datapath {
     }
 
     Result<std::vector<EnrolledPod>> pods() const override {
+        ++listings;
         const std::lock_guard guard(mutex_);
-        ++lists_of_pods;
         std::vector<EnrolledPod> pods;
         for (const auto& [cookie, enrolment] : enrolments_) {
             pods.push_back(describe(enrolment));
@@ -165,7 +165,7 @@ class FakeDatapath : public Datapath {
     std::vector<std::string> repaired;       // what verify_node() answers, once
     std::uint64_t cut = 0;                   // the pod whose open connections were cut
     std::atomic<int> sweeps = 0;
-    mutable std::atomic<int> lists_of_pods = 0;
+    mutable std::atomic<int> listings = 0;  // calls of pods()
 
   private:
     EnrolledPod describe(const PodEnrolment& enrolment) const {
