@@ -139,6 +139,7 @@ void add_node(const Views& views, Families& families) {
     }
     families.push_back(std::move(capabilities));
     add_conditions(views, families);
+    add_notifier(views.notifier, families);
 }
 
 }  // namespace

@@ -239,9 +239,10 @@ void Enroller::tell_containers() {
     auto told = containers_.refresh(
         [&](std::uint64_t netns_cookie) { return !table_.keys_in(netns_cookie).empty(); });
     if (!told) {
-        problems_.add("tell the data path which containers are not sidecars: " +
-                      told.error().message());
+        told = std::move(told.error())
+                   .within("tell the data path which containers are not sidecars");
     }
+    conditions_.follow(Component::reconciler, "containers", told);
 }
 
 void Enroller::reapply(AttachmentState& state, const Pod& pod, const Decision& decision) {
