@@ -14,7 +14,7 @@ from harness import programs
 from harness.cni import Cni
 from harness.wait import eventually
 
-START_TIMEOUT = 60  # on a machine that is far too busy; else it is less than a second
+START_TIMEOUT = 120  # on a machine that is far too busy; else it is less than a second
 
 
 class Interceptor:
