@@ -294,7 +294,7 @@ def test_namespace_of_an_unprivileged_process_reaches_nobody(client, target):
     assert client.relay.reports() == []
 
 
-@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("inbound", ["sk_lookup", "tc"], indirect=True)
 def test_containers_within_a_pod_are_not_intercepted(mesh, client, target):
     """Docker in Docker: a namespace behind a bridge of the pod, whose packets the pod forwards. It
     takes NET_ADMIN. (The meshes' rules of iptables lead such packets to the inbound listener.)"""
