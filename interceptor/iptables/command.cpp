@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 #include "common/fd.h"
 
@@ -20,14 +22,45 @@ namespace {
 constexpr const char* kUsualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::size_t kOutputLimit = std::size_t{16} << 20;
 constexpr std::size_t kErrorLimit = 2000;
+// A killed process that is still there after this hangs in the kernel.
+constexpr std::chrono::milliseconds kTimeToDie{1000};
+// Handed on when it is set: where the legacy tools keep their lock. Without it they use /run, which
+// is read-only in the interceptor's container.
+constexpr const char* kLockFileVariable = "XTABLES_LOCKFILE";
 
-std::string search_path() {
-    const char* path = std::getenv("PATH");
-    return path == nullptr ? kUsualPath : path;
+using Clock = std::chrono::steady_clock;
+
+std::optional<std::string> variable(const char* name) {
+    // Nothing here changes the environment.
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-// Files in memory for the child's streams: whatever it writes, and however it ends, nobody waits
-// for a pipe.
+std::string search_path() {
+    return variable("PATH").value_or(kUsualPath);
+}
+
+std::vector<std::string> child_environment() {
+    std::vector<std::string> environment = {"PATH=" + search_path()};
+    if (const auto lock_file = variable(kLockFileVariable)) {
+        environment.push_back(std::string(kLockFileVariable) + "=" + *lock_file);
+    }
+    return environment;
+}
+
+// For posix_spawn, which changes nothing in them.
+std::vector<char*> null_terminated(const std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
+    for (const std::string& text : texts) {
+        pointers.push_back(const_cast<char*>(text.c_str()));
+    }
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+// Files in memory for the child's streams: whatever it writes, and however it ends, no pipe has to
+// be emptied.
 Result<Fd> memory_file(const char* name, std::string_view content) {
     Fd file(memfd_create(name, MFD_CLOEXEC));
     if (!file) {
@@ -92,16 +125,12 @@ class SpawnSettings {
         posix_spawn_file_actions_adddup2(&actions_, ours.get(), theirs);
     }
     Result<pid_t> spawn(const std::vector<std::string>& arguments) const {
-        std::vector<char*> argv;
-        for (const std::string& argument : arguments) {
-            argv.push_back(const_cast<char*>(argument.c_str()));
-        }
-        argv.push_back(nullptr);
-        std::string path = "PATH=" + search_path();
-        char* environment[] = {path.data(), nullptr};
+        const std::vector<std::string> environment = child_environment();
+        const auto argv = null_terminated(arguments);
+        const auto envp = null_terminated(environment);
         pid_t child = 0;
         const int failure =
-            posix_spawn(&child, argv[0], &actions_, &attributes_, argv.data(), environment);
+            posix_spawn(&child, argv[0], &actions_, &attributes_, argv.data(), envp.data());
         if (failure != 0) {
             return Error::from_errno("start " + arguments[0], failure);
         }
@@ -113,29 +142,68 @@ class SpawnSettings {
     posix_spawnattr_t attributes_{};
 };
 
-// The pipe's other end is the child's alone, and closes with it. False: the time is over.
-bool ends_in_time(const Fd& alive, std::chrono::milliseconds limit) {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
+std::chrono::milliseconds time_until(Clock::time_point moment) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(moment - Clock::now());
+    return std::max(left, std::chrono::milliseconds(0));
+}
+
+// Sleeps until a child may have ended. The child holds the other end of a pipe, which closes with
+// it at the latest; a program may also close it early, or leave it to a process of its own. So the
+// pipe only shortens the sleep.
+class EndHint {
+  public:
+    explicit EndHint(Fd pipe) : pipe_(std::move(pipe)) {}
+
+    void sleep(std::chrono::milliseconds longest) {
+        if (!pipe_) {
+            std::this_thread::sleep_for(std::min(longest, pause_));
+            pause_ = std::min(pause_ * 2, kLongestPause);
+            return;
+        }
+        pollfd waiting{pipe_.get(), POLLIN, 0};
+        if (poll(&waiting, 1, static_cast<int>(std::min(longest, kLookAgain).count())) > 0) {
+            pipe_.reset();
+        }
+    }
+
+  private:
+    static constexpr std::chrono::milliseconds kLookAgain{100};
+    static constexpr std::chrono::milliseconds kLongestPause{10};
+
+    Fd pipe_;
+    std::chrono::milliseconds pause_{1};
+};
+
+// The child's status; nothing: it has not ended in time.
+Result<std::optional<int>> wait_for(pid_t child, EndHint& hint, std::chrono::milliseconds limit) {
+    const auto deadline = Clock::now() + limit;
     for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now());
-        pollfd waiting{alive.get(), POLLIN, 0};
-        const int ready =
-            poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-        if (ready > 0) {
-            return true;
+        int status = 0;
+        const pid_t ended = waitpid(child, &status, WNOHANG);
+        if (ended == child) {
+            return std::optional<int>(status);
         }
-        if (ready == 0 || errno != EINTR) {
-            return false;
+        if (ended < 0 && errno != EINTR) {
+            return Error::from_errno("wait for process " + std::to_string(child));
         }
+        const auto left = time_until(deadline);
+        if (left.count() == 0) {
+            return std::optional<int>();
+        }
+        hint.sleep(left);
     }
 }
 
-int wait_for(pid_t child) {
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+Result<void> end(pid_t child, EndHint& hint) {
+    kill(child, SIGKILL);
+    FSM_ASSIGN(const auto status, wait_for(child, hint, kTimeToDie));
+    if (!status) {
+        return Error("process " + std::to_string(child) +
+                         " is not ready in time, and does not end when it is killed: it hangs in "
+                         "the kernel",
+                     ETIMEDOUT);
     }
-    return status;
+    return {};
 }
 
 std::string how_it_ended(int status) {
@@ -154,7 +222,7 @@ Result<std::string> run_command(const std::vector<std::string>& arguments, std::
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return Error::from_errno("make a pipe");
     }
-    const Fd alive(ends[0]);
+    EndHint hint{Fd(ends[0])};
     Fd held_by_child(ends[1]);
     SpawnSettings settings;
     settings.connect(in, STDIN_FILENO);
@@ -163,18 +231,17 @@ Result<std::string> run_command(const std::vector<std::string>& arguments, std::
     settings.connect(held_by_child, STDERR_FILENO + 1);
     FSM_ASSIGN(const pid_t child, settings.spawn(arguments));
     held_by_child.reset();
-    const bool in_time = ends_in_time(alive, limit);
-    if (!in_time) {
-        kill(child, SIGKILL);
+    FSM_ASSIGN(const auto status, wait_for(child, hint, limit));
+    if (!status) {
+        FSM_TRY(end(child, hint));
     }
-    const int status = wait_for(child);
-    if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) {
         return content_of(out, kOutputLimit);
     }
     const std::string said = in_one_line(content_of(err, kErrorLimit));
     return Error(arguments[0] + ": " +
-                 (in_time ? how_it_ended(status)
-                          : "not ready after " + std::to_string(limit.count()) + " ms") +
+                 (status ? how_it_ended(*status)
+                         : "not ready after " + std::to_string(limit.count()) + " ms") +
                  (said.empty() ? "" : ": " + said));
 }
 

@@ -10,10 +10,10 @@
 
 namespace fsm {
 
-// arguments[0] is the program's path. The child runs in the calling thread's network namespace,
-// with PATH alone as its environment. Returns what it wrote to stdout; an exit status other than 0,
-// a signal, or a time that is over is an error, with what it wrote to stderr. Threads: may be
-// called from any.
+// arguments[0] is the program's path. The child runs in the calling thread's network namespace;
+// its environment is PATH, and XTABLES_LOCKFILE when that is set here. Returns what it wrote to
+// stdout; an exit status other than 0, a signal, or a time that is over is an error, with what it
+// wrote to stderr. A child that is not ready in time is killed. Threads: may be called from any.
 Result<std::string> run_command(const std::vector<std::string>& arguments, std::string_view input,
                                 std::chrono::milliseconds limit);
 
