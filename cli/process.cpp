@@ -9,6 +9,7 @@
 
 #include <array>
 #include <optional>
+#include <thread>
 
 #include "common/fd.h"
 
@@ -23,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kOutputLimit = std::size_t{64} << 20;
 constexpr int kKilled = 128;
+constexpr std::chrono::milliseconds kLookAgain{2};
 
 struct Pipe {
     Fd read_end;
@@ -46,13 +48,23 @@ class Child {
     ~Child() {
         if (pid_ > 0) {
             kill(pid_, SIGKILL);
-            wait();
+            while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+            }
         }
     }
 
-    int wait() {
+    // A program may close its outputs long before it ends.
+    Result<int> wait(Clock::time_point deadline) {
         int status = 0;
-        while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+        pid_t ended = 0;
+        while ((ended = waitpid(pid_, &status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
+            if (Clock::now() >= deadline) {
+                return Error("it is not done in time, and was ended");
+            }
+            std::this_thread::sleep_for(kLookAgain);
+        }
+        if (ended < 0) {
+            return Error::from_errno("wait for its end");
         }
         pid_ = -1;
         return WIFSIGNALED(status) ? kKilled + WTERMSIG(status) : WEXITSTATUS(status);
@@ -197,10 +209,11 @@ Result<ProgramOutcome> run_program(const std::vector<std::string>& command, std:
     FSM_ASSIGN(const pid_t pid, start(command, pipes));
     Child child(pid);
     auto outcome = Conversation(std::move(pipes), input, deadline).hold();
-    if (!outcome) {
-        return std::move(outcome.error()).within("run " + describe_command(command));
+    const auto status = outcome ? child.wait(deadline) : Result<int>(outcome.error());
+    if (!status) {
+        return Error(status.error()).within("run " + describe_command(command));
     }
-    outcome->status = child.wait();
+    outcome->status = *status;
     return outcome;
 }
 

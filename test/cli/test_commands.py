@@ -163,3 +163,11 @@ def test_daemonset_without_labels_is_shown_as_it_is(terminal):
     del bare["metadata"]["labels"]
     terminal.kubectl.answers("get", "--all-namespaces", output={"items": [bare, 7, None]})
     assert terminal.fsm("mesh", "list").returncode == 0
+
+
+def test_a_program_that_closes_its_outputs_and_does_not_end_is_ended(meshed):
+    """As late as one that says nothing: after 30 s."""
+    meshed.helm.path.write_text("#!/bin/sh\nexec >&- 2>&-\nexec sleep 300\n")
+    done = meshed.fsm("uninstall", "mesh", "--force")
+    assert done.returncode == 1
+    assert "it is not done in time, and was ended" in done.stderr
