@@ -39,7 +39,10 @@ Result<void> remove_release(const Helm& helm, const Kubectl& kubectl,
     if (!outcome) {
         return std::move(outcome.error()).within("uninstall mesh " + settings.mesh_name);
     }
-    std::cout << "mesh " << settings.mesh_name << " is uninstalled\n";
+    std::cout
+        << "mesh " << settings.mesh_name << " is uninstalled\n"
+        << "Connections that were accelerated go on, by TCP; until the last of them on a node "
+           "has closed, its kernel keeps the program fsm_msg and its maps.\n";
     return {};
 }
 

@@ -11,7 +11,9 @@ def test_waits_until_the_interceptors_are_gone(meshed):
     assert done.stdout.splitlines() == [
         "waiting for 2 interceptors to take everything off the node: a, b",
         "waiting for 1 interceptor to take everything off the node: a",
-        "no interceptor is left", "mesh fsm is uninstalled"]
+        "no interceptor is left", "mesh fsm is uninstalled",
+        "Connections that were accelerated go on, by TCP; until the last of them on a node has closed, "
+        "its kernel keeps the program fsm_msg and its maps."]
 
 
 def test_says_which_node_does_not_get_done(meshed):
