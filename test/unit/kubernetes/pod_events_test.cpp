@@ -112,6 +112,7 @@ TEST_F(PodEventsTest, SaysItAgainAfterAWhile) {
     options_.forget_after = 20ms;
     open();
     events_->warn(kBadList);
+    ASSERT_TRUE(soon_told(1));
     std::this_thread::sleep_for(30ms);
     events_->warn(kBadList);
     EXPECT_TRUE(soon_told(2));
