@@ -1,6 +1,8 @@
 """Load through a mesh, by the stream tool."""
 
 import json
+import pathlib
+import signal
 import subprocess
 
 from harness import programs
@@ -55,8 +57,16 @@ def start_load(client, server, requests_per_connection=0, connections=8, address
                         SERVER_PORT, "--connections", connections, "--seconds", LOAD_LIMIT,
                         "--at-least", at_least, "--request", 100, "--response", 1000, *limit,
                         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    eventually(lambda: _catches_sigterm(load.process.pid))
     load.connections, load.at_least = connections, at_least
     return load
+
+
+def _catches_sigterm(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1
+    return False
 
 
 def finished(load):
@@ -77,10 +87,11 @@ def expect_flawless(load):
     return result
 
 
-def expect_few_cut(load):
-    """Ends a load; what was being made or was open in the few milliseconds of a change may be cut."""
+def expect_few_cut(load, share=0.05):
+    """Ends a load; what was being made or was open in the moment of a change may be cut. On a busy
+    machine the moment is longer."""
     result = finished(load)
-    assert result["errors"] <= 2 * load.connections, result
+    assert result["errors"] <= max(2 * load.connections, share * result["connections"]), result
     assert result["connect_errors"] == 0, result
     return result
 
