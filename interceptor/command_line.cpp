@@ -24,6 +24,7 @@ struct Flags {
     std::optional<std::string> state_directory;
     std::optional<std::string> mode;
     std::optional<std::string> verbosity;
+    std::optional<std::string> bpffs;
     std::optional<std::string> host_proc;
     std::optional<std::string> host_var_run;
     std::optional<std::string> cni_bin_dir;
@@ -53,6 +54,7 @@ void add_flags(CLI::App& app, Flags& flags) {
                    "log level: trace, debug, info, warn, error, off");
     app.add_flag("-d,--kernel-tracing", flags.kernel_tracing,
                  "the programs in the kernel write every decision to the trace pipe");
+    app.add_option("--bpffs", flags.bpffs, "the bpffs with the pins");
     app.add_option("--host-proc", flags.host_proc, "the host's /proc");
     app.add_option("--host-var-run", flags.host_var_run,
                    "the host's /var/run; socket and state directory live below it unless they are "
@@ -113,8 +115,11 @@ void apply_pod_source(const Flags& flags, Config& config) {
 
 Result<void> apply(const Flags& flags, Config& config) {
     apply_pod_source(flags, config);
+    config.datapath.bpffs = flags.bpffs.value_or(config.datapath.bpffs);
     if (flags.host_proc) {
         config.set_proc(*flags.host_proc);
+        // FSM's DaemonSet gives this flag, and none for the bpffs: it is a container.
+        config.datapath.mount_bpffs = false;
     }
     if (flags.host_var_run) {
         config.enroller.host_paths.var_run = *flags.host_var_run;

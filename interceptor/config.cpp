@@ -22,6 +22,8 @@ constexpr std::uint64_t kLeastUnread = 4096;
 constexpr std::uint64_t kMostUnread = 1U << 30;
 constexpr std::uint64_t kLastPort = 65535;
 constexpr std::size_t kLongestPinName = 64;
+constexpr const char* kLabelKeyCharacters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
 constexpr std::chrono::milliseconds kLongestLookup{60000};
 
 // "5s", "500ms".
@@ -118,6 +120,7 @@ void read_paths(YamlMap& map, Config& config) {
     config.set_proc(proc);
     read_path(map, "hostVarRun", config.enroller.host_paths.var_run);
     read_path(map, "bpffs", config.datapath.bpffs);
+    config.datapath.mount_bpffs = map.boolean("mountBpffs", config.datapath.mount_bpffs);
     read_text(map, "cgroup", config.datapath.cgroup);
     read_text(map, "bpfName", config.datapath.name);
     const std::string& name = config.datapath.name;
@@ -128,12 +131,25 @@ void read_paths(YamlMap& map, Config& config) {
     }
 }
 
+// Or empty. The API server knows the exact rule.
+bool is_label_key(const std::string& text) {
+    constexpr std::size_t kLongest = 317;
+    return text.size() <= kLongest &&
+           text.find_first_not_of(kLabelKeyCharacters) == std::string::npos;
+}
+
 void read_kubernetes(YamlMap map, KubernetesOptions& options) {
     if (const auto path = map.optional_text("kubeconfig"); path && !path->empty()) {
         read_path(map, "kubeconfig", options.kubeconfig);
     }
     read_text(map, "node", options.node);
     options.all_nodes = map.boolean("allNodes", options.all_nodes);
+    read_text(map, "nodeTaint", options.node_taint);
+    if (!is_label_key(options.node_taint)) {
+        map.fail("nodeTaint",
+                 "must be the key of a taint, such as example.com/not-ready, it is \"" +
+                     options.node_taint + "\"");
+    }
     if (options.all_nodes && !options.node.empty()) {
         map.fail("allNodes", "follows the pods of every node: leave node away, or this");
     }

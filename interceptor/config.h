@@ -3,6 +3,7 @@
 //   socket: /var/run/fsm-cni.sock       where fsm-cni finds the interceptor
 //   stateDirectory: /var/run/fsm        attachments, deletion notes, the instance lock
 //   bpffs: /sys/fs/bpf, bpfName: fsm    pins live in <bpffs>/<bpfName>
+//   mountBpffs: true                    false: bpffs must be there already (containers)
 //   cgroup: ""                          cgroup2 to attach to; "" finds it
 //   proc: /proc                         the host's processes
 //   hostVarRun: /var/run                where the host's /var/run is found (containers)
@@ -10,7 +11,7 @@
 //                                       built-in one
 //   trafficInterceptionMode: ebpf|iptables|none
 //   podSource: {directory: /etc/fsm/pods}, or
-//   podSource: {kubernetes: {kubeconfig: "", node: "", allNodes: false}}
+//   podSource: {kubernetes: {kubeconfig: "", node: "", allNodes: false, nodeTaint: ""}}
 //                                       kubeconfig "": in-cluster; node "": what NODE_NAME says
 //   cni: {install: false, binDir, configDir, plugin, hostSocket, excludeNamespaces}
 //                                       the plugin's binary and its entry in the runtime's chain

@@ -56,8 +56,8 @@ std::string configured(const std::optional<Choice>& choice) {
     return choice ? std::string(to_string(*choice)) : "auto";
 }
 
-// Why the interceptor stops.
-enum class Ending : std::uint8_t { stopped, removed };
+// Why the interceptor stops. `left`: the cluster does not want it on this node any more.
+enum class Ending : std::uint8_t { stopped, removed, left };
 
 // Returns the signal.
 int wait_for_signal() {
@@ -70,13 +70,37 @@ int wait_for_signal() {
     return received;
 }
 
-// The cluster stops the pod in the same way for an upgrade and for a removal.
-Ending wait_for_end(RemovalWatch* removal) {
-    const int received = wait_for_signal();
-    if (received == SIGTERM && removal != nullptr && removal->being_removed()) {
-        log::info("stopping: {}; the interceptor's DaemonSet is gone, so everything is removed",
-                  strsignal(received));
+// Where no pod is held, nothing has to stay for one.
+Ending end_of_deselected(const Datapath& datapath) {
+    const auto held = datapath.pods();
+    if (held && held->empty()) {
+        log::info(
+            "stopping: the DaemonSet does not select this node any more, and no pod of the "
+            "mesh runs here: everything is removed");
         return Ending::removed;
+    }
+    log::info(
+        "stopping: the DaemonSet does not select this node any more: fsm-cni is taken out of "
+        "the chain. {} pods stay intercepted until they end; pods that start from now on are "
+        "not. `fsm-interceptor uninstall` on the node removes the rest",
+        held ? std::to_string(held->size()) : "an unknown number of");
+    return Ending::left;
+}
+
+// The cluster stops the pod in the same way for an upgrade and for a removal.
+Ending wait_for_end(RemovalWatch* removal, const Datapath& datapath) {
+    const int received = wait_for_signal();
+    const StopReason reason = received == SIGTERM && removal != nullptr ? removal->stop_reason()
+                                                                        : StopReason::replacement;
+    switch (reason) {
+        case StopReason::removal:
+            log::info("stopping: {}; the interceptor's DaemonSet is gone, so everything is removed",
+                      strsignal(received));
+            return Ending::removed;
+        case StopReason::deselection:
+            return end_of_deselected(datapath);
+        case StopReason::replacement:
+            break;
     }
     log::info("stopping: {}; pods stay as they are", strsignal(received));
     return Ending::stopped;
@@ -103,6 +127,9 @@ void connect_conditions(Conditions& conditions, const NodePods& pods, const Data
         }
         return problems;
     });
+    if (pods.taint != nullptr) {
+        conditions.ask(Component::node_taint, [&] { return pods.taint->problems(); });
+    }
     if (pods.notifier == nullptr) {
         return;
     }
@@ -131,12 +158,19 @@ struct Parts {
 };
 
 // The socket comes last: a client that finds it finds an interceptor that is ready.
-Result<Ending> serve_until_end(const Parts& parts, const HttpRouter& router) {
+Result<Ending> serve_until_end(const Parts& parts, const HttpRouter& router, const Views& views) {
     const std::string& socket = parts.line.config.socket;
     FSM_ASSIGN(const auto server, serve_api(socket, router));
     log::info("ready: socket={} attachments={}", socket, parts.enroller.attachments().size());
     parts.installer.start();
-    const Ending ending = wait_for_end(parts.pods.removal.get());
+    NodeTaint* const taint = parts.pods.taint.get();
+    if (taint != nullptr) {
+        taint->start([&views] { return readiness(views); });
+    }
+    const Ending ending = wait_for_end(parts.pods.removal.get(), parts.datapath);
+    if (taint != nullptr) {
+        taint->stop();
+    }
     // Before the server waits for the requests that run: those that wait for a pod end now.
     parts.enroller.interrupt();
     return ending;
@@ -175,7 +209,7 @@ Result<Ending> serve(const Parts& parts) {
     HttpRouter router;
     add_cni_routes(router, parts.enroller, meter);
     add_view_routes(router, views);
-    auto ending = serve_until_end(parts, router);
+    auto ending = serve_until_end(parts, router, views);
     relay->connect(nullptr);
     return ending;
 }
@@ -222,7 +256,15 @@ Result<void> run_daemon(const CommandLine& line) {
     log::info("fsm-interceptor {} pid={} mode={} profile={} stateDirectory={}", kVersion, getpid(),
               to_string(config.mode), config.profile, config.enroller.state_directory);
     FSM_ASSIGN(const Ending ending, run_until_end(line));
-    return ending == Ending::removed ? uninstall(config) : Result<void>();
+    switch (ending) {
+        case Ending::removed:
+            return uninstall(config);
+        case Ending::left:
+            return leave_node(config);
+        case Ending::stopped:
+            break;
+    }
+    return {};
 }
 
 }  // namespace fsm

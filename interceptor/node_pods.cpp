@@ -41,8 +41,9 @@ Result<std::string> node_to_follow(const KubernetesOptions& options) {
     return node;
 }
 
-std::unique_ptr<RemovalWatch> watch_removal(const ClusterAccess& access) {
+std::unique_ptr<RemovalWatch> watch_removal(const ClusterAccess& access, const std::string& node) {
     RemovalWatchOptions options;
+    options.node = node;
     options.name_space = environment("POD_NAMESPACE");
     options.daemon_set = environment("FSM_DAEMONSET");
     if (options.daemon_set.empty()) {
@@ -55,6 +56,22 @@ std::unique_ptr<RemovalWatch> watch_removal(const ClusterAccess& access) {
     return std::make_unique<RemovalWatch>(access, std::move(options));
 }
 
+Result<std::unique_ptr<NodeTaint>> node_taint(const ClusterAccess& access,
+                                              const KubernetesOptions& options) {
+    if (options.node_taint.empty()) {
+        return std::unique_ptr<NodeTaint>();
+    }
+    NodeTaintOptions taint;
+    taint.key = options.node_taint;
+    taint.node = own_node(options);
+    if (taint.node.empty()) {
+        return Error(
+            "podSource.kubernetes.nodeTaint is to be taken off this node, whose name is not known: "
+            "set NODE_NAME in the environment (from spec.nodeName)");
+    }
+    return std::make_unique<NodeTaint>(access, std::move(taint));
+}
+
 Result<NodePods> open_kubernetes(const KubernetesOptions& options) {
     KubernetesPodsOptions pods;
     FSM_ASSIGN(pods.node, node_to_follow(options));
@@ -65,7 +82,8 @@ Result<NodePods> open_kubernetes(const KubernetesOptions& options) {
     NodePods opened;
     opened.source = std::make_unique<KubernetesPods>(access, std::move(pods));
     opened.notifier = std::make_unique<PodEvents>(access, std::move(events));
-    opened.removal = watch_removal(access);
+    opened.removal = watch_removal(access, own_node(options));
+    FSM_ASSIGN(opened.taint, node_taint(access, options));
     opened.own = {environment("POD_NAMESPACE"), environment("POD_NAME")};
     opened.own_uid = environment("POD_UID");
     return opened;

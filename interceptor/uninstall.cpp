@@ -10,6 +10,7 @@
 #include "interceptor/api/unix_listener.h"
 #include "interceptor/install/installer.h"
 #include "interceptor/instance_lock.h"
+#include "interceptor/log/log.h"
 
 namespace fsm {
 
@@ -27,6 +28,17 @@ bool leave_chain(const InstallOptions& cni, Failures& failures) {
     return static_cast<bool>(removed);
 }
 
+Result<void> remove_directory(const std::string& directory) {
+    if (rmdir(directory.c_str()) == 0 || errno == ENOENT) {
+        return {};
+    }
+    if (errno == ENOTEMPTY || errno == EEXIST) {
+        log::info("{} stays: it has files that are not the interceptor's", directory);
+        return {};
+    }
+    return Error::from_errno("remove state directory " + directory);
+}
+
 // Only what is the interceptor's: the directory may have been set to one that others use too.
 void remove_state(const std::string& directory, Failures& failures) {
     for (const std::string child : {"/attachments", "/deleted"}) {
@@ -40,9 +52,7 @@ void remove_state(const std::string& directory, Failures& failures) {
     if (unlink(lock.c_str()) != 0 && errno != ENOENT) {
         failures.note(Error::from_errno("remove " + lock));
     }
-    if (rmdir(directory.c_str()) != 0 && errno != ENOENT) {
-        failures.note(Error::from_errno("remove state directory " + directory));
-    }
+    failures.note(remove_directory(directory));
 }
 
 }  // namespace
@@ -60,6 +70,16 @@ Result<void> uninstall(const Config& config) {
     }
     remove_state(config.enroller.state_directory, failures);
     return failures.result("not everything could be removed");
+}
+
+Result<void> leave_node(const Config& config) {
+    FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
+    Failures failures;
+    // The binary only when no chain names it any more.
+    if (leave_chain(config.cni, failures)) {
+        failures.note(remove_binary(config.cni));
+    }
+    return failures.result("pods of this node may still wait for the interceptor");
 }
 
 }  // namespace fsm

@@ -10,4 +10,8 @@ namespace fsm {
 // says everything that is left.
 Result<void> uninstall(const Config& config);
 
+// Takes the entry out of the runtime's chain, and then the plugin's binary: pods start without us.
+// The data path stays, so that pods that run stay intercepted.
+Result<void> leave_node(const Config& config);
+
 }  // namespace fsm

@@ -249,6 +249,11 @@ HttpResponse show_readiness(const Views& views) {
 
 }  // namespace
 
+Result<void> readiness(const Views& views) {
+    const HttpResponse answer = show_readiness(views);
+    return answer.status == 200 ? Result<void>() : Result<void>(Error(answer.body));
+}
+
 void add_view_routes(HttpRouter& router, const Views& views) {
     router.get("/v1/pods", [views](const std::string&) { return show_pods(views); });
     router.get("/v1/programs",

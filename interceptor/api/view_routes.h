@@ -35,6 +35,9 @@ struct Views {
     std::function<Result<void>()> installed;
 };
 
+// What GET /readyz says: an Error while pods cannot be started.
+Result<void> readiness(const Views& views);
+
 void add_view_routes(HttpRouter& router, const Views& views);
 
 // GET /metrics alone.

@@ -25,8 +25,11 @@
 namespace fsm {
 
 struct DatapathOptions {
-    // Pins live in <bpffs>/<name>; bpffs is mounted there when it is not.
+    // Pins live in <bpffs>/<name>.
     std::string bpffs = "/sys/fs/bpf";
+    // A bpffs that is missing is mounted. False: it is an error, because a mount would not outlive
+    // this process's mount namespace, nor would the pins.
+    bool mount_bpffs = true;
     std::string name = "fsm";
     // Empty: found by mount type, else mounted by us below the run directory.
     std::string cgroup;

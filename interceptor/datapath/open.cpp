@@ -136,10 +136,9 @@ Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, con
     return std::unique_ptr<Datapath>(std::move(datapath));
 }
 
-// The host's processes are somewhere else than ours only in a container.
 Result<void> prepare_bpffs(const DatapathOptions& options) {
-    return options.proc == "/proc" ? ensure_bpffs(options.bpffs, options.run_directory)
-                                   : require_bpffs(options.bpffs);
+    return options.mount_bpffs ? ensure_bpffs(options.bpffs, options.run_directory)
+                               : require_bpffs(options.bpffs);
 }
 
 }  // namespace

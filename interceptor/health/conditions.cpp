@@ -35,6 +35,8 @@ std::string_view to_string(Component component) {
             return "metrics";
         case Component::events:
             return "events";
+        case Component::node_taint:
+            return "node-taint";
     }
     return "?";
 }

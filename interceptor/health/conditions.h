@@ -33,12 +33,13 @@ enum class Component : std::uint8_t {
     configuration,  // the file, as it is on disk now
     metrics,        // the endpoint by TCP
     events,         // events on pods
+    node_taint,     // the taint that this node loses when it is ready
 };
 
 inline constexpr std::array kComponents = {
     Component::datapath,   Component::pod_source,   Component::attachments,
     Component::reconciler, Component::installation, Component::configuration,
-    Component::metrics,    Component::events,
+    Component::metrics,    Component::events,       Component::node_taint,
 };
 
 std::string_view to_string(Component component);

@@ -17,7 +17,10 @@ constexpr std::size_t kMostIdle = 4;
 // Bodies of answers that are no success: a Status object.
 constexpr std::size_t kFailureLimit = std::size_t{64} << 10;
 constexpr std::size_t kLongestMessage = 512;
+// The object that a PATCH has changed is the answer.
+constexpr std::size_t kPatchedLimit = std::size_t{4} << 20;
 constexpr const char* kJson = "application/json";
+constexpr const char* kJsonPatch = "application/json-patch+json";
 
 // The Status object that the API answers with when it refuses; not an object: it is not one.
 json status_object(const std::string& body) {
@@ -31,10 +34,10 @@ std::string text_of(const json& object, const char* key) {
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-httplib::Request to_http(const std::string& path, const std::string* content,
+httplib::Request to_http(const std::string& method, const std::string& path,
                          const std::string& host, const std::string& token) {
     httplib::Request message;
-    message.method = content != nullptr ? "POST" : "GET";
+    message.method = method;
     message.path = path;
     message.headers = {{"Host", host},
                        {"Accept", kJson},
@@ -42,10 +45,6 @@ httplib::Request to_http(const std::string& path, const std::string* content,
                        {"User-Agent", "fsm-interceptor"}};
     if (!token.empty()) {
         message.headers.emplace("Authorization", "Bearer " + token);
-    }
-    if (content != nullptr) {
-        message.headers.emplace("Content-Type", kJson);
-        message.body = *content;
     }
     return message;
 }
@@ -88,7 +87,9 @@ struct ApiClient::Request {
     std::string path;
     RequestTimes times;
     std::size_t limit = kFailureLimit;
-    const std::string* content = nullptr;  // of a POST
+    const char* method = "GET";
+    const char* content_type = kJson;
+    const std::string* content = nullptr;  // of a POST or PATCH
     const StreamTaker* stream = nullptr;   // takes a body of status 200
 };
 
@@ -175,7 +176,17 @@ Result<ApiAnswer> ApiClient::get(const std::string& path, std::size_t limit, Req
 
 Result<ApiAnswer> ApiClient::post(const std::string& path, const std::string& json_text,
                                   RequestTimes times) {
-    return send({.path = path, .times = times, .content = &json_text});
+    return send({.path = path, .times = times, .method = "POST", .content = &json_text});
+}
+
+Result<ApiAnswer> ApiClient::patch(const std::string& path, const std::string& patch,
+                                   RequestTimes times) {
+    return send({.path = path,
+                 .times = times,
+                 .limit = kPatchedLimit,
+                 .method = "PATCH",
+                 .content_type = kJsonPatch,
+                 .content = &patch});
 }
 
 Result<ApiAnswer> ApiClient::stream(const std::string& path, std::chrono::milliseconds silence,
@@ -187,7 +198,7 @@ Result<ApiAnswer> ApiClient::stream(const std::string& path, std::chrono::millis
 // A refusal may mean that the token has been replaced since it was read.
 Result<ApiAnswer> ApiClient::send(const Request& request) {
     // Without the query, which differs each time.
-    const std::string what = (request.content != nullptr ? "POST " : "GET ") + access_.url() +
+    const std::string what = std::string(request.method) + " " + access_.url() +
                              request.path.substr(0, request.path.find('?'));
     auto token = token_.get();
     if (!token) {
@@ -224,8 +235,12 @@ Result<ApiAnswer> ApiClient::attempt(const Request& request, const std::string& 
 Result<ApiAnswer> ApiClient::exchange(Lease& lease, const Request& request,
                                       const std::string& token) {
     Receiver receiver(request);
-    auto message = to_http(access_.path_prefix + request.path, request.content,
-                           access_.host_and_port(), token);
+    auto message =
+        to_http(request.method, access_.path_prefix + request.path, access_.host_and_port(), token);
+    if (request.content != nullptr) {
+        message.headers.emplace("Content-Type", request.content_type);
+        message.body = *request.content;
+    }
     message.response_handler = [&](const httplib::Response& response) {
         receiver.begin(response.status);
         return true;

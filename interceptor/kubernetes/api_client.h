@@ -68,6 +68,8 @@ class ApiClient {
     // An answer of more than `limit` bytes is an Error with errno EFBIG.
     Result<ApiAnswer> get(const std::string& path, std::size_t limit, RequestTimes times);
     Result<ApiAnswer> post(const std::string& path, const std::string& json, RequestTimes times);
+    // `patch`: a JSON Patch (RFC 6902).
+    Result<ApiAnswer> patch(const std::string& path, const std::string& patch, RequestTimes times);
     // Hands over the body of an answer with status 200 as it comes, until it ends or the taker has
     // enough; then the answer's body is empty. An Error also when the stream breaks off. There is
     // no limit for the whole time.

@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "interceptor/kubernetes/node_selection.h"
 #include "interceptor/kubernetes/pod_json.h"
 #include "interceptor/log/log.h"
 
@@ -26,6 +27,13 @@ bool is_refusal(int status) {
     return status == 401 || status == 403;
 }
 
+Result<json> object_of(const ApiAnswer& answer) {
+    if (answer.status != 200) {
+        return Error("the API answers " + answer.describe());
+    }
+    return parse_api_json(answer.body, JsonForm::object);
+}
+
 CollectionSettings collection_of(const RemovalWatchOptions& options) {
     CollectionSettings settings = options.collection;
     settings.path = "/apis/apps/v1/namespaces/" + encoded(options.name_space) + "/daemonsets";
@@ -44,7 +52,7 @@ class RemovalWatch::Implementation final : public CollectionHandler {
           asking_(access, options_.ask_time),
           watch_(collection_of(options_), watching_, *this) {}
 
-    bool being_removed();
+    StopReason stop_reason();
     CollectionState state() const { return watch_.state(); }
 
   private:
@@ -63,9 +71,12 @@ class RemovalWatch::Implementation final : public CollectionHandler {
         const std::lock_guard guard(mutex_);
         return seen_;
     }
-    Result<ApiAnswer> ask_once();
+    Result<ApiAnswer> ask_for(const std::string& path);
     Result<ApiAnswer> ask();
+    bool is_removal(const Result<ApiAnswer>& answer, const Result<json>& daemon_set) const;
     bool judge_refusal(int status) const;
+    bool is_deselection(const json& daemon_set);
+    Result<bool> node_is_selected(const json& daemon_set);
 
     const RemovalWatchOptions options_;
     ApiClient watching_;  // of the watch alone: it is interrupted with it
@@ -76,36 +87,62 @@ class RemovalWatch::Implementation final : public CollectionHandler {
     CollectionWatch watch_;  // last: it calls the others
 };
 
-Result<ApiAnswer> RemovalWatch::Implementation::ask_once() {
-    return asking_.get("/apis/apps/v1/namespaces/" + encoded(options_.name_space) + "/daemonsets/" +
-                           encoded(options_.daemon_set),
-                       kObjectLimit, {options_.ask_time, options_.ask_time});
+Result<ApiAnswer> RemovalWatch::Implementation::ask_for(const std::string& path) {
+    return asking_.get(path, kObjectLimit, {options_.ask_time, options_.ask_time});
 }
 
+// About the DaemonSet.
 Result<ApiAnswer> RemovalWatch::Implementation::ask() {
+    const std::string path = "/apis/apps/v1/namespaces/" + encoded(options_.name_space) +
+                             "/daemonsets/" + encoded(options_.daemon_set);
     const auto until = std::chrono::steady_clock::now() + options_.refusal_time;
-    auto answer = ask_once();
+    auto answer = ask_for(path);
     while (answer && is_refusal(answer->status) && std::chrono::steady_clock::now() < until) {
         std::this_thread::sleep_for(kAskAgain);
-        answer = ask_once();
+        answer = ask_for(path);
     }
     return answer;
 }
 
-bool RemovalWatch::Implementation::being_removed() {
+StopReason RemovalWatch::Implementation::stop_reason() {
     const auto answer = ask();
-    if (!answer) {
-        return seen() == Sight::going;
+    const auto daemon_set = answer ? object_of(*answer) : Result<json>(answer.error());
+    if (is_removal(answer, daemon_set)) {
+        return StopReason::removal;
     }
-    if (answer->says_not_found()) {
+    return daemon_set && is_deselection(*daemon_set) ? StopReason::deselection
+                                                     : StopReason::replacement;
+}
+
+bool RemovalWatch::Implementation::is_removal(const Result<ApiAnswer>& answer,
+                                              const Result<json>& daemon_set) const {
+    if (answer && answer->says_not_found()) {
         return true;
     }
-    if (is_refusal(answer->status)) {
+    if (answer && is_refusal(answer->status)) {
         return judge_refusal(answer->status);
     }
-    const auto object = answer->status == 200 ? parse_api_json(answer->body, JsonForm::object)
-                                              : Result<json>(Error(answer->describe()));
-    return object ? sight_of(*object) == Sight::going : seen() == Sight::going;
+    return (daemon_set ? sight_of(*daemon_set) : seen()) == Sight::going;
+}
+
+bool RemovalWatch::Implementation::is_deselection(const json& daemon_set) {
+    if (options_.node.empty()) {
+        return false;
+    }
+    const auto selected = node_is_selected(daemon_set);
+    if (!selected) {
+        log::warn(
+            "whether the DaemonSet still wants a pod on node {} is not known: {}; everything "
+            "stays in place",
+            options_.node, selected.error().message());
+    }
+    return selected && !*selected;
+}
+
+Result<bool> RemovalWatch::Implementation::node_is_selected(const json& daemon_set) {
+    FSM_ASSIGN(const auto answer, ask_for("/api/v1/nodes/" + encoded(options_.node)));
+    FSM_ASSIGN(const json node, object_of(answer));
+    return selects_node(daemon_set, node);
 }
 
 // The service account and its rights go together with the DaemonSet. But they also go, for this pod
@@ -124,8 +161,8 @@ RemovalWatch::RemovalWatch(const ClusterAccess& access, RemovalWatchOptions opti
 
 RemovalWatch::~RemovalWatch() = default;
 
-bool RemovalWatch::being_removed() {
-    return implementation_->being_removed();
+StopReason RemovalWatch::stop_reason() {
+    return implementation_->stop_reason();
 }
 
 CollectionState RemovalWatch::state() const {

@@ -1,13 +1,18 @@
-// RemovalWatch: whether the interceptor is being removed from the cluster, or only replaced.
+// RemovalWatch: whether the interceptor is being removed from the cluster or from this node, or
+// only replaced.
 //
-// The pod is stopped in both cases. It is a removal when the DaemonSet that made the pod is deleted
-// or being deleted. While it runs it follows that one object; when it is asked, it asks the API
-// once more, and what cannot be found out counts as "replaced": then everything stays in place.
+// The pod is stopped in each case. It is a removal when the DaemonSet that made the pod is deleted
+// or being deleted; it is a deselection when the DaemonSet is there, but does not want a pod on
+// this node any more (node selector, affinity, taints). While it runs it follows the DaemonSet;
+// when it is asked, it asks the API once more, and what cannot be found out counts as "replaced":
+// then everything stays in place.
 //
-// Needs the verbs get, list and watch for the DaemonSet, which a Role can give by resourceNames.
+// Needs the verbs get, list and watch for the DaemonSet, which a Role can give by resourceNames,
+// and get for the node.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,9 +22,13 @@
 
 namespace fsm {
 
+// Why the interceptor's pod is stopped.
+enum class StopReason : std::uint8_t { replacement, removal, deselection };
+
 struct RemovalWatchOptions {
     std::string name_space;
     std::string daemon_set;
+    std::string node;  // empty: not known, so that a stop is never a deselection
     std::chrono::milliseconds ask_time{3000};
     // How long 401 or 403 must last to be believed: an API server that has just started refuses
     // everybody until it has loaded the rights.
@@ -37,7 +46,7 @@ class RemovalWatch {
     RemovalWatch& operator=(const RemovalWatch&) = delete;
 
     // Takes a few seconds at most, some more when the API refuses to answer.
-    bool being_removed();
+    StopReason stop_reason();
 
     CollectionState state() const;
 

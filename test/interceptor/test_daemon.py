@@ -243,10 +243,40 @@ def test_uninstall_keeps_what_is_not_its_own(instance):
     instance.stop()
     (instance.state / "precious").write_text("x")
     answer = instance.call("uninstall")
+    assert answer.returncode == 0, answer.stderr
+    assert f"{instance.state} stays" in answer.stdout + answer.stderr
+    assert [path.name for path in instance.state.iterdir()] == ["precious"]
+
+
+def mounted_at(path):
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line for line in lines if line.split()[4] == str(path)]
+
+
+def test_a_bpffs_that_would_go_away_with_a_container_is_not_mounted(instance, tmp_path):
+    """Wherever the host's processes are."""
+    bpffs = tmp_path / "bpffs"
+    bpffs.mkdir()
+    instance.config |= {"bpffs": str(bpffs), "mountBpffs": False, "proc": "/proc"}
+    answer = instance.call("run")
     assert answer.returncode == 1
-    assert str(instance.state) in answer.stderr
-    assert (instance.state / "precious").exists()
-    (instance.state / "precious").unlink()
+    assert "mount it on the node" in answer.stdout + answer.stderr
+    assert not mounted_at(bpffs)
+    del instance.config["mountBpffs"]
+    answer = instance.call("run", "--host-proc", "/proc")
+    assert answer.returncode == 1 and not mounted_at(bpffs)
+
+
+def test_a_bpffs_is_mounted_although_the_hosts_processes_are_elsewhere(instance, tmp_path):
+    bpffs, proc = tmp_path / "bpffs", tmp_path / "proc"
+    bpffs.mkdir()
+    proc.symlink_to("/proc")
+    instance.config |= {"bpffs": str(bpffs), "proc": str(proc)}
+    instance.start()
+    assert mounted_at(bpffs)
+    instance.stop()
+    assert instance.call("uninstall").returncode == 0
+    assert not mounted_at(bpffs)
 
 
 def test_probes_say_whether_it_is_alive_and_ready_and_why_not(instance):

@@ -283,6 +283,7 @@ bool ApiServer::read_request(SSL* tls, std::string& buffer, ReceivedRequest& req
     request.path = target.substr(0, question);
     request.query = question == std::string::npos ? "" : target.substr(question + 1);
     request.host = header(head, "Host");
+    request.content_type = header(head, "Content-Type");
     const std::string authorization = header(head, "Authorization");
     request.token = authorization.rfind("Bearer ", 0) == 0 ? authorization.substr(7) : "";
     return true;
@@ -393,6 +394,13 @@ void ApiServer::handle_by_default(Exchange& exchange) {
         exchange.answer(201, request.body);
         return;
     }
+    // /api/v1/nodes/NAME
+    constexpr std::string_view kNodes = "/api/v1/nodes/";
+    if (request.path.starts_with(kNodes)) {
+        const std::string key = "/" + request.path.substr(kNodes.size());
+        return request.method == "PATCH" ? patch_one(exchange, "/api/v1/nodes", key)
+                                         : get_one(exchange, "/api/v1/nodes", key);
+    }
     // /PREFIX/namespaces/NAMESPACE/KIND[/NAME]
     const auto mark = request.path.find("/namespaces/");
     if (mark == std::string::npos) {
@@ -423,6 +431,30 @@ void ApiServer::get_one(Exchange& exchange, const std::string& collection, const
         exchange.refuse(404, "NotFound", "\"" + key + "\" not found");
     } else {
         exchange.answer(200, object);
+    }
+}
+
+// As a real one does: a test that does not hold, or a place that is not there, is 422.
+void ApiServer::patch_one(Exchange& exchange, const std::string& collection,
+                          const std::string& key) {
+    json object;
+    {
+        const std::lock_guard guard(mutex_);
+        const auto found = objects_[collection].find(key);
+        if (found != objects_[collection].end()) {
+            object = found->second;
+        }
+    }
+    if (object.is_null()) {
+        exchange.refuse(404, "NotFound", "\"" + key + "\" not found");
+        return;
+    }
+    try {
+        json changed = object.patch(json::parse(exchange.request().body));
+        put(collection, changed);
+        exchange.answer(200, changed);
+    } catch (const json::exception& failure) {
+        exchange.refuse(422, "Invalid", failure.what());
     }
 }
 

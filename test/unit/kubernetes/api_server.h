@@ -30,6 +30,7 @@ struct ReceivedRequest {
     std::string path;   // without the query
     std::string query;  // as it came, percent-encoded
     std::string token;  // without "Bearer "
+    std::string content_type;
     std::string host;
     std::string body;
     std::uint64_t watch_generation = 0;  // how often watches had been ended before it came
@@ -125,6 +126,7 @@ class ApiServer {
     void list(Exchange& exchange);
     void watch(Exchange& exchange);
     void get_one(Exchange& exchange, const std::string& collection, const std::string& key);
+    void patch_one(Exchange& exchange, const std::string& collection, const std::string& key);
     std::vector<nlohmann::json> events_after(const ReceivedRequest& request,
                                              std::uint64_t& version) const;
 

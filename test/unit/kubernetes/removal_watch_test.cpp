@@ -9,6 +9,11 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kDaemonSets = "/apis/apps/v1/daemonsets";
+constexpr const char* kNodes = "/api/v1/nodes";
+
+bool is_question_about_node(const ReceivedRequest& request) {
+    return request.path == "/api/v1/nodes/n1";
+}
 
 bool is_question(const ReceivedRequest& request) {
     return request.path == "/apis/apps/v1/namespaces/fsm-system/daemonsets/fsm-interceptor";
@@ -19,14 +24,22 @@ class RemovalWatchTest : public ApiTest {
     RemovalWatchTest() {
         options_.name_space = "fsm-system";
         options_.daemon_set = "fsm-interceptor";
+        options_.node = "n1";
         options_.ask_time = 500ms;
         options_.refusal_time = 100ms;
         options_.collection.backoff = {.first = 10ms, .longest = 50ms};
         server_.put(kDaemonSets, daemon_set());
+        server_.put(kNodes, node({{"pool", "mesh"}}));
+    }
+    static json node(const json& labels) {
+        return {{"kind", "Node"},
+                {"metadata", {{"name", "n1"}, {"labels", labels}}},
+                {"spec", json::object()}};
     }
     static json daemon_set() {
         return {{"kind", "DaemonSet"},
-                {"metadata", {{"name", "fsm-interceptor"}, {"namespace", "fsm-system"}}}};
+                {"metadata", {{"name", "fsm-interceptor"}, {"namespace", "fsm-system"}}},
+                {"spec", {{"template", {{"spec", {{"nodeSelector", {{"pool", "mesh"}}}}}}}}}};
     }
     void open() {
         removal_ = std::make_unique<RemovalWatch>(access(), options_);
@@ -60,13 +73,13 @@ TEST_F(RemovalWatchTest, AnUpgradeIsNoRemoval) {
     json changed = daemon_set();
     changed["spec"]["template"]["image"] = "fsm-interceptor:2";
     server_.put(kDaemonSets, changed);
-    EXPECT_FALSE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
 }
 
 TEST_F(RemovalWatchTest, ADaemonSetThatIsGoneIsARemoval) {
     open();
     server_.erase(kDaemonSets, "fsm-system", "fsm-interceptor");
-    EXPECT_TRUE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::removal);
 }
 
 TEST_F(RemovalWatchTest, ADaemonSetThatIsBeingDeletedIsARemoval) {
@@ -74,20 +87,20 @@ TEST_F(RemovalWatchTest, ADaemonSetThatIsBeingDeletedIsARemoval) {
     json going = daemon_set();
     going["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z";
     server_.put(kDaemonSets, going);
-    EXPECT_TRUE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::removal);
 }
 
 TEST_F(RemovalWatchTest, ADaemonSetThatWasMadeAgainIsNoRemoval) {
     open();
     server_.erase(kDaemonSets, "fsm-system", "fsm-interceptor");
     server_.put(kDaemonSets, daemon_set());
-    EXPECT_FALSE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
 }
 
 TEST_F(RemovalWatchTest, WhileTheApiIsAwayEverythingStays) {
     open();
     lose_api();
-    EXPECT_FALSE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
 }
 
 TEST_F(RemovalWatchTest, WhatTheWatchSawCountsWhileTheApiIsAway) {
@@ -95,13 +108,13 @@ TEST_F(RemovalWatchTest, WhatTheWatchSawCountsWhileTheApiIsAway) {
     server_.erase(kDaemonSets, "fsm-system", "fsm-interceptor");
     std::this_thread::sleep_for(300ms);  // nothing tells that the event has arrived
     lose_api();
-    EXPECT_TRUE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::removal);
 }
 
 TEST_F(RemovalWatchTest, NeverHavingReachedTheApiEverythingStays) {
     server_.stop();
     RemovalWatch removal(access(), options_);
-    EXPECT_FALSE(removal.being_removed());
+    EXPECT_EQ(removal.stop_reason(), StopReason::replacement);
 }
 
 TEST_F(RemovalWatchTest, RightsThatWentWithEverythingElseAreARemoval) {
@@ -113,7 +126,7 @@ TEST_F(RemovalWatchTest, RightsThatWentWithEverythingElseAreARemoval) {
                        });
         server_.end_watches();
         ASSERT_TRUE(eventually([&] { return !removal_->state().connected; }));
-        EXPECT_TRUE(removal_->being_removed()) << status;
+        EXPECT_EQ(removal_->stop_reason(), StopReason::removal) << status;
         removal_.reset();
         server_.always(nullptr, {});
     }
@@ -131,13 +144,13 @@ TEST_F(RemovalWatchTest, ARefusalThatPassesIsNoRemoval) {
         [](Exchange& exchange) { exchange.refuse(403, "Forbidden", "no"); });
     server_.end_watches();
     ASSERT_TRUE(eventually([&] { return !removal_->state().connected; }));
-    EXPECT_FALSE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
 }
 
 TEST_F(RemovalWatchTest, RightsThatThisPodAloneLostAreNone) {
     open();
     refuse_questions(401, "Unauthorized");  // deleted by force: its token is void at once
-    EXPECT_FALSE(removal_->being_removed());
+    EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
 }
 
 TEST_F(RemovalWatchTest, RightsThatWereNeverThereSayNothing) {
@@ -145,19 +158,68 @@ TEST_F(RemovalWatchTest, RightsThatWereNeverThereSayNothing) {
                    [](Exchange& exchange) { exchange.refuse(403, "Forbidden", "no"); });
     RemovalWatch removal(access(), options_);
     ASSERT_TRUE(eventually([&] { return removal.state().failures > 0; }));
-    EXPECT_FALSE(removal.being_removed());
+    EXPECT_EQ(removal.stop_reason(), StopReason::replacement);
 }
 
 TEST_F(RemovalWatchTest, GarbageSaysNothing) {
     open();
     for (const char* garbage : {"<html>", "[]", ""}) {
         server_.next(is_question, [&](Exchange& exchange) { exchange.answer(200, garbage); });
-        EXPECT_FALSE(removal_->being_removed()) << garbage;
+        EXPECT_EQ(removal_->stop_reason(), StopReason::replacement) << garbage;
         server_.next(is_question, [&](Exchange& exchange) { exchange.answer(404, garbage); });
-        EXPECT_FALSE(removal_->being_removed()) << garbage;
+        EXPECT_EQ(removal_->stop_reason(), StopReason::replacement) << garbage;
         server_.next(is_question, [](Exchange& exchange) { exchange.close(); });
-        EXPECT_FALSE(removal_->being_removed());
+        EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
     }
+}
+
+TEST_F(RemovalWatchTest, ANodeThatTheDaemonSetDoesNotSelectAnyMoreIsDeselected) {
+    open();
+    server_.put(kNodes, node({{"pool", "other"}}));
+    EXPECT_EQ(removal_->stop_reason(), StopReason::deselection);
+}
+
+TEST_F(RemovalWatchTest, AChangedSelectorDeselects) {
+    open();
+    json changed = daemon_set();
+    changed["spec"]["template"]["spec"]["nodeSelector"]["pool"] = "other";
+    server_.put(kDaemonSets, changed);
+    EXPECT_EQ(removal_->stop_reason(), StopReason::deselection);
+}
+
+TEST_F(RemovalWatchTest, ADaemonSetThatGoesTogetherWithItsSelectionIsARemoval) {
+    open();
+    json going = daemon_set();
+    going["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z";
+    server_.put(kDaemonSets, going);
+    server_.put(kNodes, node({{"pool", "other"}}));
+    EXPECT_EQ(removal_->stop_reason(), StopReason::removal);
+}
+
+TEST_F(RemovalWatchTest, ANodeThatIsNotKnownIsNotDeselected) {
+    open();
+    server_.erase(kNodes, "", "n1");
+    EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
+    server_.put(kNodes, node({{"pool", "other"}}));
+    const auto answers = std::vector<Behaviour>{
+        [](Exchange& exchange) { exchange.refuse(403, "Forbidden", "nodes is forbidden"); },
+        [](Exchange& exchange) { exchange.refuse(500, "InternalError", "no"); },
+        [](Exchange& exchange) { exchange.answer(200, "<html>"); },
+        [](Exchange& exchange) { exchange.answer(200, R"({"metadata":{"labels":[]}})"); },
+        [](Exchange& exchange) { exchange.close(); },
+    };
+    for (const auto& answer : answers) {
+        server_.always(is_question_about_node, answer);
+        EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
+    }
+}
+
+TEST_F(RemovalWatchTest, WithoutANameTheNodeIsNotAskedFor) {
+    options_.node.clear();
+    open();
+    server_.put(kNodes, node({{"pool", "other"}}));
+    EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
+    EXPECT_EQ(server_.count(is_question_about_node), 0U);
 }
 
 }  // namespace
