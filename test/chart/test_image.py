@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -46,8 +48,48 @@ def test_rules_of_the_meshes_can_be_read_in_it(root, kind, family, address):
              f"-A IN -d {address} -j RETURN\n-A IN -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n")
     done = subprocess.run(["/usr/bin/unshare", "--net", "/usr/sbin/chroot", root, f"{family}-{kind}-restore", "--test"],
                           input=rules, capture_output=True, text=True, check=False, timeout=20,
-                          env={"PATH": "/usr/sbin", "XTABLES_LOCKFILE": "/tmp/lock"})
+                          env={"PATH": "/usr/sbin"})
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["nft", "legacy"])
+def test_mode_iptables_works_with_this_kind_as_it_is_deployed(chart, root, tmp_path, kind):
+    """Environment, capabilities and file systems are those of the DaemonSet; nothing is set by hand."""
+    objects = chart.render("trafficInterceptionMode=iptables")
+    config = objects.config
+    # What needs a cluster, and is not what this is about.
+    config["podSource"] = {"directory": "/host/var/run"}
+    config["cni"]["install"] = False
+    assert started_in_container(root, objects, config, tmp_path)[kind] == "true"
+
+
+def started_in_container(root, objects, config, folder):
+    """Whether each kind of iptables works, as the interceptor says at its start."""
+    (folder / "config").mkdir()
+    (folder / "run").mkdir()
+    (folder / "config/interceptor.yaml").write_text(json.dumps(config))
+    container = objects.container
+    variables = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+    description = {"root": str(root), "config": str(folder / "config"), "run": str(folder / "run"),
+                   "capabilities": container["securityContext"]["capabilities"]["add"],
+                   "command": ["/app/fsm-interceptor", *container["args"]],
+                   "environment": {"PATH": "/usr/sbin", **variables}}
+    helper = pathlib.Path(__file__).with_name("run_in_container.py")
+    process = subprocess.Popen(["/usr/bin/unshare", "--mount", "--net", "--pid", "--fork", "--kill-child",
+                                sys.executable, helper, json.dumps(description)], text=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    log = ""
+    try:
+        for line in process.stdout:
+            log += line
+            if " ready: socket=" in line:
+                break
+    finally:
+        process.kill()
+        process.communicate()
+    found = dict(re.findall(r'capability="iptables \((\w+)\)" works=(\w+)', log))
+    assert set(found) == {"nft", "legacy"}, log
+    return found
 
 
 def test_nothing_is_in_it_that_could_be_misused(root):

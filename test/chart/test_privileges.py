@@ -14,11 +14,13 @@ def rights_of(role):
             for resource in rule["resources"] for verb in rule["verbs"]}
 
 
-def test_rights_are_those_of_the_readme(chart, readme):
-    objects = chart.render()
+@pytest.mark.parametrize("taint", ["", "fsm.flomesh.io/not-ready"])
+def test_rights_are_those_of_the_readme(chart, readme, taint):
+    objects = chart.render(f"fsm.fsmInterceptor.nodeTaint={taint}")
     told = {"ClusterRole": set(), "Role": set()}
-    for kind, resource, verbs, _ in table_of(readme, "Rights in the cluster"):
-        told[kind] |= {(resource, verb) for verb in re.findall(r"\w+", verbs)}
+    for kind, resource, verbs, why in table_of(readme, "Rights in the cluster"):
+        if taint or "nodeTaint" not in why:
+            told[kind] |= {(resource, verb) for verb in re.findall(r"\w+", verbs)}
     for kind, rights in told.items():
         assert rights_of(objects.named(kind)) == rights
 

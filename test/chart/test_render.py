@@ -17,7 +17,7 @@ DIRECTORIES = {
     "kind": ("/opt/cni/bin", "/etc/cni/net.d"),
     "minikube": ("/opt/cni/bin", "/etc/cni/net.d"),
     "k3s": ("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/etc/cni/net.d"),
-    "k3d": ("/bin", "/var/lib/rancher/k3s/agent/etc/cni/net.d"),
+    "k3d": ("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/etc/cni/net.d"),
     "microk8s": ("/var/snap/microk8s/current/opt/cni/bin",
                  "/var/snap/microk8s/current/args/cni-network"),
     "gke": ("/home/kubernetes/bin", "/etc/cni/net.d"),
@@ -93,6 +93,58 @@ def test_cni_directories_of_ones_own_win(chart):
                            "fsm.cni.configDir=/my/config")
     assert objects.host_path("cni-bin") == "/my/bin"
     assert objects.host_path("cni-config") == "/my/config"
+
+
+def quotas(objects):
+    return [each for (kind, _), each in objects.items() if kind == "ResourceQuota"]
+
+
+def test_gke_has_a_quota_for_the_priority_class(chart):
+    quota, = quotas(chart.render("fsm.cni.platform=gke"))
+    assert quota["metadata"]["namespace"] == NAMESPACE
+    assert quota["spec"]["scopeSelector"]["matchExpressions"] == [
+        {"scopeName": "PriorityClass", "operator": "In", "values": ["system-node-critical"]}]
+    assert quota["spec"]["hard"] == {"pods": "1G"}
+
+
+@pytest.mark.parametrize("values,options", [
+    ([], []),
+    (["fsm.cni.platform=gke"], ["--namespace", "kube-system"]),  # GKE has one there
+    (["fsm.cni.platform=gke", "fsm.fsmInterceptor.priorityClassName=my-own"], []),
+])
+def test_no_quota_where_none_is_needed(chart, values, options):
+    assert not quotas(chart.render(*values, options=options))
+
+
+TAINT = "fsm.flomesh.io/not-ready"
+
+
+def test_a_taint_is_removed_only_if_it_is_named(chart):
+    silent = chart.render()
+    assert "nodeTaint" not in silent.config["podSource"]["kubernetes"]
+    tainted = chart.render(f"fsm.fsmInterceptor.nodeTaint={TAINT}")
+    assert tainted.config["podSource"]["kubernetes"]["nodeTaint"] == TAINT
+
+
+@pytest.mark.parametrize("values", [
+    [], ["fsm.fsmInterceptor.tolerations=[]"],
+    ['fsm.fsmInterceptor.tolerations=[{"key": "k", "operator": "Exists"}]']])
+def test_the_taint_that_it_removes_is_tolerated(chart, values):
+    def tolerations(*more):
+        return chart.render(*values, *more).pod["spec"].get("tolerations", [])
+
+    tolerated = tolerations(f"fsm.fsmInterceptor.nodeTaint={TAINT}")
+    assert tolerated == tolerations() + [{"key": TAINT, "operator": "Exists"}]
+
+
+def test_configuration_with_the_taint_is_valid(chart, interceptor, tmp_path):
+    checked = check_config(interceptor, chart.render(f"fsm.fsmInterceptor.nodeTaint={TAINT}"),
+                           tmp_path)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_container_mounts_no_bpffs_of_its_own(chart):
+    assert chart.render().config["mountBpffs"] is False
 
 
 def test_every_host_path_is_a_value(chart):
@@ -223,6 +275,7 @@ def test_app_armor_of_old_and_new_kubernetes(chart):
     (["fsm.bpfName=a/b"], "fsm.bpfName", "pattern"),
     (["fsm.limits.maxPods=0"], "fsm.limits.maxPods", "1"),
     (["fsm.fsmInterceptor.metricsPort=70000"], "fsm.fsmInterceptor.metricsPort", "65535"),
+    (["fsm.fsmInterceptor.nodeTaint=a b"], "fsm.fsmInterceptor.nodeTaint", "pattern"),
     (["fsm.fsmInterceptor.maxUnavailable=0"], "fsm.fsmInterceptor.maxUnavailable", "1"),
 ])
 def test_schema_refuses_and_says_where_and_why(chart, values, place, words):

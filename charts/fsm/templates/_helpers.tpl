@@ -53,7 +53,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $bin = "/var/lib/rancher/k3s/data/cni" }}
 {{- $config = "/var/lib/rancher/k3s/agent/etc/cni/net.d" }}
 {{- else if eq $platform "k3d" }}
-{{- $bin = "/bin" }}
+{{- $bin = "/var/lib/rancher/k3s/data/cni" }}
 {{- $config = "/var/lib/rancher/k3s/agent/etc/cni/net.d" }}
 {{- else if eq $platform "microk8s" }}
 {{- $bin = "/var/snap/microk8s/current/opt/cni/bin" }}
@@ -65,6 +65,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $config = "/etc/cni/multus/net.d" }}
 {{- end }}
 {{- dict "bin" (.Values.fsm.cni.binDir | default $bin) "config" (.Values.fsm.cni.configDir | default $config) | toJson }}
+{{- end }}
+
+{{/* The pod tolerates the taint that it is to remove, whatever else it tolerates. */}}
+{{- define "fsm.tolerations" -}}
+{{- $tolerations := .tolerations }}
+{{- with .nodeTaint }}
+{{- $tolerations = append $tolerations (dict "key" . "operator" "Exists") }}
+{{- end }}
+{{- with $tolerations }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{/* Priority classes that some platforms allow only where a quota is for them. */}}
+{{- define "fsm.needsQuota" -}}
+{{- $class := .Values.fsm.fsmInterceptor.priorityClassName }}
+{{- if and (eq .Values.fsm.cni.platform "gke") (hasPrefix "system-" $class) (ne .Release.Namespace "kube-system") }}true{{ end }}
 {{- end }}
 
 {{- define "fsm.seLinuxOptions" -}}
@@ -82,6 +97,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 socket: /host/var/run/fsm-cni.sock
 stateDirectory: /host/var/run/fsm
 bpffs: /sys/fs/bpf
+mountBpffs: false
 bpfName: {{ $fsm.bpfName | quote }}
 {{- if $fsm.hostPaths.cgroup }}
 cgroup: /host/cgroup
@@ -95,6 +111,9 @@ profilesDirectory: /etc/fsm/profiles
 podSource:
   kubernetes:
     allNodes: {{ $interceptor.kindMode }}
+    {{- with $interceptor.nodeTaint }}
+    nodeTaint: {{ . | quote }}
+    {{- end }}
 podLookupTimeout: {{ $fsm.podLookupTimeout }}
 unknownPods: {{ $fsm.unknownPods }}
 trafficInterceptionMode: {{ include "fsm.mode" . }}
