@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -52,6 +53,25 @@ class Cluster:
         self.run(FOLDER / "up.sh", number)
         self.nodes.append(f"fsmk8s{number}")
         return self.nodes[-1]
+
+    def power_off(self, node):
+        """Without a word to anything that runs there; its disk stays."""
+        first_process = int((HOME / "state" / node / "node.pid").read_text())
+        os.kill(first_process, signal.SIGKILL)
+        wire = pathlib.Path("/sys/class/net", node)
+        eventually(lambda: not pathlib.Path("/proc", str(first_process)).exists()
+                   and not wire.exists(), timeout=PATIENCE)
+
+    def power_on(self, node):
+        self.run(FOLDER / "up.sh", node.removeprefix("fsmk8s"))
+
+    def label(self, node, **labels):
+        """A label of value None is removed."""
+        words = [f"{key}-" if value is None else f"{key}={value}" for key, value in labels.items()]
+        self.kubectl("label", "--overwrite", "node", node, *words)
+
+    def taints(self, node):
+        return [taint["key"] for taint in self.get("node", node)["spec"].get("taints", [])]
 
     def repair(self):
         """Starts what has ended on the first node."""

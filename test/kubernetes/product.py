@@ -114,6 +114,9 @@ class Product:
     def counters(self, node):
         return self.ask(node, "counters")["counters"]
 
+    def is_in_chain(self, node):
+        return b"fsm-cni" in self._cluster.node_file(node, CONFLIST).read_bytes()
+
     def map_entries(self, node):
         return {entry["name"]: entry["entries"] for entry in self.ask(node, "maps")["maps"]}
 

@@ -25,7 +25,8 @@ def rights_listed(cluster, namespace):
 
 @pytest.mark.parametrize("namespace", ["default", "kube-system", NAMESPACE])
 def test_nothing_beyond_what_is_explained(cluster, product, namespace):  # pylint: disable=unused-argument
-    expected = {("pods", ()): {"get", "list", "watch"}, ("events", ()): {"create"}}
+    expected = {("pods", ()): {"get", "list", "watch"}, ("events", ()): {"create"},
+                ("nodes", ()): {"get"}}
     if namespace == NAMESPACE:
         expected["daemonsets.apps", (DAEMONSET,)] = {"get", "list", "watch"}
     assert rights_listed(cluster, namespace) == expected

@@ -1,0 +1,74 @@
+"""A node that the DaemonSet leaves without being deleted, and comes back to."""
+
+import pytest
+
+from applications import SERVICE_PORT, came_through, client, request
+from cluster import PATIENCE
+from conftest import CONTROL
+from harness.wait import eventually
+from product import CONFLIST, PINS, PLUGIN
+
+POOL = "fsm-test-pool"
+
+
+@pytest.fixture(name="chosen", scope="module")
+def chosen_fixture(cluster, product, second_node):
+    """The DaemonSet chooses its nodes by a label, which both have."""
+    nodes = (CONTROL, second_node)
+    for node in nodes:
+        cluster.label(node, **{POOL: "mesh"})
+    product.upgrade(f"fsm.fsmInterceptor.nodeSelector.{POOL}=mesh")
+    yield second_node
+    for node in nodes:
+        cluster.label(node, **{POOL: "mesh"})
+    product.upgrade(f"fsm.fsmInterceptor.nodeSelector.{POOL}=null")
+    for node in nodes:
+        cluster.label(node, **{POOL: None})
+        assert product.is_in_chain(node)
+
+
+def has_left(cluster, product, node, conflists_before):
+    """No interceptor, and the chain as if there had never been one."""
+    return (not product.pod_on(node) and not cluster.node_file(node, PLUGIN).exists()
+            and cluster.node_file(node, CONFLIST).read_bytes() == conflists_before[node])
+
+
+def has_come_back(product, node):
+    return product.pod_on(node) and product.is_in_chain(node)
+
+
+def test_node_that_loses_its_label(cluster, product, chosen, conflists_before, pods):
+    """Pods that run stay intercepted; new ones start, without waiting for an interceptor."""
+    pods.start(client("leaver", node=chosen))
+    assert product.enrolled(chosen, "leaver")
+    cluster.label(chosen, **{POOL: None})
+    eventually(lambda: has_left(cluster, product, chosen, conflists_before), timeout=PATIENCE)
+    pods.start(client("plain", sidecar=None, node=chosen), client("newcomer", node=chosen))
+    destination = cluster.get("service", "server")["spec"]["clusterIP"]
+    assert eventually(lambda: request(cluster, "leaver", "server"))
+    eventually(lambda: came_through(cluster, "leaver", "outbound", f"{destination}:{SERVICE_PORT}"))
+    assert eventually(lambda: request(cluster, "newcomer", "server"))
+    assert not came_through(cluster, "newcomer", "outbound", f"{destination}:{SERVICE_PORT}")
+    assert product.is_in_chain(CONTROL) and product.enrolled(CONTROL, "client")
+
+    cluster.label(chosen, **{POOL: "mesh"})
+    eventually(lambda: has_come_back(product, chosen), timeout=PATIENCE)
+    product.wait_rolled_out()
+    product.wait_enrolled(chosen, "leaver", "newcomer")
+
+
+def test_selector_that_does_not_choose_the_node_any_more(cluster, product, chosen, conflists_before):
+    """The other node is upgraded in the same moment, and loses nothing. Where no pod of the mesh runs,
+    nothing stays."""
+    assert not [name for name in product.pods(chosen) if product.enrolled(chosen, name)]
+    cluster.label(CONTROL, **{POOL: "inner"})
+    product.upgrade(f"fsm.fsmInterceptor.nodeSelector.{POOL}=inner")
+    eventually(lambda: has_left(cluster, product, chosen, conflists_before), timeout=PATIENCE)
+    eventually(lambda: cluster.in_node(chosen, "find", "/sys/fs/bpf", "/run", "-maxdepth", "1",
+                                       "-mindepth", "1", "-name", "fsm*").stdout == "",
+               timeout=PATIENCE)
+    assert cluster.in_node(CONTROL, "ls", PINS).stdout.split()
+    assert product.is_in_chain(CONTROL) and product.enrolled(CONTROL, "client")
+    cluster.label(CONTROL, **{POOL: "mesh"})
+    product.upgrade(f"fsm.fsmInterceptor.nodeSelector.{POOL}=mesh")
+    eventually(lambda: has_come_back(product, chosen), timeout=PATIENCE)
