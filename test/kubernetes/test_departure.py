@@ -1,12 +1,15 @@
 """A node that the DaemonSet leaves without being deleted, and comes back to."""
 
+import re
+
 import pytest
 
 from applications import SERVICE_PORT, came_through, client, request
 from cluster import PATIENCE
 from conftest import CONTROL
+from harness import programs
 from harness.wait import eventually
-from product import CONFLIST, PINS, PLUGIN
+from product import CONFLIST, IMAGE, PINS, PLUGIN, TAG
 
 POOL = "fsm-test-pool"
 
@@ -72,3 +75,36 @@ def test_selector_that_does_not_choose_the_node_any_more(cluster, product, chose
     cluster.label(CONTROL, **{POOL: "mesh"})
     product.upgrade(f"fsm.fsmInterceptor.nodeSelector.{POOL}=mesh")
     eventually(lambda: has_come_back(product, chosen), timeout=PATIENCE)
+
+
+def words_of_the_readme(node):
+    """The command for a node whose interceptor is gone for good, as an operator types it."""
+    text = (programs.REPOSITORY / "charts/fsm/README.md").read_text()
+    command = re.search(r"^kubectl debug node/NODE (?:.*\\\n)*.*$", text, re.MULTILINE)[0]
+    return command.replace("\\\n", " ").replace("NODE", node).replace("IMAGE", f"{IMAGE}:{TAG}").split()[1:]
+
+
+def test_node_whose_interceptor_is_gone_for_good(cluster, product, chosen, conflists_before, pods):
+    """It starts no pod until the entry is taken out by hand."""
+    files = [cluster.node_file(chosen, path) for path in (PLUGIN, CONFLIST)]
+    contents = [file.read_bytes() for file in files]
+    cluster.label(chosen, **{POOL: None})
+    eventually(lambda: has_left(cluster, product, chosen, conflists_before), timeout=PATIENCE)
+    # As if it had been killed before it could do so.
+    for file, content in zip(files, contents):
+        file.write_bytes(content)
+    files[0].chmod(0o755)
+    pods.start(client("stuck", sidecar=None, node=chosen), ready=False)
+    eventually(lambda: [each for each in cluster.events("stuck") if "fsm-cni" in each["message"]],
+               timeout=PATIENCE)
+    try:
+        cluster.kubectl(*words_of_the_readme(chosen))
+        cluster.wait_ready("stuck")
+        eventually(lambda: has_left(cluster, product, chosen, conflists_before), timeout=PATIENCE)
+    finally:
+        helpers = [each["metadata"]["name"] for each in cluster.get("pods")["items"]
+                   if each["metadata"]["name"].startswith("node-debugger-")]
+        cluster.delete_pods(*helpers)
+        cluster.label(chosen, **{POOL: "mesh"})
+    eventually(lambda: has_come_back(product, chosen), timeout=PATIENCE)
+    product.wait_rolled_out()

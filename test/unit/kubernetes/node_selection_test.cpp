@@ -40,7 +40,8 @@ bool selects(const json& pod_spec, const json& object) {
 
 // One requirement against the labels {a: "1"}.
 bool holds(const json& wanted) {
-    return selects(required({{{"matchExpressions", {wanted}}}}), node({{"a", "1"}}));
+    return selects(required(json::array({{{"matchExpressions", json::array({wanted})}}})),
+                   node({{"a", "1"}}));
 }
 
 TEST(NodeSelection, WithoutConditionsEachNodeIsSelected) {
@@ -56,36 +57,41 @@ TEST(NodeSelection, EachLabelOfTheSelectorMustBeThere) {
 }
 
 TEST(NodeSelection, Operators) {
-    EXPECT_TRUE(holds(requirement("a", "In", {"0", "1"})));
-    EXPECT_FALSE(holds(requirement("a", "In", {"0"})));
-    EXPECT_FALSE(holds(requirement("b", "In", {"1"})));
-    EXPECT_TRUE(holds(requirement("a", "NotIn", {"0"})));
-    EXPECT_FALSE(holds(requirement("a", "NotIn", {"1"})));
-    EXPECT_TRUE(holds(requirement("b", "NotIn", {"1"})));
+    EXPECT_TRUE(holds(requirement("a", "In", json::array({"0", "1"}))));
+    EXPECT_FALSE(holds(requirement("a", "In", json::array({"0"}))));
+    EXPECT_FALSE(holds(requirement("b", "In", json::array({"1"}))));
+    EXPECT_TRUE(holds(requirement("a", "NotIn", json::array({"0"}))));
+    EXPECT_FALSE(holds(requirement("a", "NotIn", json::array({"1"}))));
+    EXPECT_TRUE(holds(requirement("b", "NotIn", json::array({"1"}))));
     EXPECT_TRUE(holds(requirement("a", "Exists")));
     EXPECT_FALSE(holds(requirement("b", "Exists")));
     EXPECT_TRUE(holds(requirement("b", "DoesNotExist")));
     EXPECT_FALSE(holds(requirement("a", "DoesNotExist")));
-    EXPECT_TRUE(holds(requirement("a", "Gt", {"0"})));
-    EXPECT_FALSE(holds(requirement("a", "Gt", {"1"})));
-    EXPECT_TRUE(holds(requirement("a", "Lt", {"10"})));
-    EXPECT_FALSE(holds(requirement("b", "Lt", {"10"})));
-    EXPECT_FALSE(holds(requirement("a", "Gt", {"x"})));
+    EXPECT_TRUE(holds(requirement("a", "Gt", json::array({"0"}))));
+    EXPECT_FALSE(holds(requirement("a", "Gt", json::array({"1"}))));
+    EXPECT_TRUE(holds(requirement("a", "Lt", json::array({"10"}))));
+    EXPECT_FALSE(holds(requirement("b", "Lt", json::array({"10"}))));
+    EXPECT_FALSE(holds(requirement("a", "Gt", json::array({"x"}))));
 }
 
 TEST(NodeSelection, OneTermIsEnoughAndAllOfItMustHold) {
     const json met = requirement("a", "Exists");
     const json unmet = requirement("b", "Exists");
     const json labels = node({{"a", "1"}});
-    EXPECT_TRUE(selects(required({{{"matchExpressions", {unmet}}}, {{"matchExpressions", {met}}}}),
+    EXPECT_TRUE(selects(required(json::array({{{"matchExpressions", json::array({unmet})}},
+                                              {{"matchExpressions", json::array({met})}}})),
                         labels));
-    EXPECT_FALSE(selects(required({{{"matchExpressions", {met, unmet}}}}), labels));
-    EXPECT_FALSE(selects(required({json::object()}), labels)) << "an empty term holds for no node";
+    EXPECT_FALSE(selects(required(json::array({{{"matchExpressions", json::array({met, unmet})}}})),
+                         labels));
+    EXPECT_FALSE(selects(required(json::array({json::object()})), labels))
+        << "an empty term holds for no node";
 }
 
 TEST(NodeSelection, ANodeMayBeMeantByItsName) {
     const auto by_name = [](const char* name) {
-        return required({{{"matchFields", {requirement("metadata.name", "In", {name})}}}});
+        return required(json::array(
+            {{{"matchFields",
+               json::array({requirement("metadata.name", "In", json::array({name}))})}}}));
     };
     EXPECT_TRUE(selects(by_name("n1"), node(json::object())));
     EXPECT_FALSE(selects(by_name("n2"), node(json::object())));
@@ -96,15 +102,17 @@ TEST(NodeSelection, WhatIsPreferredDoesNotCount) {
         {"affinity",
          {{"nodeAffinity",
            {{"preferredDuringSchedulingIgnoredDuringExecution",
-             {{{"weight", 1},
-               {"preference", {{"matchExpressions", {requirement("b", "Exists")}}}}}}}}}}}};
+             json::array(
+                 {{{"weight", 1},
+                   {"preference",
+                    {{"matchExpressions", json::array({requirement("b", "Exists")})}}}}})}}}}}};
     EXPECT_TRUE(selects(preferred, node({{"a", "1"}})));
 }
 
 TEST(NodeSelection, ATaintThatEvictsDeselectsUnlessItIsTolerated) {
-    const json tainted = node(json::object(), {taint("k")});
+    const json tainted = node(json::object(), json::array({taint("k")}));
     const auto tolerating = [](const json& toleration) {
-        return json{{"tolerations", {toleration}}};
+        return json{{"tolerations", json::array({toleration})}};
     };
     EXPECT_FALSE(selects(json::object(), tainted));
     EXPECT_TRUE(selects(tolerating({{"operator", "Exists"}}), tainted));
@@ -120,20 +128,24 @@ TEST(NodeSelection, ATaintThatEvictsDeselectsUnlessItIsTolerated) {
 
 // A DaemonSet's pod that runs goes on.
 TEST(NodeSelection, OtherTaintsDoNotDeselect) {
-    EXPECT_TRUE(selects(json::object(), node(json::object(), {taint("k", "NoSchedule"),
-                                                              taint("k", "PreferNoSchedule")})));
+    EXPECT_TRUE(selects(json::object(),
+                        node(json::object(), json::array({taint("k", "NoSchedule"),
+                                                          taint("k", "PreferNoSchedule")}))));
     for (const char* key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
-        EXPECT_TRUE(selects(json::object(), node(json::object(), {taint(key)})));
+        EXPECT_TRUE(selects(json::object(), node(json::object(), json::array({taint(key)}))));
     }
 }
 
 // A false "no" would take a node out of the mesh.
 TEST(NodeSelection, WhatIsNotUnderstoodIsNoAnswer) {
-    const json labels = node({{"a", "1"}}, {taint("k")});
+    const json labels = node({{"a", "1"}}, json::array({taint("k")}));
     EXPECT_FALSE(selects_node(
-        daemon_set(required({{{"matchExpressions", {requirement("a", "Near", {"1"})}}}})), labels));
+        daemon_set(required(
+            json::array({{{"matchExpressions", json::array({requirement("a", "Near")})}}}))),
+        labels));
     EXPECT_FALSE(selects_node(
-        daemon_set({{"tolerations", {{{"key", "k"}, {"operator", "Gt"}, {"value", "1"}}}}}),
+        daemon_set(
+            {{"tolerations", json::array({{{"key", "k"}, {"operator", "Gt"}, {"value", "1"}}})}}),
         labels));
     EXPECT_FALSE(selects_node(daemon_set({{"nodeSelector", {{"a", 1}}}}), labels));
     EXPECT_FALSE(selects_node(json::object(), labels));

@@ -75,7 +75,7 @@ class NodeTaintTest : public ApiTest {
 };
 
 TEST_F(NodeTaintTest, StaysUntilTheInterceptorIsReady) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     ready_ = false;
     open();
     std::this_thread::sleep_for(200ms);
@@ -89,15 +89,16 @@ TEST_F(NodeTaintTest, OnlyItsOwnKeyIsRemovedWithEachEffect) {
     const json other = taint("node.kubernetes.io/unschedulable", "NoSchedule");
     json late = taint("example.com/late", "NoExecute");
     late["timeAdded"] = "2030-01-01T00:00:00Z";
-    put_node({taint(kTaint, "NoSchedule"), other, taint(kTaint, "NoExecute"), late,
-              taint(std::string(kTaint) + "-too", "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule"), other, taint(kTaint, "NoExecute"), late,
+                          taint(std::string(kTaint) + "-too", "NoSchedule")}));
     open();
     ASSERT_TRUE(gone());
-    EXPECT_EQ(taints_now(), json({other, late, taint(std::string(kTaint) + "-too", "NoSchedule")}));
+    EXPECT_EQ(taints_now(),
+              json::array({other, late, taint(std::string(kTaint) + "-too", "NoSchedule")}));
 }
 
 TEST_F(NodeTaintTest, ANodeWithoutItIsNotTouched) {
-    for (const json& taints : {json::array(), json({taint("other", "NoSchedule")})}) {
+    for (const json& taints : {json::array(), json::array({taint("other", "NoSchedule")})}) {
         put_node(taints);
         open();
         ASSERT_TRUE(looked(3));
@@ -108,7 +109,7 @@ TEST_F(NodeTaintTest, ANodeWithoutItIsNotTouched) {
 }
 
 TEST_F(NodeTaintTest, ItIsAJsonPatchThatTestsWhatWasSeen) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     open();
     ASSERT_TRUE(gone());
     for (const auto& request : server_.requests()) {
@@ -117,35 +118,37 @@ TEST_F(NodeTaintTest, ItIsAJsonPatchThatTestsWhatWasSeen) {
             EXPECT_EQ(json::parse(request.body)[1],
                       json({{"op", "test"},
                             {"path", "/spec/taints"},
-                            {"value", {taint(kTaint, "NoSchedule")}}}));
+                            {"value", json::array({taint(kTaint, "NoSchedule")})}}));
         }
     }
 }
 
 // Between the look and the patch another program adds a taint: it must not be lost.
 TEST_F(NodeTaintTest, ATaintThatIsAddedAtTheSameTimeStays) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     const json added = taint("node.kubernetes.io/disk-pressure", "NoSchedule");
     server_.next(is_read, [&](Exchange& exchange) {
-        exchange.answer(200, json{{"kind", "Node"},
-                                  {"metadata", {{"name", "n1"}, {"uid", "u1"}}},
-                                  {"spec", {{"taints", {taint(kTaint, "NoSchedule")}}}}});
-        put_node({taint(kTaint, "NoSchedule"), added});
+        exchange.answer(200,
+                        json{{"kind", "Node"},
+                             {"metadata", {{"name", "n1"}, {"uid", "u1"}}},
+                             {"spec", {{"taints", json::array({taint(kTaint, "NoSchedule")})}}}});
+        put_node(json::array({taint(kTaint, "NoSchedule"), added}));
     });
     open();
     ASSERT_TRUE(eventually([&] { return server_.count(is_patch) > 1; }));
     ASSERT_TRUE(gone());
-    EXPECT_EQ(taints_now(), json({added}));
+    EXPECT_EQ(taints_now(), json::array({added}));
     EXPECT_TRUE(taint_->problems().empty());
 }
 
 // The list of another node of that name is not this one's.
 TEST_F(NodeTaintTest, ANodeThatWasRegisteredAgainMeanwhileIsLookedAtAgain) {
-    put_node({taint(kTaint, "NoSchedule")}, "new");
+    put_node(json::array({taint(kTaint, "NoSchedule")}), "new");
     server_.next(is_read, [&](Exchange& exchange) {
-        exchange.answer(200, json{{"kind", "Node"},
-                                  {"metadata", {{"name", "n1"}, {"uid", "old"}}},
-                                  {"spec", {{"taints", {taint(kTaint, "NoSchedule")}}}}});
+        exchange.answer(200,
+                        json{{"kind", "Node"},
+                             {"metadata", {{"name", "n1"}, {"uid", "old"}}},
+                             {"spec", {{"taints", json::array({taint(kTaint, "NoSchedule")})}}}});
     });
     open();
     ASSERT_TRUE(eventually([&] { return server_.count(is_patch) > 1; }));
@@ -153,7 +156,7 @@ TEST_F(NodeTaintTest, ANodeThatWasRegisteredAgainMeanwhileIsLookedAtAgain) {
 }
 
 TEST_F(NodeTaintTest, AConflictIsTriedAgainAndNoProblem) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     for (int i = 0; i < 2; ++i) {
         server_.next(is_patch,
                      [](Exchange& exchange) { exchange.refuse(409, "Conflict", "try again"); });
@@ -165,7 +168,7 @@ TEST_F(NodeTaintTest, AConflictIsTriedAgainAndNoProblem) {
 }
 
 TEST_F(NodeTaintTest, WhatIsForbiddenIsAProblemThatNamesTheRightAndGoesAway) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     server_.always(is_patch,
                    [](Exchange& exchange) { exchange.refuse(403, "Forbidden", "nodes"); });
     open();
@@ -180,7 +183,7 @@ TEST_F(NodeTaintTest, WhatIsForbiddenIsAProblemThatNamesTheRightAndGoesAway) {
 }
 
 TEST_F(NodeTaintTest, AnApiThatIsAwayIsAProblemAndTriedAgain) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     server_.stop();
     open();
     ASSERT_TRUE(eventually([&] { return !taint_->problems().empty(); }));
@@ -190,7 +193,7 @@ TEST_F(NodeTaintTest, AnApiThatIsAwayIsAProblemAndTriedAgain) {
 }
 
 TEST_F(NodeTaintTest, GarbageIsAProblemAndChangesNothing) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     for (const char* garbage : {"<html>", "[]", R"({"spec":{"taints":"x"}})",
                                 R"({"spec":{"taints":[{"effect":"NoSchedule"}]}})"}) {
         server_.always(is_read, [&](Exchange& exchange) { exchange.answer(200, garbage); });
@@ -203,22 +206,22 @@ TEST_F(NodeTaintTest, GarbageIsAProblemAndChangesNothing) {
 
 // A kubelet that registers its node again does so with the taint.
 TEST_F(NodeTaintTest, OneThatComesBackIsRemovedAgain) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     open();
     ASSERT_TRUE(gone());
     const auto patches = server_.count(is_patch);
-    put_node({taint(kTaint, "NoExecute")}, "u2");
+    put_node(json::array({taint(kTaint, "NoExecute")}), "u2");
     ASSERT_TRUE(eventually([&] { return server_.count(is_patch) > patches; }));
     EXPECT_TRUE(gone());
 }
 
 TEST_F(NodeTaintTest, OneThatComesBackWhileItIsNotReadyStays) {
-    put_node({taint(kTaint, "NoSchedule")});
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
     open();
     ASSERT_TRUE(gone());
     ready_ = false;
     std::this_thread::sleep_for(100ms);  // a look that is under way
-    put_node({taint(kTaint, "NoExecute")}, "u2");
+    put_node(json::array({taint(kTaint, "NoExecute")}), "u2");
     const auto patches = server_.count(is_patch);
     std::this_thread::sleep_for(200ms);
     EXPECT_EQ(server_.count(is_patch), patches);
