@@ -143,7 +143,8 @@ Result<void> NodeTaint::remove(const std::string& query) {
     }
     FSM_ASSIGN(const json node, parse_api_json(found.body, JsonForm::object));
     FSM_ASSIGN(const Taints taints, taints_of(node, options_.key));
-    if (taints.removed.empty()) {
+    seen_gone_ = taints.removed.empty();
+    if (seen_gone_) {
         return {};
     }
     FSM_ASSIGN(const auto changed, client_.patch(path_, removal_patch(node, taints), times));
@@ -154,15 +155,17 @@ Result<void> NodeTaint::remove(const std::string& query) {
     if (!changed.ok()) {
         return Error(client_.url() + " answers " + changed.describe() + advice(changed.status));
     }
+    seen_gone_ = true;
     log::info("pods may start: taint {} ({}) taken off node {}", options_.key, taints.removed,
               options_.node);
     return {};
 }
 
-// A change at the same time is tried again, and no problem.
+// A change at the same time is tried again, and no problem. Nor is it one of the taint that the
+// node cannot be looked at again: the pod source tells when the API server is away.
 void NodeTaint::publish(const Result<void>& outcome) {
     std::string problem;
-    if (!outcome && outcome.error().errno_value() != EAGAIN) {
+    if (!outcome && !seen_gone_ && outcome.error().errno_value() != EAGAIN) {
         problem = "take taint " + options_.key + " off node " + options_.node + ": " +
                   outcome.error().message() +
                   "; tried again. Until then no pod starts there that "
@@ -171,7 +174,7 @@ void NodeTaint::publish(const Result<void>& outcome) {
     bool is_news = false;
     {
         const std::lock_guard guard(mutex_);
-        is_news = !stopping_ && !problem.empty() && problem != problem_;
+        is_news = !stopping_ && !problem.empty() && problem_.empty();
         problem_ = problem;
     }
     if (is_news) {

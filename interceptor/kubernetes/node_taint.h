@@ -60,6 +60,7 @@ class NodeTaint {
     const NodeTaintOptions options_;
     const std::string path_;
     std::function<Result<void>()> ready_;
+    bool seen_gone_ = false;  // of the thread alone: the last look found no taint of ours
     ApiClient client_;
 
     mutable std::mutex mutex_;

@@ -192,6 +192,20 @@ TEST_F(NodeTaintTest, AnApiThatIsAwayIsAProblemAndTriedAgain) {
     EXPECT_TRUE(eventually([&] { return taint_->problems().empty(); }));
 }
 
+// The pod source says that the API server is away; there is no taint that could keep pods out.
+TEST_F(NodeTaintTest, AnApiThatIsAwayIsNoProblemOnceTheTaintIsGone) {
+    put_node(json::array({taint(kTaint, "NoSchedule")}));
+    open();
+    ASSERT_TRUE(gone());
+    ASSERT_TRUE(looked(2));
+    server_.stop();
+    std::this_thread::sleep_for(300ms);
+    EXPECT_TRUE(taint_->problems().empty());
+    server_.start();
+    put_node(json::array({taint(kTaint, "NoSchedule")}), "u2");
+    EXPECT_TRUE(gone());
+}
+
 TEST_F(NodeTaintTest, GarbageIsAProblemAndChangesNothing) {
     put_node(json::array({taint(kTaint, "NoSchedule")}));
     for (const char* garbage : {"<html>", "[]", R"({"spec":{"taints":"x"}})",
