@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
+#include <cerrno>
 
 #include "common/file.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 namespace {
 
@@ -17,29 +17,29 @@ std::string notes_directory(const std::string& state_dir) {
     return state_dir + "/deleted";
 }
 
-std::string note_path(const std::string& state_dir, const std::string& container_id,
-                      const std::string& ifname) {
-    return notes_directory(state_dir) + "/" + container_id + "-" + ifname + ".json";
+std::string note_path(const std::string& state_dir, const std::string& stem) {
+    return notes_directory(state_dir) + "/" + stem + ".json";
 }
 
-}  // namespace
-
-Result<void> write_deletion_note(const std::string& state_dir, const DeletionNote& note) {
-    FSM_TRY(make_directories(notes_directory(state_dir), kDirectoryMode));
-    const nlohmann::ordered_json content = {
-        {"ContainerID", note.container_id}, {"IfName", note.ifname}, {"Netns", note.netns}};
-    return write_file_atomically(note_path(state_dir, note.container_id, note.ifname),
-                                 content.dump() + "\n", kNoteMode);
-}
-
-Result<void> withdraw_deletion_note(const std::string& state_dir, const std::string& container_id,
-                                    const std::string& ifname) {
-    const std::string path = note_path(state_dir, container_id, ifname);
-    // ENOTDIR: the state directory cannot hold notes, so there is none.
-    if (unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
+Result<void> remove_note(const std::string& path) {
+    // ENOTDIR: the state directory cannot hold notes, so there is none. ENAMETOOLONG: the same.
+    if (unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) {
         return Error::from_errno("remove " + path);
     }
     return {};
 }
 
-}  // namespace fsm
+}  // namespace
+
+Result<void> write_deletion_note(const std::string& state_dir, const cni::DeletionNote& note) {
+    FSM_TRY(make_directories(notes_directory(state_dir), kDirectoryMode));
+    return write_file_atomically(note_path(state_dir, cni::file_stem(note.key)), cni::to_json(note),
+                                 kNoteMode);
+}
+
+Result<void> withdraw_deletion_note(const std::string& state_dir, const cni::AttachmentKey& key) {
+    FSM_TRY(remove_note(note_path(state_dir, cni::file_stem(key))));
+    return remove_note(note_path(state_dir, cni::former_file_stem(key.interface())));
+}
+
+}  // namespace fsm::plugin

@@ -3,35 +3,27 @@
 #pragma once
 
 #include <functional>
-#include <string>
+#include <optional>
 #include <string_view>
 
-#include "cni-plugin/cni_error.h"
+#include "common/cni/error.h"
+#include "common/cni/request.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 enum class Verb { add, del, check, gc, status, version };
 
 std::string_view to_string(Verb verb);
 
-// Empty strings stand for variables that are not set. All are valid UTF-8.
 struct Environment {
     Verb verb = Verb::version;
-    std::string container_id;
-    std::string netns;
-    std::string ifname;
-    std::string args;
-    std::string path;
-    std::string netns_override;
+    // Filled for the verbs that concern one attachment. What stdin says is added later.
+    cni::Request request;
 };
 
 // Looks a variable up; nullptr if it is not set. ::getenv outside of tests.
 using VariableLookup = std::function<const char*(const char*)>;
 
-CniResult<Environment> read_environment(const VariableLookup& lookup);
+cni::Expected<Environment> read_environment(const VariableLookup& lookup);
 
-// K8S_POD_NAMESPACE of CNI_ARGS ("KEY=value;KEY=value"); empty if it is not among them, as for
-// containers that Kubernetes did not start.
-std::string_view pod_namespace(std::string_view args);
-
-}  // namespace fsm
+}  // namespace fsm::plugin

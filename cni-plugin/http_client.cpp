@@ -11,7 +11,7 @@
 #include "common/fd.h"
 #include "common/version.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 namespace {
 
@@ -146,4 +146,4 @@ Result<HttpResponse> exchange_http(const std::string& socket_path, const HttpReq
     return receive_response(socket, deadline);
 }
 
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -8,7 +8,7 @@
 #include "cni-plugin/http_response_parser.h"
 #include "common/result.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
@@ -25,4 +25,4 @@ struct HttpRequest {
 Result<HttpResponse> exchange_http(const std::string& socket_path, const HttpRequest& request,
                                    Deadline deadline);
 
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-namespace fsm {
+namespace fsm::plugin {
 
 namespace {
 
@@ -271,4 +271,4 @@ Result<bool> HttpResponseParser::parse_trailer() {
     return true;
 }
 
-}  // namespace fsm
+}  // namespace fsm::plugin

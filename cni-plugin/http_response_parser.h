@@ -8,7 +8,7 @@
 
 #include "common/result.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 struct HttpResponse {
     int status = 0;
@@ -64,4 +64,4 @@ class HttpResponseParser {
     HttpResponse response_;
 };
 
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -1,23 +1,15 @@
-// The interceptor's HTTP API as the plugin uses it.
-//
-//     POST /v1/cni/create-pod, /v1/cni/delete-pod, /v1/cni/check-pod
-//          {"ContainerID", "Netns", "IfName", "Args", "Path", "StdinData", "NetnsOverride"?}
-//     POST /v1/cni/gc       {"Path", "StdinData"}
-//     GET  /v1/cni/status
-// StdinData is stdin in base64. Success is 200, with the body "ok" for the first three. A failure
-// is any other status, with {"code", "msg", "details"} as body: `code` is a CNI error code. Text
-// that is not that is taken as the message.
+// The interceptor's API (common/cni/request.h) as the plugin uses it.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "cni-plugin/cni_error.h"
-#include "cni-plugin/environment.h"
 #include "cni-plugin/http_client.h"
+#include "common/cni/error.h"
+#include "common/cni/request.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 // Each call returns nothing when it succeeded. Without an answer, the error has code 11, or 5 when
 // what answered is not the interceptor; for status() it is always 50.
@@ -26,23 +18,19 @@ class InterceptorClient {
     InterceptorClient(std::string socket_path, Deadline deadline)
         : socket_path_(std::move(socket_path)), deadline_(deadline) {}
 
-    std::optional<CniError> create_pod(const Environment& environment,
-                                       std::string_view stdin_data) const;
-    std::optional<CniError> delete_pod(const Environment& environment,
-                                       std::string_view stdin_data) const;
-    std::optional<CniError> check_pod(const Environment& environment,
-                                      std::string_view stdin_data) const;
-    std::optional<CniError> collect_garbage(const Environment& environment,
-                                            std::string_view stdin_data) const;
-    std::optional<CniError> status() const;
+    std::optional<cni::Error> create_pod(const cni::Request& request) const;
+    std::optional<cni::Error> delete_pod(const cni::Request& request) const;
+    std::optional<cni::Error> check_pod(const cni::Request& request) const;
+    // Of the network that stdin names; the rest of the request is empty.
+    std::optional<cni::Error> collect_garbage(const cni::Request& request) const;
+    std::optional<cni::Error> status() const;
 
   private:
-    std::optional<CniError> post_pod(std::string_view target, const Environment& environment,
-                                     std::string_view stdin_data) const;
-    CniError no_answer(const HttpRequest& request, const Error& error) const;
+    std::optional<cni::Error> post_pod(std::string_view target, const cni::Request& request) const;
+    cni::Error no_answer(const HttpRequest& request, const Error& error) const;
 
     std::string socket_path_;
     Deadline deadline_;
 };
 
-}  // namespace fsm
+}  // namespace fsm::plugin

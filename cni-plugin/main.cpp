@@ -14,27 +14,27 @@ namespace {
 
 constexpr int kFailure = 1;
 
-// stderr is for people; if nobody can be told, nobody can be told that either.
+// Best effort: that stderr cannot be written can be reported nowhere.
 void tell_people(std::string_view text) {
-    static_cast<void>(static_cast<bool>(fsm::write_to(STDERR_FILENO, text)));
+    static_cast<void>(static_cast<bool>(fsm::plugin::write_to(STDERR_FILENO, text)));
 }
 
 int run(bool has_arguments) {
     const auto start = std::chrono::steady_clock::now();
     if (has_arguments || std::getenv("CNI_COMMAND") == nullptr) {
-        tell_people(fsm::explain_plugin());
+        tell_people(fsm::plugin::explain_plugin());
     }
     if (has_arguments) {
         return kFailure;  // runtimes pass none
     }
     // How long stdin may take cannot be configured: the configuration is what is being read.
     const auto read_stdin = [start] {
-        return fsm::read_until_end(STDIN_FILENO, start + fsm::kDefaultTimeout);
+        return fsm::plugin::read_until_end(STDIN_FILENO, start + fsm::plugin::kDefaultTimeout);
     };
     const auto lookup = [](const char* name) -> const char* { return std::getenv(name); };
-    const fsm::PluginAnswer answer = fsm::run_plugin(lookup, read_stdin, start);
+    const fsm::plugin::PluginAnswer answer = fsm::plugin::run_plugin(lookup, read_stdin, start);
     tell_people(answer.diagnostics);
-    const auto written = fsm::write_to(STDOUT_FILENO, answer.output);
+    const auto written = fsm::plugin::write_to(STDOUT_FILENO, answer.output);
     if (!written) {
         tell_people("fsm-cni: stdout: " + written.error().message() + "\n");
         return kFailure;

@@ -5,42 +5,26 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "cni-plugin/identifier.h"
-#include "cni-plugin/member_reader.h"
 #include "cni-plugin/protocol_version.h"
+#include "common/cni/member_reader.h"
 #include "common/raw_json.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 namespace {
 
 using nlohmann::json;
 
 constexpr char kPreviousResult[] = "prevResult";
-constexpr char kValidAttachments[] = "cni.dev/valid-attachments";
 // The kernel wants a final NUL in sun_path when the path is to be shown whole by others.
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
-CniError config_error(const std::string& message, const std::string& details = "") {
-    return {kCniInvalidConfig, "network configuration: " + message, details};
+cni::Error config_error(const std::string& message, const std::string& details = "") {
+    return cni::Error(cni::ErrorCode::invalid_config, "network configuration: " + message, details);
 }
 
-CniResult<json> decode(std::string_view text) {
-    try {
-        json document = json::parse(text);
-        if (!document.is_object()) {
-            return CniError{kCniDecodingFailure,
-                            "network configuration on stdin: not a JSON object", ""};
-        }
-        return document;
-    } catch (const json::exception& exception) {
-        return CniError{kCniDecodingFailure, "network configuration on stdin: not valid JSON",
-                        exception.what()};
-    }
-}
-
-CniResult<std::string> read_version(const json& document) {
-    MemberReader reader(document);
+cni::Expected<std::string> read_version(const json& document) {
+    cni::MemberReader reader(document);
     std::string version(kOldestCniVersion);
     reader.read("cniVersion", version);
     if (reader.failure()) {
@@ -72,46 +56,29 @@ std::string list_supported_versions() {
     return list;
 }
 
-std::optional<CniError> check_version(const std::string& version, Verb verb) {
+std::optional<cni::Error> check_version(const std::string& version, Verb verb) {
     if (!is_supported_cni_version(version)) {
-        return CniError{kCniIncompatibleVersion, "CNI version \"" + version + "\" is not supported",
-                        "fsm-cni supports " + list_supported_versions()};
+        return cni::Error{cni::ErrorCode::incompatible_version,
+                          "CNI version \"" + version + "\" is not supported",
+                          "fsm-cni supports " + list_supported_versions()};
     }
     const std::string_view first = first_version_of(verb);
     if (!is_cni_version_at_least(version, first)) {
-        return CniError{kCniIncompatibleVersion,
-                        "CNI version " + version + " has no " + std::string(to_string(verb)),
-                        "it needs version " + std::string(first) + " or later"};
+        return cni::Error{cni::ErrorCode::incompatible_version,
+                          "CNI version " + version + " has no " + std::string(to_string(verb)),
+                          "it needs version " + std::string(first) + " or later"};
     }
     return std::nullopt;
 }
 
-std::optional<CniError> check_name(const json& document) {
-    MemberReader reader(document);
-    std::string name;
-    reader.read("name", name);
-    if (reader.failure()) {
-        return reader.failure();
-    }
-    if (name.empty()) {
-        return config_error("name is missing", "every network needs a name");
-    }
-    if (!is_cni_identifier(name)) {
-        return config_error("name: \"" + name + "\" is not a network name",
-                            "it must start with a letter or a digit, and go on with these, '_', "
-                            "'.' or '-'");
-    }
-    return std::nullopt;
-}
-
-std::optional<CniError> check_path(const std::string& key, const std::string& path) {
+std::optional<cni::Error> check_path(const std::string& key, const std::string& path) {
     if (path.starts_with('/') && path.find('\0') == std::string::npos) {
         return std::nullopt;
     }
     return config_error(key + ": \"" + path + "\" is not an absolute path");
 }
 
-std::optional<CniError> check_socket(const std::string& path) {
+std::optional<cni::Error> check_socket(const std::string& path) {
     if (path.size() > kMaxSocketPath) {
         return config_error("socket: the path has " + std::to_string(path.size()) +
                             " bytes, and a Unix socket's path can have " +
@@ -120,7 +87,7 @@ std::optional<CniError> check_socket(const std::string& path) {
     return check_path("socket", path);
 }
 
-void read_timeout(MemberReader& reader, std::chrono::milliseconds& timeout) {
+void read_timeout(cni::MemberReader& reader, std::chrono::milliseconds& timeout) {
     constexpr char kKey[] = "timeout_ms";
     const json* value = reader.find(kKey);
     if (value == nullptr) {
@@ -129,7 +96,7 @@ void read_timeout(MemberReader& reader, std::chrono::milliseconds& timeout) {
     const std::string range = "a whole number from " + std::to_string(kMinTimeout.count()) +
                               " to " + std::to_string(kMaxTimeout.count());
     if (!value->is_number_integer()) {
-        reader.fail(wrong_type(kKey, range, *value));
+        reader.fail(cni::wrong_type(kKey, range, *value));
         return;
     }
     // A number beyond 2^63 wraps to a negative one here, which is out of the range as well.
@@ -141,8 +108,8 @@ void read_timeout(MemberReader& reader, std::chrono::milliseconds& timeout) {
     timeout = wanted;
 }
 
-std::optional<CniError> read_kubernetes(const json& section, PluginSettings& settings) {
-    MemberReader reader(section, "kubernetes");
+std::optional<cni::Error> read_kubernetes(const json& section, PluginSettings& settings) {
+    cni::MemberReader reader(section, "kubernetes");
     reader.read("exclude_namespaces", settings.left_alone_namespaces);
     for (const char* unused :
          {"kubeconfig", "cni_bin_dir", "node_name", "intercept_type", "k8s_api_root"}) {
@@ -151,10 +118,10 @@ std::optional<CniError> read_kubernetes(const json& section, PluginSettings& set
     return reader.failure();
 }
 
-CniResult<PluginSettings> read_settings(const json& document) {
+cni::Expected<PluginSettings> read_settings(const json& document) {
     PluginSettings settings;
     std::string interceptor_namespace = "fsm-system";
-    MemberReader reader(document);
+    cni::MemberReader reader(document);
     reader.expect_string("type");
     reader.expect_string("log_level");
     reader.read("socket", settings.socket);
@@ -178,70 +145,35 @@ bool needs_previous_result(Verb verb) {
     return verb == Verb::add || verb == Verb::check;
 }
 
-std::optional<CniError> check_previous_result(const json& document) {
-    MemberReader reader(document);
-    if (reader.find(kPreviousResult) == nullptr) {
+// What a result of the plugin before us must be like, beyond what is read of it.
+std::optional<cni::Error> check_previous_result(const json& document) {
+    cni::MemberReader reader(document);
+    const json& result = reader.object(kPreviousResult);
+    const auto version = result.find("cniVersion");
+    if (version != result.end() && !version->is_string()) {
+        return cni::wrong_type("prevResult.cniVersion", "a string", *version);
+    }
+    return std::nullopt;
+}
+
+std::optional<cni::Error> read_verb_input(const json& document, std::string_view text, Verb verb,
+                                          NetworkConfig& config) {
+    if (!needs_previous_result(verb)) {
+        return std::nullopt;
+    }
+    if (!config.network.has_previous_result) {
         return config_error("prevResult is missing",
                             "fsm-cni is a chained plugin: put it behind the plugin that makes the "
                             "pod's interface in the conflist");
     }
-    const json& result = reader.object(kPreviousResult);
-    if (reader.failure()) {
-        return reader.failure();
-    }
-    const auto version = result.find("cniVersion");
-    if (version != result.end() && !version->is_string()) {
-        return wrong_type("prevResult.cniVersion", "a string", *version);
-    }
-    return std::nullopt;
-}
-
-std::optional<CniError> check_attachment(const json& attachment, const std::string& path) {
-    if (!attachment.is_object()) {
-        return wrong_type(path, "an object", attachment);
-    }
-    MemberReader reader(attachment, path);
-    for (const char* key : {"containerID", "ifname"}) {
-        std::string value;
-        reader.read(key, value);
-        if (!reader.failure() && value.empty()) {
-            reader.fail(config_error(reader.path_of(key) + " is missing"));
-        }
-    }
-    return reader.failure();
-}
-
-std::optional<CniError> check_valid_attachments(const json& list) {
-    if (!list.is_array()) {
-        return wrong_type(kValidAttachments, "a list of attachments", list);
-    }
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        const std::string path = std::string(kValidAttachments) + "[" + std::to_string(i) + "]";
-        if (auto failure = check_attachment(list[i], path)) {
-            return failure;
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<CniError> read_verb_input(const json& document, std::string_view text, Verb verb,
-                                        NetworkConfig& config) {
-    if (needs_previous_result(verb)) {
-        if (auto failure = check_previous_result(document)) {
-            return failure;
-        }
-        config.previous_result = find_raw_member(text, kPreviousResult);
-    }
-    const json* attachments =
-        verb == Verb::gc ? MemberReader(document).find(kValidAttachments) : nullptr;
-    config.lists_valid_attachments = attachments != nullptr;
-    return attachments == nullptr ? std::nullopt : check_valid_attachments(*attachments);
+    config.previous_result = find_raw_member(text, kPreviousResult);
+    return check_previous_result(document);
 }
 
 }  // namespace
 
-CniResult<NetworkConfig> parse_network_config(std::string_view text, Verb verb) {
-    auto document = decode(text);
+cni::Expected<NetworkConfig> parse_network_config(std::string_view text, Verb verb) {
+    const auto document = cni::decode_network(text);
     if (!document) {
         return document.error();
     }
@@ -249,10 +181,12 @@ CniResult<NetworkConfig> parse_network_config(std::string_view text, Verb verb) 
     if (!version) {
         return version.error();
     }
-    for (const auto& check : {check_version(*version, verb), check_name(*document)}) {
-        if (check) {
-            return *check;
-        }
+    if (const auto failure = check_version(*version, verb)) {
+        return *failure;
+    }
+    auto network = cni::read_network(*document);
+    if (!network) {
+        return network.error();
     }
     auto settings = read_settings(*document);
     if (!settings) {
@@ -260,6 +194,7 @@ CniResult<NetworkConfig> parse_network_config(std::string_view text, Verb verb) 
     }
     NetworkConfig config;
     config.cni_version = *version;
+    config.network = std::move(*network);
     config.settings = std::move(*settings);
     if (const auto failure = read_verb_input(*document, text, verb, config)) {
         return *failure;
@@ -267,8 +202,8 @@ CniResult<NetworkConfig> parse_network_config(std::string_view text, Verb verb) 
     return config;
 }
 
-CniResult<std::string> parse_requested_version(std::string_view text) {
-    auto document = decode(text);
+cni::Expected<std::string> parse_requested_version(std::string_view text) {
+    const auto document = cni::decode_network(text);
     if (!document) {
         return document.error();
     }
@@ -283,4 +218,4 @@ std::string answer_version(std::string_view text) {
     return *version;
 }
 
-}  // namespace fsm
+}  // namespace fsm::plugin

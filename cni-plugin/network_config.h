@@ -23,10 +23,11 @@
 #include <string>
 #include <string_view>
 
-#include "cni-plugin/cni_error.h"
 #include "cni-plugin/environment.h"
+#include "common/cni/error.h"
+#include "common/cni/network.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 inline constexpr std::chrono::milliseconds kDefaultTimeout{10000};
 inline constexpr std::chrono::milliseconds kMinTimeout{100};
@@ -41,22 +42,21 @@ struct PluginSettings {
 
 struct NetworkConfig {
     std::string cni_version;  // a supported one
+    cni::Network network;
     PluginSettings settings;
     // The text of prevResult as it came; present for ADD and CHECK.
     std::optional<std::string> previous_result;
-    // False: GC has nothing to do, which is not the same as an empty list.
-    bool lists_valid_attachments = false;
 };
 
 // Fails with code 6 if `text` is not JSON; 1 if its version is not supported, or too old for the
 // verb; 7 if a member is missing, has the wrong type (the message has the member's path) or value.
-CniResult<NetworkConfig> parse_network_config(std::string_view text, Verb verb);
+cni::Expected<NetworkConfig> parse_network_config(std::string_view text, Verb verb);
 
 // The `cniVersion` of a VERSION request, the oldest if it has none. Fails with code 6 or 7.
-CniResult<std::string> parse_requested_version(std::string_view text);
+cni::Expected<std::string> parse_requested_version(std::string_view text);
 
 // The `cniVersion` that an answer to `text` has to carry, even if the rest of it is wrong: its own
 // if that is supported, the oldest if it has none, else the newest.
 std::string answer_version(std::string_view text);
 
-}  // namespace fsm
+}  // namespace fsm::plugin

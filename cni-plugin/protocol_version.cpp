@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace fsm {
+namespace fsm::plugin {
 
 bool is_supported_cni_version(std::string_view version) {
     return std::find(kSupportedCniVersions.begin(), kSupportedCniVersions.end(), version) !=
@@ -15,4 +15,4 @@ bool is_cni_version_at_least(std::string_view version, std::string_view minimum)
     return std::find(begin, end, version) >= std::find(begin, end, minimum);
 }
 
-}  // namespace fsm
+}  // namespace fsm::plugin

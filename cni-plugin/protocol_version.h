@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-namespace fsm {
+namespace fsm::plugin {
 
 // Ascending. A network configuration without a version speaks the oldest.
 inline constexpr std::array<std::string_view, 7> kSupportedCniVersions = {
@@ -17,4 +17,4 @@ bool is_supported_cni_version(std::string_view version);
 // Both must be supported versions.
 bool is_cni_version_at_least(std::string_view version, std::string_view minimum);
 
-}  // namespace fsm
+}  // namespace fsm::plugin

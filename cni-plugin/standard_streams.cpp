@@ -6,7 +6,7 @@
 #include <array>
 #include <chrono>
 
-namespace fsm {
+namespace fsm::plugin {
 
 namespace {
 
@@ -70,4 +70,4 @@ Result<void> write_to(int fd, std::string_view text) {
     return {};
 }
 
-}  // namespace fsm
+}  // namespace fsm::plugin

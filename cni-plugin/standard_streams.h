@@ -7,7 +7,7 @@
 #include "cni-plugin/http_client.h"
 #include "common/result.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 // Far more than a network configuration with the attachments of a full node has; in base64 it still
 // fits into the 1 MiB that the interceptor takes.
@@ -19,4 +19,4 @@ Result<std::string> read_until_end(int fd, Deadline deadline);
 
 Result<void> write_to(int fd, std::string_view text);
 
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -2,16 +2,17 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
-#include "cni-plugin/cni_error.h"
 #include "cni-plugin/deletion_note.h"
 #include "cni-plugin/interceptor_client.h"
 #include "cni-plugin/network_config.h"
 #include "cni-plugin/protocol_version.h"
+#include "common/cni/error.h"
 #include "common/raw_json.h"
 #include "common/version.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 namespace {
 
@@ -19,8 +20,8 @@ using nlohmann::ordered_json;
 
 // One call of the plugin, with everything that it was given.
 struct Call {
-    Environment environment;
-    std::string stdin_data;
+    Verb verb;
+    cni::Request request;
     NetworkConfig config;
     InterceptorClient interceptor;
 };
@@ -30,9 +31,10 @@ std::string print(const ordered_json& object) {
     return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-PluginAnswer fail(const CniError& error, std::string_view cni_version) {
-    ordered_json object = {
-        {"cniVersion", cni_version}, {"code", error.code}, {"msg", error.message}};
+PluginAnswer fail(const cni::Error& error, std::string_view cni_version) {
+    ordered_json object = {{"cniVersion", cni_version},
+                           {"code", static_cast<int>(error.code)},
+                           {"msg", error.message}};
     if (!error.details.empty()) {
         object["details"] = error.details;
     }
@@ -43,13 +45,13 @@ PluginAnswer succeed_silently() {
     return {};
 }
 
-PluginAnswer answer(const Call& call, const std::optional<CniError>& failure) {
+PluginAnswer answer(const Call& call, const std::optional<cni::Error>& failure) {
     return failure ? fail(*failure, call.config.cni_version) : succeed_silently();
 }
 
 bool is_left_alone(const Call& call) {
     return call.config.settings.left_alone_namespaces.contains(
-        pod_namespace(call.environment.args));
+        cni::pod_of(call.request.args).pod_namespace);
 }
 
 // A result must say which version it has. Everything else stays as the plugin before us wrote it.
@@ -61,51 +63,52 @@ std::string complete_result(std::string result, const std::string& cni_version) 
     return result.insert(1, "\"cniVersion\":\"" + cni_version + "\"" + (has_members ? "," : ""));
 }
 
+cni::AttachmentKey key_of(const Call& call) {
+    const cni::Interface& interface = call.request.interface;
+    return {interface.container_id, interface.ifname, call.config.network.name};
+}
+
 PluginAnswer pass_result_on(const Call& call) {
     return {0, complete_result(*call.config.previous_result, call.config.cni_version) + "\n", ""};
 }
 
 PluginAnswer add(const Call& call) {
-    const Environment& environment = call.environment;
     const std::string& version = call.config.cni_version;
     if (is_left_alone(call)) {
         return pass_result_on(call);
     }
-    const auto withdrawn = withdraw_deletion_note(call.config.settings.state_dir,
-                                                  environment.container_id, environment.ifname);
+    const auto withdrawn = withdraw_deletion_note(call.config.settings.state_dir, key_of(call));
     if (!withdrawn) {
-        return fail(
-            {kCniIoFailure, "withdraw the note of an earlier DEL", withdrawn.error().message()},
-            version);
+        return fail({cni::ErrorCode::io_failure, "withdraw the note of an earlier DEL",
+                     withdrawn.error().message()},
+                    version);
     }
-    if (const auto failure = call.interceptor.create_pod(environment, call.stdin_data)) {
+    if (const auto failure = call.interceptor.create_pod(call.request)) {
         return fail(*failure, version);
     }
     return pass_result_on(call);
 }
 
 PluginAnswer del(const Call& call) {
-    const Environment& environment = call.environment;
     if (is_left_alone(call)) {
         return succeed_silently();
     }
-    const auto failure = call.interceptor.delete_pod(environment, call.stdin_data);
+    const auto failure = call.interceptor.delete_pod(call.request);
     if (!failure) {
         return succeed_silently();
     }
     const auto noted =
-        write_deletion_note(call.config.settings.state_dir,
-                            {environment.container_id, environment.ifname, environment.netns});
+        write_deletion_note(call.config.settings.state_dir, {key_of(call), call.request.netns});
     if (!noted) {
         // Neither told nor noted: the runtime has to come again, or the deletion would be lost.
-        return fail({kCniIoFailure, "leave a deletion note: " + noted.error().message(),
-                     "needed because: " + failure->message},
-                    call.config.cni_version);
+        return fail(
+            {cni::ErrorCode::io_failure, "leave a deletion note: " + noted.error().message(),
+             "needed because: " + failure->message},
+            call.config.cni_version);
     }
     PluginAnswer result;
-    result.diagnostics = "fsm-cni: DEL " + environment.container_id + " " + environment.ifname +
-                         ": left a deletion note in " + call.config.settings.state_dir +
-                         "/deleted: " + failure->message +
+    result.diagnostics = "fsm-cni: DEL " + key_of(call).to_string() + ": left a deletion note in " +
+                         call.config.settings.state_dir + "/deleted: " + failure->message +
                          (failure->details.empty() ? "" : "; " + failure->details) + "\n";
     return result;
 }
@@ -114,18 +117,18 @@ PluginAnswer check(const Call& call) {
     if (is_left_alone(call)) {
         return succeed_silently();
     }
-    return answer(call, call.interceptor.check_pod(call.environment, call.stdin_data));
+    return answer(call, call.interceptor.check_pod(call.request));
 }
 
 PluginAnswer collect_garbage(const Call& call) {
-    if (!call.config.lists_valid_attachments) {
+    if (!call.config.network.valid_attachments) {
         return succeed_silently();
     }
-    return answer(call, call.interceptor.collect_garbage(call.environment, call.stdin_data));
+    return answer(call, call.interceptor.collect_garbage(call.request));
 }
 
 PluginAnswer run_verb(const Call& call) {
-    switch (call.environment.verb) {
+    switch (call.verb) {
         case Verb::add:
             return add(call);
         case Verb::del:
@@ -166,7 +169,8 @@ PluginAnswer run_plugin(const VariableLookup& lookup, const StdinReader& read_st
     }
     auto stdin_data = read_stdin();
     if (!stdin_data) {
-        return fail({kCniIoFailure, "read the network configuration", stdin_data.error().message()},
+        return fail({cni::ErrorCode::io_failure, "read the network configuration",
+                     stdin_data.error().message()},
                     kNewestCniVersion);
     }
     if (environment->verb == Verb::version) {
@@ -177,7 +181,8 @@ PluginAnswer run_plugin(const VariableLookup& lookup, const StdinReader& read_st
         return fail(config.error(), answer_version(*stdin_data));
     }
     const InterceptorClient interceptor(config->settings.socket, start + config->settings.timeout);
-    return run_verb({*environment, *stdin_data, *config, interceptor});
+    environment->request.stdin_data = std::move(*stdin_data);
+    return run_verb({environment->verb, environment->request, *config, interceptor});
 }
 
 std::string explain_plugin() {
@@ -189,4 +194,4 @@ std::string explain_plugin() {
            std::string(kOldestCniVersion) + " to " + std::string(kNewestCniVersion) + ".\n";
 }
 
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -17,7 +17,7 @@
 #include "cni-plugin/http_client.h"
 #include "common/result.h"
 
-namespace fsm {
+namespace fsm::plugin {
 
 struct PluginAnswer {
     int exit_status = 0;
@@ -35,4 +35,4 @@ PluginAnswer run_plugin(const VariableLookup& lookup, const StdinReader& read_st
 // For a person who starts the plugin by hand.
 std::string explain_plugin();
 
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -8,6 +8,8 @@
 
 namespace fsm {
 
+std::string encode_base64(std::string_view bytes);
+
 Result<std::string> decode_base64(std::string_view text);
 
 }  // namespace fsm

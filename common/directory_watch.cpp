@@ -33,23 +33,39 @@ Result<DirectoryWatch> DirectoryWatch::make(const std::string& directory) {
         return Error::from_errno("watch " + directory + ": eventfd");
     }
     DirectoryWatch watch(directory, std::move(inotify), std::move(wakes));
-    watch.watch_again();
+    watch.watch_again(watch.first_);
     return watch;
 }
 
 // By the path, not by what it led to before: when the directory was replaced, the new one is
 // watched. A failure (the directory is gone, the limit of watches is reached) leaves the caller
 // with its rescans.
-DirectoryWatch::Watching DirectoryWatch::watch_again() {
-    const int watch = ::inotify_add_watch(inotify_.get(), directory_.c_str(), kChanges);
-    if (watch == watch_) {
+DirectoryWatch::Watching DirectoryWatch::watch_again(Watched& watched) {
+    if (watched.directory.empty()) {
         return Watching::same;
     }
-    if (watch_ >= 0) {
-        ::inotify_rm_watch(inotify_.get(), watch_);
+    const int watch = ::inotify_add_watch(inotify_.get(), watched.directory.c_str(), kChanges);
+    if (watch == watched.watch) {
+        return Watching::same;
     }
-    watch_ = watch;
+    forget(watched);
+    watched.watch = watch;
     return watch >= 0 ? Watching::another : Watching::same;
+}
+
+void DirectoryWatch::forget(Watched& watched) {
+    if (watched.watch >= 0) {
+        ::inotify_rm_watch(inotify_.get(), watched.watch);
+    }
+    watched.watch = -1;
+}
+
+void DirectoryWatch::also(const std::string& directory) {
+    if (directory == second_.directory) {
+        return;
+    }
+    forget(second_);
+    second_.directory = directory;
 }
 
 // Whether there was anything to read.
@@ -63,8 +79,9 @@ bool DirectoryWatch::drain() {
 }
 
 void DirectoryWatch::wait(std::chrono::milliseconds limit) {
-    if (watch_again() == Watching::another) {
-        return;  // what happened in it before it was watched, nobody has told
+    const bool first_is_new = watch_again(first_) == Watching::another;
+    if (watch_again(second_) == Watching::another || first_is_new) {
+        return;  // what happened in it before it was watched is not known
     }
     std::array<pollfd, 2> ready = {{{inotify_.get(), POLLIN, 0}, {wakes_.get(), POLLIN, 0}}};
     const auto milliseconds = std::clamp<std::int64_t>(limit.count(), 1, 3'600'000);

@@ -1,4 +1,4 @@
-// DirectoryWatch: waits for changes of a directory's files.
+// DirectoryWatch: waits for changes of the files of a directory, and of one more.
 #pragma once
 
 #include <chrono>
@@ -14,6 +14,10 @@ class DirectoryWatch {
   public:
     static Result<DirectoryWatch> make(const std::string& directory);
 
+    // Watches another directory, too, in place of the one given before; empty: none. It need not be
+    // there yet. From the thread that waits.
+    void also(const std::string& directory);
+
     // Waits until something may have changed, for at most `limit`, or until wake(). A burst of
     // changes ends the wait once. A directory that was replaced by another of its name is
     // followed.
@@ -23,18 +27,22 @@ class DirectoryWatch {
   private:
     enum class Watching : std::uint8_t { same, another };
 
-    DirectoryWatch(std::string directory, Fd inotify, Fd wakes)
-        : directory_(std::move(directory)),
-          inotify_(std::move(inotify)),
-          wakes_(std::move(wakes)) {}
+    struct Watched {
+        std::string directory;
+        int watch = -1;
+    };
 
-    Watching watch_again();
+    DirectoryWatch(std::string directory, Fd inotify, Fd wakes)
+        : inotify_(std::move(inotify)), wakes_(std::move(wakes)), first_{std::move(directory)} {}
+
+    Watching watch_again(Watched& watched);
+    void forget(Watched& watched);
     bool drain();
 
-    std::string directory_;
     Fd inotify_;
     Fd wakes_;
-    int watch_ = -1;
+    Watched first_;
+    Watched second_;
 };
 
 }  // namespace fsm

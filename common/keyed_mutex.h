@@ -5,7 +5,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
+#include <vector>
 
 namespace fsm {
 
@@ -50,6 +52,18 @@ class KeyedMutex {
         Entry& entry = acquire(key);
         entry.mutex.lock();
         return Guard(this, key, &entry);
+    }
+
+    // Of several keys at once, and in one order, so that no two callers wait for each other. A
+    // caller that holds a lock already must not call this, nor lock(): it gives back what it holds,
+    // and asks for all that it needs.
+    [[nodiscard]] std::vector<Guard> lock_all(const std::set<Key>& keys) {
+        std::vector<Guard> guards;
+        guards.reserve(keys.size());
+        for (const Key& key : keys) {
+            guards.push_back(lock(key));
+        }
+        return guards;
     }
 
     [[nodiscard]] Guard try_lock(const Key& key) {

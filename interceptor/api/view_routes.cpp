@@ -63,7 +63,7 @@ json to_json(const AttachmentState& state) {
         {"uid", attachment.pod_uid},
         {"containerID", attachment.key.container_id},
         {"ifname", attachment.key.ifname},
-        {"network", attachment.network},
+        {"network", attachment.key.network},
         {"netns", attachment.netns_path},
         {"netnsCookie", attachment.netns_cookie},
         {"foundRunning", attachment.found_running},

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/cni/request.h"
 #include "common/durable_file.h"
 #include "common/fd.h"
 #include "common/file.h"
@@ -33,7 +34,7 @@ std::string to_json(const Attachment& attachment) {
     const nlohmann::json document = {
         {"containerID", attachment.key.container_id},
         {"ifname", attachment.key.ifname},
-        {"network", attachment.network},
+        {"network", attachment.key.network},
         {"netns", attachment.netns_path},
         {"netnsDevice", attachment.netns.device},
         {"netnsInode", attachment.netns.inode},
@@ -53,8 +54,8 @@ Result<Attachment> from_json(const std::string& text) {
         const auto document = nlohmann::json::parse(text);
         Attachment attachment;
         attachment.key = {document.at("containerID").get<std::string>(),
-                          document.at("ifname").get<std::string>()};
-        attachment.network = document.at("network").get<std::string>();
+                          document.at("ifname").get<std::string>(),
+                          document.at("network").get<std::string>()};
         attachment.netns_path = document.at("netns").get<std::string>();
         attachment.netns.device = document.at("netnsDevice").get<dev_t>();
         attachment.netns.inode = document.at("netnsInode").get<ino_t>();
@@ -73,17 +74,19 @@ Result<Attachment> from_json(const std::string& text) {
 Result<Attachment> read_attachment(const fs::path& path) {
     FSM_ASSIGN(const auto text, read_file(path.string(), kFileLimit));
     FSM_ASSIGN(auto attachment, from_json(text));
-    if (const auto valid = validate_key(attachment.key); !valid) {
+    const AttachmentKey& key = attachment.key;
+    if (const auto valid = cni::check_interface(key.interface()); !valid) {
         return Error(valid.error().message + ": " + valid.error().details);
     }
-    if (path.stem().string() != attachment.key.to_string()) {
-        return Error("its content is about the attachment " + attachment.key.to_string());
+    const std::string stem = path.stem().string();
+    if (stem != cni::file_stem(key) && stem != cni::former_file_stem(key.interface())) {
+        return Error("its content is about the attachment " + key.to_string());
     }
     return attachment;
 }
 
-bool is_attachment_file(const fs::path& path) {
-    return path.filename().string().front() != '.' && path.extension() == kEnding;
+bool is_hidden(const fs::path& path) {
+    return path.filename().string().front() == '.';
 }
 
 void set_one_aside(const fs::path& path, const std::string& why, AttachmentStore::Loaded& loaded) {
@@ -112,6 +115,21 @@ Result<std::vector<fs::path>> files_in(const std::string& directory) {
     return paths;
 }
 
+// Every write goes by a hidden file. At the start there is no writer: what is there was left.
+void remove_unfinished(const fs::path& path, std::vector<std::string>& problems) {
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+        problems.push_back(Error::from_errno("remove " + path.string()).message());
+    }
+}
+
+// A file of a version that named attachments without their network.
+Result<void> rename_former(const fs::path& path, const std::string& present) {
+    if (path == fs::path(present) || std::rename(path.c_str(), present.c_str()) == 0) {
+        return {};
+    }
+    return Error::from_errno("rename " + path.string() + " to " + present);
+}
+
 }  // namespace
 
 Result<AttachmentStore> AttachmentStore::open(const std::string& directory) {
@@ -120,22 +138,29 @@ Result<AttachmentStore> AttachmentStore::open(const std::string& directory) {
 }
 
 std::string AttachmentStore::path_of(const AttachmentKey& key) const {
-    return directory_ + "/" + key.to_string() + kEnding;
+    return directory_ + "/" + cni::file_stem(key) + kEnding;
 }
 
 Result<AttachmentStore::Loaded> AttachmentStore::load() const {
-    Loaded loaded;
     FSM_ASSIGN(const auto paths, files_in(directory_));
+    Loaded loaded;
     for (const auto& path : paths) {
-        if (!is_attachment_file(path)) {
+        if (is_hidden(path)) {
+            remove_unfinished(path, loaded.problems);
+            continue;
+        }
+        if (path.extension() != kEnding) {
             continue;
         }
         auto attachment = read_attachment(path);
-        if (attachment) {
-            loaded.attachments.push_back(std::move(*attachment));
-        } else {
+        if (!attachment) {
             set_one_aside(path, attachment.error().message(), loaded);
+            continue;
         }
+        if (auto renamed = rename_former(path, path_of(attachment->key)); !renamed) {
+            loaded.problems.push_back(renamed.error().message());
+        }
+        loaded.attachments.push_back(std::move(*attachment));
     }
     return loaded;
 }

@@ -1,5 +1,5 @@
 // AttachmentStore: the attachments that the container runtime has made, one file each, so that they
-// survive the interceptor: <directory>/<container id>-<ifname>.json.
+// survive the interceptor: <directory>/<file_stem() of the attachment>.json.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "common/cni/attachment.h"
 #include "common/netns.h"
 #include "common/result.h"
 #include "interceptor/pod/pod.h"
-#include "interceptor/sync/cni_request.h"
 
 namespace fsm {
 
+using AttachmentKey = cni::AttachmentKey;
+
 struct Attachment {
     AttachmentKey key;
-    std::string network;     // name of the CNI network; GC speaks about one network
     std::string netns_path;  // as the interceptor opens it
     NetnsIdentity netns;
     std::uint64_t netns_cookie = 0;
@@ -26,7 +27,8 @@ struct Attachment {
     // that is no pod.
     PodName pod;
     std::string pod_uid;
-    // Not the runtime told of it: it was found. The key may be one of ours.
+    // Not the runtime told of it: it was found. Its network is not known, and its container id may
+    // be one of ours.
     bool found_running = false;
 };
 
@@ -41,7 +43,9 @@ class AttachmentStore {
         std::map<std::string, std::string> set_aside;  // by file: why
         std::vector<std::string> problems;             // about files that stay where they are
     };
-    // Reads every file. A corrupt one is renamed to "<name>.corrupt" and reported, never fatal.
+    // Reads every file. A corrupt one is renamed to "<name>.corrupt" and reported, never fatal; one
+    // of an earlier version gets its present name; what a writer left that died is removed. Not
+    // while another function is at work.
     Result<Loaded> load() const;
     // The files that are there now because load() of this or an earlier process could not use them.
     Result<std::vector<std::string>> set_aside() const;

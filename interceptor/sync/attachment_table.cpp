@@ -112,16 +112,15 @@ bool AttachmentTable::has_other_in(std::uint64_t netns_cookie, const AttachmentK
     });
 }
 
-bool AttachmentTable::has_other_of_file(const AttachmentKey& key) const {
+std::vector<AttachmentKey> AttachmentTable::keys_of(const cni::Interface& interface) const {
     const std::lock_guard guard(mutex_);
-    const std::string name = key.to_string();
-    for (auto dash = name.find('-'); dash != std::string::npos; dash = name.find('-', dash + 1)) {
-        const AttachmentKey other = {name.substr(0, dash), name.substr(dash + 1)};
-        if (other != key && states_.contains(other)) {
-            return true;
-        }
+    std::vector<AttachmentKey> keys;
+    const AttachmentKey first = {interface.container_id, interface.ifname, ""};
+    for (auto entry = states_.lower_bound(first);
+         entry != states_.end() && entry->first.interface() == interface; ++entry) {
+        keys.push_back(entry->first);
     }
-    return false;
+    return keys;
 }
 
 std::string AttachmentTable::first_interface(std::uint64_t netns_cookie) const {

@@ -74,8 +74,8 @@ class AttachmentTable {
     // Of one network namespace, whether another attachment than `key` fits.
     bool has_other_in(std::uint64_t netns_cookie, const AttachmentKey& key,
                       const std::function<bool(const AttachmentState&)>& fits) const;
-    // Whether another attachment's file has this one's name: {"a", "b-c"} and {"a-b", "c"}.
-    bool has_other_of_file(const AttachmentKey& key) const;
+    // Of whatever networks.
+    std::vector<AttachmentKey> keys_of(const cni::Interface& interface) const;
     // Those of the pod, and those whose pod was not known.
     std::vector<AttachmentKey> keys_that_may_be(const PodName& pod) const;
     // A copy of everything: for views, and not for what is done at each request.

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "common/file.h"
@@ -21,7 +20,7 @@ constexpr mode_t kDirectoryMode = 0700;
 // Hidden files are notes that are being written; older ones were left by a writer that died.
 constexpr std::time_t kAbandonedAfterSeconds = 60;
 
-Result<CniRequest> read_note(const fs::path& path) {
+Result<cni::DeletionNote> read_note(const fs::path& path) {
     struct stat info {};
     if (lstat(path.c_str(), &info) != 0) {
         return Error::from_errno("stat");
@@ -30,19 +29,7 @@ Result<CniRequest> read_note(const fs::path& path) {
         return Error("not a regular file");
     }
     FSM_ASSIGN(const auto text, read_file(path.string(), kNoteLimit));
-    CniRequest request;
-    try {
-        const auto document = nlohmann::json::parse(text);
-        request.key = {document.at("ContainerID").get<std::string>(),
-                       document.at("IfName").get<std::string>()};
-        request.netns = document.value("Netns", "");
-    } catch (const nlohmann::json::exception& failure) {
-        return Error(failure.what());
-    }
-    if (const auto valid = validate_key(request.key); !valid) {
-        return Error(valid.error().message + ": " + valid.error().details);
-    }
-    return request;
+    return cni::parse_deletion_note(text);
 }
 
 bool is_being_written(const fs::path& path) {
@@ -72,8 +59,7 @@ Result<DeletionNotes> DeletionNotes::open(const std::string& directory) {
     return DeletionNotes(directory);
 }
 
-std::vector<std::string> DeletionNotes::consume(KeyedMutex<std::string>& container_locks,
-                                                const Withdraw& withdraw) const {
+std::vector<std::string> DeletionNotes::consume(const Lock& lock, const Withdraw& withdraw) const {
     std::vector<std::string> problems;
     std::error_code failure;
     std::vector<fs::path> paths;
@@ -98,7 +84,7 @@ std::vector<std::string> DeletionNotes::consume(KeyedMutex<std::string>& contain
             remove_entry(path, problems);
             continue;
         }
-        const auto lock = container_locks.lock(note->key.container_id);
+        const auto locks = lock(*note);
         if (is_there(path) && withdraw(*note)) {
             remove_entry(path, problems);
         }

@@ -16,7 +16,7 @@ CniError environment_error(const std::string& message, const std::string& detail
     return CniError(CniErrorCode::invalid_environment, message, details);
 }
 
-std::string name_of(const PodReference& reference) {
+std::string name_of(const cni::PodReference& reference) {
     return reference.pod_namespace.empty() ? reference.name
                                            : reference.pod_namespace + "/" + reference.name;
 }
@@ -89,32 +89,35 @@ std::optional<Netns> Enroller::open_if_same(const Attachment& attachment) const 
 // ---- create
 // --------------------------------------------------------------------------------------
 
-CniOutcome Enroller::create(const CniRequest& request) {
-    if (auto valid = validate_key(request.key); !valid) {
-        return valid;
+CniOutcome Enroller::create(const cni::Request& request) {
+    if (auto checked = cni::check_request(request, cni::Operation::add); !checked) {
+        return checked;
     }
-    auto args = parse_cni_args(request.args);
-    if (!args.outcome) {
-        return args.outcome;
-    }
-    auto parsed = parse_network_config(request.stdin_data);
-    if (!parsed.outcome) {
-        return parsed.outcome;
+    auto network = cni::parse_network(request.stdin_data);
+    if (!network) {
+        return network.error();
     }
     const std::string path = options_.host_paths.translate(request.netns);
     auto netns = open_pod_netns(path);
     if (!netns) {
         return environment_error("invalid CNI_NETNS", netns.error().message());
     }
-    auto view = look_into(*netns, request.key.ifname);
+    const cni::Interface& interface = request.interface;
+    auto view = look_into(*netns, interface.ifname);
     if (!view) {
         return CniError(CniErrorCode::enrolment_failed, "cannot look into " + path,
                         view.error().message());
     }
-    Candidate candidate{request, std::move(parsed.config), std::move(args.pod), std::move(*netns),
+    const std::uint64_t cookie = view->cookie;
+    Candidate candidate{{interface.container_id, interface.ifname, network->name},
+                        path,
+                        std::move(*network),
+                        cni::pod_of(request.args),
+                        std::move(*netns),
                         std::move(*view)};
-    candidate.request.netns = path;
-    const auto lock = container_locks_.lock(request.key.container_id);
+    // What was found running in the namespace is replaced by this attachment.
+    const auto locks =
+        lock_containers(interface.container_id, [&] { return table_.keys_in(cookie); });
     auto outcome = create_locked(candidate);
     if (!outcome) {
         report_refusal(candidate, outcome.error());
@@ -124,7 +127,7 @@ CniOutcome Enroller::create(const CniRequest& request) {
 
 // What ADD answers when the source cannot tell, or is certain that there is no such pod.
 CniOutcome Enroller::look_up(const Candidate& candidate, FoundPod& found) const {
-    const PodReference& reference = candidate.reference;
+    const cni::PodReference& reference = candidate.reference;
     const std::string name = name_of(reference);
     if (!reference.name.empty()) {
         auto answer = lookup_.wait_for(reference, options_.pod_lookup_timeout);
@@ -213,7 +216,7 @@ CniOutcome Enroller::undo(const AttachmentState& state, const Netns& netns,
 }
 
 CniOutcome Enroller::create_locked(Candidate& candidate) {
-    const AttachmentKey& key = candidate.request.key;
+    const AttachmentKey& key = candidate.key;
     auto previous = table_.find(key);
     if (previous && previous->attachment.netns_cookie != candidate.view.cookie) {
         // The runtime never told us that this one went.
@@ -225,18 +228,13 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
         }
         previous.reset();
     }
-    if (table_.has_other_of_file(key)) {
-        return environment_error("invalid CNI_CONTAINERID",
-                                 key.to_string() + " names the file of another attachment");
-    }
     FoundPod found;
     if (auto known = look_up(candidate, found); !known) {
         return known;
     }
     AttachmentState state;
     state.attachment = {key,
-                        candidate.config.network,
-                        candidate.request.netns,
+                        candidate.netns_path,
                         candidate.netns.identity(),
                         candidate.view.cookie,
                         boot_id_,
@@ -269,171 +267,49 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
     return {};
 }
 
-// ---- remove
-// --------------------------------------------------------------------------------------
-
-Result<void> Enroller::forget(const AttachmentState& state, const Netns* netns) {
-    FSM_TRY(keeper_.detach(state, netns));
-    FSM_TRY(store_.remove(state.attachment.key));
-    table_.erase(state.attachment.key);
-    conditions_.clear(Component::attachments, "remember " + state.attachment.key.to_string());
-    conditions_.clear(Component::attachments, "withdraw " + state.attachment.key.to_string());
-    return {};
-}
-
-Result<void> Enroller::save(const Attachment& attachment) {
-    auto saved = store_.save(attachment);
-    if (!saved) {
-        saved = std::move(saved.error())
-                    .within("remember pod " + attachment.pod.to_string() +
-                            ", tried again; make room in the state directory");
-    }
-    conditions_.follow(Component::attachments, "remember " + attachment.key.to_string(), saved);
-    return saved;
-}
-
-CniOutcome Enroller::remove(const CniRequest& request) {
-    if (auto valid = validate_key(request.key); !valid) {
-        return valid;
-    }
-    const auto lock = container_locks_.lock(request.key.container_id);
-    return remove_locked(request);
-}
-
-CniOutcome Enroller::remove_locked(const CniRequest& request) {
-    const auto state = find_attachment(request);
-    if (!state) {
-        return remove_unknown(request);
-    }
-    const AttachmentKey& key = state->attachment.key;
-    if (key.container_id == request.key.container_id) {
-        return remove_state(*state, request);
-    }
-    // The key is one of ours, which no request of the runtime locks before another one.
-    const auto lock = container_locks_.lock(key.container_id);
-    const auto now = table_.find(key);
-    return now ? remove_state(*now, request) : CniOutcome();
-}
-
-CniOutcome Enroller::remove_state(const AttachmentState& state, const CniRequest& request) {
-    auto netns = open_if_same(state.attachment);
-    if (!netns && !request.netns.empty()) {
-        // The path by which a pod was found is not always the one that lasts.
-        auto given = open_pod_netns(options_.host_paths.translate(request.netns));
-        if (given && given->identity() == state.attachment.netns) {
-            netns = std::move(*given);
-        }
-    }
-    if (auto gone = forget(state, netns ? &*netns : nullptr); !gone) {
-        return CniError(CniErrorCode::withdrawal_failed,
-                        "cannot remove the attachment " + request.key.to_string(),
-                        gone.error().message());
-    }
-    log::info("pod={} container={} interface={} removed", state.attachment.pod.to_string(),
-              request.key.container_id, request.key.ifname);
-    return {};
-}
-
-// An attachment that nobody remembers, of a namespace that may be enrolled all the same.
-CniOutcome Enroller::remove_unknown(const CniRequest& request) {
-    const auto netns = open_pod_netns(options_.host_paths.translate(request.netns));
-    if (!netns) {
-        return {};  // DEL succeeds without a namespace
-    }
-    const auto cookie = netns->cookie();
-    if (!cookie) {
-        return {};
-    }
-    AttachmentState stranger;
-    stranger.attachment.key = request.key;
-    stranger.attachment.netns_cookie = *cookie;
-    if (auto gone = keeper_.detach(stranger, &*netns); !gone) {
-        return CniError(CniErrorCode::withdrawal_failed, "cannot withdraw " + request.netns,
-                        gone.error().message());
-    }
-    return {};
-}
-
-CniOutcome Enroller::collect_garbage(std::string_view network_config) {
-    const auto parsed = parse_network_config(network_config);
-    if (!parsed.outcome) {
-        return parsed.outcome;
-    }
-    if (!parsed.config.valid_attachments) {
-        return {};
-    }
-    if (parsed.config.network.empty()) {
-        return CniError(CniErrorCode::invalid_config, "invalid network configuration",
-                        "it has no \"name\": whose attachments are valid is not known");
-    }
-    const std::set<AttachmentKey> valid(parsed.config.valid_attachments->begin(),
-                                        parsed.config.valid_attachments->end());
-    std::string failures;
-    for (const auto& state : table_.all()) {
-        const AttachmentKey& key = state.attachment.key;
-        if (state.attachment.network != parsed.config.network || valid.count(key) != 0) {
-            continue;
-        }
-        if (auto removed = remove({key, "", "", ""}); !removed) {
-            failures += (failures.empty() ? "" : "; ") + removed.error().message + ": " +
-                        removed.error().details;
-        }
-    }
-    if (!failures.empty()) {
-        return CniError(CniErrorCode::collection_incomplete,
-                        "not every stale attachment could be removed", failures);
-    }
-    return {};
-}
-
-void Enroller::consume_deletion_notes() {
-    std::vector<Problem> kept;
-    const auto problems = notes_.consume(container_locks_, [&](const CniRequest& request) {
-        const auto removed = remove_locked(request);
-        if (!removed) {
-            kept.push_back({request.key.to_string(),
-                            "deletion note of " + request.key.to_string() +
-                                " is kept and tried again: " + removed.error().message + ": " +
-                                removed.error().details});
-        }
-        return static_cast<bool>(removed);
-    });
-    conditions_.replace(Component::attachments, "deletion note ", std::move(kept));
-    for (const auto& garbled : problems) {
-        conditions_.report(Component::attachments, garbled);
-    }
-}
-
 // ---- check and status
 // ----------------------------------------------------------------------------
 
-CniOutcome Enroller::check(const CniRequest& request) {
-    if (auto valid = validate_key(request.key); !valid) {
-        return valid;
+CniOutcome Enroller::check(const cni::Request& request) {
+    if (auto checked = cni::check_request(request, cni::Operation::check); !checked) {
+        return checked;
     }
-    const auto lock = container_locks_.lock(request.key.container_id);
-    const auto state = find_attachment(request);
+    const auto network = cni::parse_network(request.stdin_data);
+    if (!network) {
+        return network.error();
+    }
+    const cni::Interface& interface = request.interface;
+    const auto lock = container_locks_.lock(interface.container_id);
+    auto state = table_.find({interface.container_id, interface.ifname, network->name});
     if (!state) {
-        return check_unknown(request);
+        // Interception is the namespace's: any attachment of the interface, or what was found.
+        const auto keys = keys_of({{interface.container_id, interface.ifname, ""},
+                                   request.netns,
+                                   cni::pod_of(request.args).uid});
+        state = keys.empty() ? std::nullopt : table_.find(keys.front());
     }
-    const std::string name = state->attachment.pod.to_string();
-    if (state->membership == Membership::refused) {
+    return state ? check_known(*state) : check_unknown(request);
+}
+
+CniOutcome Enroller::check_known(const AttachmentState& state) const {
+    const std::string name = state.attachment.pod.to_string();
+    if (state.membership == Membership::refused) {
         return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted",
-                        state->problems.empty() ? "" : state->problems.back());
+                        state.problems.empty() ? "" : state.problems.back());
     }
-    if (state->membership != Membership::in_mesh) {
+    if (state.membership != Membership::in_mesh) {
         return {};
     }
-    const auto netns = open_if_same(state->attachment);
+    const auto netns = open_if_same(state.attachment);
     if (!netns) {
         return CniError(CniErrorCode::not_enrolled, "pod " + name + " has lost its namespace",
-                        state->attachment.netns_path + " is gone or another one");
+                        state.attachment.netns_path + " is gone or another one");
     }
-    if (!state->failure.empty()) {
+    if (!state.failure.empty()) {
         return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted as wanted",
-                        state->failure);
+                        state.failure);
     }
-    const auto intact = datapath_.check(*netns, state->attachment.netns_cookie);
+    const auto intact = datapath_.check(*netns, state.attachment.netns_cookie);
     if (!intact) {
         return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted as wanted",
                         intact.error().message() + "; it is put right within 30 s");
@@ -442,21 +318,22 @@ CniOutcome Enroller::check(const CniRequest& request) {
 }
 
 // An attachment that was made without us is wrong only if its pod is in the mesh.
-CniOutcome Enroller::check_unknown(const CniRequest& request) const {
-    const auto args = parse_cni_args(request.args);
-    if (!args.outcome || args.pod.name.empty()) {
-        return args.outcome;
+CniOutcome Enroller::check_unknown(const cni::Request& request) const {
+    const cni::PodReference pod = cni::pod_of(request.args);
+    if (pod.name.empty()) {
+        return {};
     }
-    const auto found = lookup_.wait_for(args.pod, options_.pod_lookup_timeout);
+    const auto found = lookup_.wait_for(pod, options_.pod_lookup_timeout);
     if (!found) {
-        return CniError(CniErrorCode::try_again_later,
-                        "pod " + name_of(args.pod) + " is not known yet", found.error().message());
+        return CniError(CniErrorCode::try_again_later, "pod " + name_of(pod) + " is not known yet",
+                        found.error().message());
     }
     if (*found &&
         !std::holds_alternative<NotInMesh>(decide(profile_, **found, options_.defaults).verdict)) {
         return CniError(CniErrorCode::not_enrolled,
-                        "pod " + name_of(args.pod) + " is in the mesh, but not intercepted",
-                        "the attachment " + request.key.to_string() +
+                        "pod " + name_of(pod) + " is in the mesh, but not intercepted",
+                        "the attachment " + request.interface.container_id + "/" +
+                            request.interface.ifname +
                             " was made without the interceptor; it is found and enrolled as soon "
                             "as a process of the pod runs");
     }
@@ -505,7 +382,7 @@ void Enroller::report_new_problems(const AttachmentState& state,
 }
 
 void Enroller::report_refusal(const Candidate& candidate, const CniError& error) const {
-    const PodReference& pod = candidate.reference;
+    const cni::PodReference& pod = candidate.reference;
     if (notifier_ != nullptr && !pod.name.empty() && !pod.pod_namespace.empty()) {
         notifier_->warn({{pod.pod_namespace, pod.name},
                          pod.uid,

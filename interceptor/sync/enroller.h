@@ -6,12 +6,13 @@
 // docs/failure-policy.md.
 //
 // Threads: every function may be called from any thread. Operations on one container are
-// serialised; those on different containers run at the same time. It holds no network namespace open
-// between calls. (A Handover, behind Datapath, holds a pod's for the seconds of its overlap.)
+// serialised; those on different containers run at the same time. It holds no network namespace
+// open between calls. (A Handover, behind Datapath, holds a pod's for the seconds of its overlap.)
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +21,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/cni/network.h"
+#include "common/cni/request.h"
 #include "common/failures.h"
 #include "common/keyed_mutex.h"
 #include "common/netns.h"
@@ -31,7 +34,6 @@
 #include "interceptor/sync/attachment_store.h"
 #include "interceptor/sync/attachment_table.h"
 #include "interceptor/sync/cni_error.h"
-#include "interceptor/sync/cni_request.h"
 #include "interceptor/sync/container_cgroups.h"
 #include "interceptor/sync/deletion_notes.h"
 #include "interceptor/sync/enrolment_keeper.h"
@@ -78,9 +80,10 @@ class Enroller {
     // anything else.
     Result<void> restore();
 
-    CniOutcome create(const CniRequest& request);
-    CniOutcome remove(const CniRequest& request);
-    CniOutcome check(const CniRequest& request);
+    CniOutcome create(const cni::Request& request);
+    // A pod leaves the mesh with its last attachment.
+    CniOutcome remove(const cni::Request& request);
+    CniOutcome check(const cni::Request& request);
     // Removes the attachments of the configuration's network that its list of valid ones leaves
     // out.
     CniOutcome collect_garbage(std::string_view network_config);
@@ -108,12 +111,21 @@ class Enroller {
   private:
     // A request to create, after its checks.
     struct Candidate {
-        CniRequest request;
-        NetworkConfig config;
-        PodReference reference;
+        AttachmentKey key;
+        std::string netns_path;  // as the interceptor opens it
+        cni::Network config;
+        cni::PodReference reference;
         Netns netns;
         NetnsView view;
     };
+
+    // What DEL, GC or a deletion note takes away.
+    struct Removal {
+        AttachmentKey key;
+        std::string netns;    // as the runtime names it; may be empty
+        std::string pod_uid;  // may be empty
+    };
+    using Locks = DeletionNotes::Locks;
 
     Enroller(EnrollerOptions options, MeshProfile profile, const PodSource& source,
              Datapath& datapath, Conditions& conditions, AttachmentStore store, DeletionNotes notes,
@@ -129,8 +141,13 @@ class Enroller {
     // Fails only when the pod cannot be remembered.
     Result<void> enrol_found(const Pod& pod, const RunningPod& place);
     void report_search(const Failures& failures);
-    // By the request's key, or one that was found running and fits.
-    std::optional<AttachmentState> find_attachment(const CniRequest& request) const;
+    // The attachment itself; without its network, those of its interface; else those of an unknown
+    // network that fit.
+    std::vector<AttachmentKey> keys_of(const Removal& removal) const;
+    // The lock of the container, and those of the attachments that `concerned` tells of.
+    Locks lock_containers(const std::string& container,
+                          const std::function<std::vector<AttachmentKey>()>& concerned);
+    CniOutcome remove(const Removal& removal);
     // An ADD of a namespace that had been found: one attachment remains, the runtime's.
     void take_over_found(const Attachment& attached);
     // The process by which the namespace was found may end before the pod does.
@@ -142,10 +159,11 @@ class Enroller {
     CniOutcome settle(AttachmentState& state, const FoundPod& found, const Candidate& candidate);
     CniOutcome undo(const AttachmentState& state, const Netns& netns,
                     const std::optional<AttachmentState>& previous, CniOutcome outcome);
-    CniOutcome remove_locked(const CniRequest& request);
-    CniOutcome remove_state(const AttachmentState& state, const CniRequest& request);
-    CniOutcome remove_unknown(const CniRequest& request);
-    CniOutcome check_unknown(const CniRequest& request) const;
+    CniOutcome remove_locked(const Removal& removal);
+    CniOutcome remove_state(const AttachmentState& state, const Removal& removal);
+    CniOutcome remove_unknown(const Removal& removal);
+    CniOutcome check_known(const AttachmentState& state) const;
+    CniOutcome check_unknown(const cni::Request& request) const;
     Result<void> forget(const AttachmentState& state, const Netns* netns);
     void adopt(Attachment attachment, const std::vector<EnrolledPod>& held);
     // What a restart has found, and what may have been mended since.

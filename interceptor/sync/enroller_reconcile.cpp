@@ -12,8 +12,8 @@ namespace fsm {
 
 namespace {
 
-PodReference reference_of(const Attachment& attachment) {
-    return {attachment.pod.pod_namespace, attachment.pod.name, attachment.pod_uid, ""};
+cni::PodReference reference_of(const Attachment& attachment) {
+    return {attachment.pod.pod_namespace, attachment.pod.name, attachment.pod_uid};
 }
 
 bool same_verdict(const AttachmentState& state, const Decision& decision) {
@@ -239,8 +239,8 @@ void Enroller::tell_containers() {
     auto told = containers_.refresh(
         [&](std::uint64_t netns_cookie) { return !table_.keys_in(netns_cookie).empty(); });
     if (!told) {
-        told = std::move(told.error())
-                   .within("tell the data path which containers are not sidecars");
+        told =
+            std::move(told.error()).within("tell the data path which containers are not sidecars");
     }
     conditions_.follow(Component::reconciler, "containers", told);
 }

@@ -95,8 +95,8 @@ Result<void> Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     }
     AttachmentState state;
     Attachment& attachment = state.attachment;
-    attachment.key = {place.container_id, interface_of(*view)};
-    if (!validate_key(attachment.key)) {
+    attachment.key = {place.container_id, interface_of(*view), ""};
+    if (!cni::check_interface(attachment.key.interface())) {
         attachment.key.container_id = "pod-" + pod.uid;
     }
     const auto lock = container_locks_.lock(attachment.key.container_id);
@@ -126,24 +126,6 @@ Result<void> Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     report_new_problems(state, {});
     table_.put(state);
     return {};
-}
-
-std::optional<AttachmentState> Enroller::find_attachment(const CniRequest& request) const {
-    if (auto state = table_.find(request.key)) {
-        return state;
-    }
-    // What was found running goes by a key of ours, if the runtime's could not be told.
-    const auto args = parse_cni_args(request.args);
-    const std::string uid = args.outcome ? args.pod.uid : "";
-    const auto netns = netns_identity_at(options_.host_paths.translate(request.netns));
-    const auto found = table_.keys_where([&](const AttachmentState& state) {
-        const Attachment& attachment = state.attachment;
-        const bool same_pod = !uid.empty() && attachment.pod_uid == uid;
-        const bool same_netns = netns && *netns == attachment.netns;
-        return attachment.found_running && attachment.key.ifname == request.key.ifname &&
-               (same_pod || same_netns);
-    });
-    return found.empty() ? std::nullopt : table_.find(found.front());
 }
 
 void Enroller::take_over_found(const Attachment& attached) {

@@ -10,7 +10,7 @@ constexpr std::chrono::milliseconds kFirstPause{10};
 constexpr std::chrono::milliseconds kLongestPause{200};
 
 // An earlier pod of that name, or a later one.
-bool is_another(const FoundPod& found, const PodReference& reference) {
+bool is_another(const FoundPod& found, const cni::PodReference& reference) {
     return found && !reference.uid.empty() && !found->uid.empty() && found->uid != reference.uid;
 }
 
@@ -40,7 +40,7 @@ Result<FoundPod> PodLookup::find_by_name_alone(const std::string& name) const {
     return source_.find({name, name});  // a sandbox name that a manifest lists
 }
 
-Result<FoundPod> PodLookup::find(const PodReference& reference) const {
+Result<FoundPod> PodLookup::find(const cni::PodReference& reference) const {
     if (reference.pod_namespace.empty()) {
         return find_by_name_alone(reference.name);
     }
@@ -56,7 +56,7 @@ Result<FoundPod> PodLookup::find(const PodReference& reference) const {
     return found;
 }
 
-Result<FoundPod> PodLookup::wait_for(const PodReference& reference,
+Result<FoundPod> PodLookup::wait_for(const cni::PodReference& reference,
                                      std::chrono::milliseconds limit) const {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     auto pause = kFirstPause;

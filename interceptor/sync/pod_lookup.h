@@ -5,8 +5,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "common/cni/request.h"
 #include "interceptor/pod/pod_source.h"
-#include "interceptor/sync/cni_request.h"
 
 namespace fsm {
 
@@ -20,10 +20,11 @@ class PodLookup {
     // pod of the same name (another uid). nullopt: the source is certain that there is none.
     // Without a namespace (podman gives none) the pod is the one in "default", else the only one of
     // that name; several are an Error.
-    Result<FoundPod> find(const PodReference& reference) const;
+    Result<FoundPod> find(const cni::PodReference& reference) const;
 
     // The same, but "not known" is asked again until `limit` has passed.
-    Result<FoundPod> wait_for(const PodReference& reference, std::chrono::milliseconds limit) const;
+    Result<FoundPod> wait_for(const cni::PodReference& reference,
+                              std::chrono::milliseconds limit) const;
 
     // Ends every wait, now and from now on: the interceptor stops.
     void interrupt();

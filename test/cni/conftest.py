@@ -91,12 +91,13 @@ class Runtime:
 
     @property
     def notes(self):
+        """What each deletion note says."""
         directory = os.path.join(self.state_dir, "deleted")
-        return sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-
-    def read_note(self, name):
-        with open(os.path.join(self.state_dir, "deleted", name), encoding="utf-8") as note:
-            return json.load(note)
+        found = []
+        for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+            with open(os.path.join(directory, name), encoding="utf-8") as note:
+                found.append(json.load(note))
+        return found
 
 
 @pytest.fixture

@@ -61,14 +61,14 @@ def test_add_completes_a_result_without_a_version(runtime):
 def test_add_tells_the_interceptor_all_it_was_told(runtime):
     config = runtime.config(RESULT) + " \n"
     with Interceptor(runtime.socket) as interceptor:
-        runtime.call("ADD", config, environment={"CNI_NETNS_OVERRIDE": "x"}).expect_result(RESULT)
+        runtime.call("ADD", config).expect_result(RESULT)
     [request] = interceptor.requests
     assert (request.method, request.target) == ("POST", "/v1/cni/create-pod")
     assert request.stdin == config.encode()
     del request.json["StdinData"]
     assert request.json == {
         "ContainerID": "c0ffee", "Netns": "/run/netns/x", "IfName": "eth0",
-        "Args": runtime.environment["CNI_ARGS"], "Path": "/opt/cni/bin", "NetnsOverride": "x"}
+        "Args": runtime.environment["CNI_ARGS"]}
 
 
 def test_add_prints_the_error_of_the_interceptor_and_nothing_else(runtime):
@@ -146,9 +146,8 @@ def test_del_leaves_a_note_when_the_interceptor_is_away(runtime):
         answer = runtime.call("DEL", runtime.config(), environment={"CNI_NETNS": None})
         answer.expect_silence()
         assert "is fsm-interceptor running?" in answer.stderr
-        assert runtime.notes == ["c0ffee-eth0.json"]
-        assert runtime.read_note("c0ffee-eth0.json") == {
-            "ContainerID": "c0ffee", "IfName": "eth0", "Netns": ""}
+        assert runtime.notes == [
+            {"ContainerID": "c0ffee", "IfName": "eth0", "Netns": "", "Network": "net"}]
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -157,7 +156,8 @@ def test_del_leaves_a_note_when_the_interceptor_fails(runtime, status):
         answer = runtime.call("DEL", runtime.config())
     answer.expect_silence()
     assert "map is gone" in answer.stderr
-    assert runtime.read_note("c0ffee-eth0.json")["Netns"] == "/run/netns/x"
+    [note] = runtime.notes
+    assert note["Netns"] == "/run/netns/x"
 
 
 def test_del_leaves_a_note_when_the_interceptor_hangs(runtime):
@@ -165,7 +165,7 @@ def test_del_leaves_a_note_when_the_interceptor_hangs(runtime):
         answer = runtime.call("DEL", runtime.config(timeout_ms=200))
     answer.expect_silence()
     assert answer.seconds < 2
-    assert runtime.notes == ["c0ffee-eth0.json"]
+    assert [note["ContainerID"] for note in runtime.notes] == ["c0ffee"]
 
 
 def test_del_fails_when_the_note_cannot_be_written(runtime):
@@ -186,7 +186,15 @@ def test_add_withdraws_the_note_of_a_container_that_starts_again(runtime):
     runtime.call("DEL", runtime.config(), environment={"CNI_IFNAME": "net1"}).expect_silence()
     with Interceptor(runtime.socket):
         runtime.call("ADD", runtime.config(RESULT)).expect_result(RESULT)
-    assert runtime.notes == ["c0ffee-net1.json"]
+    assert [note["IfName"] for note in runtime.notes] == ["net1"]
+
+
+def test_add_leaves_the_note_of_another_network(runtime):
+    other = runtime.config().replace('"net"', '"other"')
+    runtime.call("DEL", other).expect_silence()
+    with Interceptor(runtime.socket):
+        runtime.call("ADD", runtime.config(RESULT)).expect_result(RESULT)
+    assert [note["Network"] for note in runtime.notes] == ["other"]
 
 
 def test_check_says_nothing_or_what_is_wrong(runtime):
@@ -198,16 +206,27 @@ def test_check_says_nothing_or_what_is_wrong(runtime):
     runtime.call("CHECK", runtime.config(RESULT, "0.3.1")).expect_error(1, "CHECK", "0.4.0")
 
 
-def test_gc_hands_the_attachments_on(runtime):
-    attachments = {"cni.dev/valid-attachments": [{"containerID": "a", "ifname": "eth0"}]}
+@pytest.mark.parametrize("length", [201, 1024, 1025, 100000])
+def test_del_of_a_long_container_id_leaves_a_note(runtime, length):
+    named = {"CNI_CONTAINERID": "a" * length}
+    runtime.call("DEL", runtime.config(), environment=named).expect_silence()
+    [note] = runtime.notes
+    assert note["ContainerID"] == "a" * length
+    answer = runtime.call("ADD", runtime.config(RESULT), environment=named)
+    answer.expect_error(11 if length <= 1024 else 4)
+
+
+@pytest.mark.parametrize("key", ["cni.dev/valid-attachments", "cni.dev/attachments"])
+def test_gc_hands_the_attachments_on(runtime, key):
+    attachments = {key: [{"containerID": "a", "ifname": "eth0"}]}
     config = runtime.config(**attachments)
     with Interceptor(runtime.socket) as interceptor:
         runtime.call("GC", config, environment={"CNI_CONTAINERID": None, "CNI_NETNS": None,
                                                 "CNI_IFNAME": None}).expect_silence()
     [request] = interceptor.requests
     assert request.target == "/v1/cni/gc"
-    assert set(request.json) == {"Path", "StdinData"}
-    assert json.loads(request.stdin)["cni.dev/valid-attachments"] == [
+    assert set(request.json) == {"StdinData"}
+    assert json.loads(request.stdin)[key] == [
         {"containerID": "a", "ifname": "eth0"}]
 
 

@@ -26,20 +26,20 @@ class Cni:
     def container_id(pod):
         return hashlib.sha256(pod.netns.name.encode()).hexdigest()
 
-    def add(self, pod):
+    def add(self, pod, network="fsm-test"):
         """Returns (the result, seconds)."""
-        return self._call("ADD", pod, pod.netns.path, with_result=True)
+        return self._call("ADD", pod, pod.netns.path, with_result=True, network=network)
 
-    def delete(self, pod, container_id=None):
+    def delete(self, pod, container_id=None, network="fsm-test"):
         return self._call("DEL", pod, pod.netns.path if pod.netns.exists else "",
-                          with_result=True, container_id=container_id)
+                          with_result=True, container_id=container_id, network=network)
 
     def check(self, pod):
         return self._call("CHECK", pod, pod.netns.path, with_result=True)
 
-    def command(self, verb, pod, netns, with_result):
+    def command(self, verb, pod, netns, with_result, network="fsm-test"):
         """Environment and standard input of one call."""
-        configuration = {"cniVersion": "1.0.0", "name": "fsm-test", "type": "fsm-cni",
+        configuration = {"cniVersion": "1.0.0", "name": network, "type": "fsm-cni",
                          **self.settings}
         if with_result:
             configuration["prevResult"] = pod.previous_result()
@@ -54,8 +54,8 @@ class Cni:
         }
         return environment, json.dumps(configuration)
 
-    def _call(self, verb, pod, netns, with_result, container_id=None):
-        environment, configuration = self.command(verb, pod, netns, with_result)
+    def _call(self, verb, pod, netns, with_result, container_id=None, network="fsm-test"):
+        environment, configuration = self.command(verb, pod, netns, with_result, network)
         if container_id:
             environment["CNI_CONTAINERID"] = container_id
         began = time.monotonic()

@@ -63,6 +63,33 @@ def test_withdrawn_pod_that_still_runs_is_no_longer_intercepted(mesh):
     expect_untouched(mesh, pod)
 
 
+def test_pod_stays_in_the_mesh_until_the_last_network_of_its_interface_goes(make_mesh, inbound):
+    """Two networks attach eth0: Multus over a chain has them do so."""
+    mesh = make_mesh(inbound)
+    pod = meshed_pod(mesh)
+    client = mesh.outsider("later")
+    cni = mesh.interceptor.cni
+
+    def expect_intercepted():
+        assert client.call(ask, pod.pod.ip4, 8080)["peer"] == "127.0.0.6"
+        assert client.call(ask, pod.pod.ip6, 8080)["peer"] == "::1"
+        cni.check(pod.pod)
+
+    cni.add(pod.pod, network="multus")
+    expect_intercepted()
+    cni.delete(pod.pod, network="never-attached")
+    expect_intercepted()
+    cni.delete(pod.pod)  # of the network that came first
+    expect_intercepted()
+    mesh.interceptor.kill()
+    mesh.interceptor.start()
+    expect_intercepted()
+    cni.delete(pod.pod, network="multus")
+    assert pod.state() is None
+    assert pod.pod.programs_on_interface() == []
+    expect_untouched(mesh, pod)
+
+
 def test_del_is_repeatable_and_needs_no_netns(mesh):
     pod = meshed_pod(mesh)
     pod.withdraw()

@@ -26,13 +26,13 @@ void check_previous_result(std::string_view text, const std::string& result) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    for (const fsm::Verb verb : {fsm::Verb::add, fsm::Verb::del, fsm::Verb::gc}) {
-        auto config = fsm::parse_network_config(text, verb);
+    for (const fsm::plugin::Verb verb : {fsm::plugin::Verb::add, fsm::plugin::Verb::del, fsm::plugin::Verb::gc}) {
+        auto config = fsm::plugin::parse_network_config(text, verb);
         if (config && config->previous_result) {
             check_previous_result(text, *config->previous_result);
         }
-        require(config || config.error().code != 0);
+        require(config || static_cast<int>(config.error().code) != 0);
     }
-    require(fsm::is_supported_cni_version(fsm::answer_version(text)));
+    require(fsm::plugin::is_supported_cni_version(fsm::plugin::answer_version(text)));
     return 0;
 }

@@ -12,7 +12,7 @@
 
 #include "test/unit/cni-plugin/scripted_server.h"
 
-namespace fsm {
+namespace fsm::plugin {
 namespace {
 
 using std::chrono::milliseconds;
@@ -219,4 +219,4 @@ TEST(HttpClient, does_nothing_after_the_deadline) {
 }
 
 }  // namespace
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace fsm {
+namespace fsm::plugin {
 namespace {
 
 // Feeds in pieces of `piece` bytes and then closes.
@@ -154,4 +154,4 @@ TEST(HttpResponseParser, shows_only_printable_text_of_a_stranger) {
 }
 
 }  // namespace
-}  // namespace fsm
+}  // namespace fsm::plugin

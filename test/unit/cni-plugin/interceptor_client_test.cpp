@@ -9,7 +9,7 @@
 
 #include "test/unit/cni-plugin/scripted_server.h"
 
-namespace fsm {
+namespace fsm::plugin {
 namespace {
 
 using nlohmann::json;
@@ -19,15 +19,8 @@ using test::AnsweringServer;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-Environment sample_environment() {
-    Environment environment;
-    environment.verb = Verb::add;
-    environment.container_id = "c0ffee";
-    environment.netns = "/run/netns/x";
-    environment.ifname = "eth0";
-    environment.args = "K8S_POD_NAME=\"\xc3\xa4\"";
-    environment.path = "/opt/cni/bin";
-    return environment;
+cni::Request sample_request(const std::string& stdin_data = "{}") {
+    return {{"c0ffee", "eth0"}, "/run/netns/x", "K8S_POD_NAME=\"\xc3\xa4\"", stdin_data};
 }
 
 InterceptorClient client_of(const std::string& socket) {
@@ -37,9 +30,9 @@ InterceptorClient client_of(const std::string& socket) {
 TEST(InterceptorClient, sends_the_arguments_of_the_verb) {
     const AnsweringServer server(200, "ok\n");
     const InterceptorClient client = client_of(server.socket_path());
-    EXPECT_FALSE(client.create_pod(sample_environment(), "{\"a\":1}"));
-    EXPECT_FALSE(client.delete_pod(sample_environment(), "{}"));
-    EXPECT_FALSE(client.check_pod(sample_environment(), "{}"));
+    EXPECT_FALSE(client.create_pod(sample_request("{\"a\":1}")));
+    EXPECT_FALSE(client.delete_pod(sample_request()));
+    EXPECT_FALSE(client.check_pod(sample_request()));
     const auto requests = server.requests();
     ASSERT_EQ(requests.size(), 3U);
     EXPECT_THAT(requests[0], StartsWith("POST /v1/cni/create-pod HTTP/1.1\r\n"));
@@ -49,25 +42,15 @@ TEST(InterceptorClient, sends_the_arguments_of_the_verb) {
                                                              {"Netns", "/run/netns/x"},
                                                              {"IfName", "eth0"},
                                                              {"Args", "K8S_POD_NAME=\"\xc3\xa4\""},
-                                                             {"Path", "/opt/cni/bin"},
                                                              {"StdinData", "eyJhIjoxfQ=="}}));
-}
-
-TEST(InterceptorClient, sends_the_override_of_the_netns_when_there_is_one) {
-    const AnsweringServer server(200, "ok");
-    Environment environment = sample_environment();
-    environment.netns_override = "1";
-    EXPECT_FALSE(client_of(server.socket_path()).create_pod(environment, "{}"));
-    EXPECT_EQ(json::parse(test::body_of(server.requests()[0]))["NetnsOverride"], "1");
 }
 
 TEST(InterceptorClient, hands_the_configuration_on_for_gc) {
     const AnsweringServer server(200, "");
-    EXPECT_FALSE(client_of(server.socket_path()).collect_garbage(sample_environment(), "{}"));
+    EXPECT_FALSE(client_of(server.socket_path()).collect_garbage({{}, "", "", "{}"}));
     const std::string request = server.requests()[0];
     EXPECT_THAT(request, StartsWith("POST /v1/cni/gc HTTP/1.1\r\n"));
-    EXPECT_EQ(json::parse(test::body_of(request)),
-              json({{"Path", "/opt/cni/bin"}, {"StdinData", "e30="}}));
+    EXPECT_EQ(json::parse(test::body_of(request)), json({{"StdinData", "e30="}}));
 }
 
 TEST(InterceptorClient, asks_for_the_status) {
@@ -78,9 +61,9 @@ TEST(InterceptorClient, asks_for_the_status) {
 
 TEST(InterceptorClient, hands_the_error_of_the_interceptor_on) {
     const AnsweringServer server(500, R"({"code":104,"msg":"no such pod","details":"a/b"})");
-    const auto error = client_of(server.socket_path()).create_pod(sample_environment(), "{}");
+    const auto error = client_of(server.socket_path()).create_pod(sample_request());
     ASSERT_TRUE(error);
-    EXPECT_EQ(error->code, 104U);
+    EXPECT_EQ(static_cast<unsigned>(error->code), 104U);
     EXPECT_EQ(error->message, "no such pod");
     EXPECT_EQ(error->details, "a/b");
 }
@@ -110,9 +93,9 @@ TEST(InterceptorClient, takes_any_other_error_as_text) {
     for (const PlainText& test : cases) {
         SCOPED_TRACE(std::to_string(test.status) + " " + test.body);
         const AnsweringServer server(test.status, test.body);
-        const auto error = client_of(server.socket_path()).create_pod(sample_environment(), "{}");
+        const auto error = client_of(server.socket_path()).create_pod(sample_request());
         ASSERT_TRUE(error);
-        EXPECT_EQ(error->code, test.code);
+        EXPECT_EQ(static_cast<unsigned>(error->code), test.code);
         EXPECT_EQ(error->message, test.message);
         EXPECT_THAT(error->details, HasSubstr(std::to_string(test.status)));
     }
@@ -120,7 +103,7 @@ TEST(InterceptorClient, takes_any_other_error_as_text) {
 
 TEST(InterceptorClient, shortens_long_texts) {
     const AnsweringServer server(500, std::string(100000, 'x'));
-    const auto error = client_of(server.socket_path()).create_pod(sample_environment(), "{}");
+    const auto error = client_of(server.socket_path()).create_pod(sample_request());
     ASSERT_TRUE(error);
     EXPECT_LT(error->message.size(), 2000U);
 }
@@ -128,9 +111,9 @@ TEST(InterceptorClient, shortens_long_texts) {
 TEST(InterceptorClient, believes_a_success_only_when_it_says_ok) {
     for (const char* body : {"", "OK", "okay", "<html>hello</html>"}) {
         const AnsweringServer server(200, body);
-        const auto error = client_of(server.socket_path()).create_pod(sample_environment(), "{}");
+        const auto error = client_of(server.socket_path()).create_pod(sample_request());
         ASSERT_TRUE(error) << body;
-        EXPECT_EQ(error->code, 5U);
+        EXPECT_EQ(static_cast<unsigned>(error->code), 5U);
         EXPECT_THAT(error->message, HasSubstr("does another program listen there"));
     }
 }
@@ -139,12 +122,11 @@ TEST(InterceptorClient, says_what_to_do_when_there_is_no_answer) {
     const test::TemporaryDirectory directory;
     const std::string socket = directory.path() + "/none";
     const InterceptorClient client = client_of(socket);
-    for (const auto& error : {client.create_pod(sample_environment(), "{}"),
-                              client.check_pod(sample_environment(), "{}"),
-                              client.delete_pod(sample_environment(), "{}"),
-                              client.collect_garbage(sample_environment(), "{}")}) {
+    for (const auto& error :
+         {client.create_pod(sample_request()), client.check_pod(sample_request()),
+          client.delete_pod(sample_request()), client.collect_garbage({{}, "", "", "{}"})}) {
         ASSERT_TRUE(error);
-        EXPECT_EQ(error->code, 11U);
+        EXPECT_EQ(static_cast<unsigned>(error->code), 11U);
         EXPECT_THAT(error->message, HasSubstr(socket));
         EXPECT_THAT(error->message, HasSubstr("is fsm-interceptor running?"));
         EXPECT_THAT(error->message, HasSubstr("No such file or directory"));
@@ -157,20 +139,20 @@ TEST(InterceptorClient, tells_a_stranger_from_an_interceptor_that_is_away) {
         peer.send("SSH-2.0-OpenSSH_9\r\n");
     });
     const test::ScriptedServer dying([](test::Peer& peer) { peer.read_request(); });
-    const auto garbage = client_of(stranger.socket_path()).create_pod(sample_environment(), "{}");
+    const auto garbage = client_of(stranger.socket_path()).create_pod(sample_request());
     ASSERT_TRUE(garbage);
-    EXPECT_EQ(garbage->code, 5U);
-    const auto closed = client_of(dying.socket_path()).create_pod(sample_environment(), "{}");
+    EXPECT_EQ(static_cast<unsigned>(garbage->code), 5U);
+    const auto closed = client_of(dying.socket_path()).create_pod(sample_request());
     ASSERT_TRUE(closed);
-    EXPECT_EQ(closed->code, 11U);
+    EXPECT_EQ(static_cast<unsigned>(closed->code), 11U);
 }
 
 TEST(InterceptorClient, speaks_of_the_time_limit_when_it_has_passed) {
     const test::ScriptedServer server([](test::Peer& peer) { peer.wait_for_close(); });
     const InterceptorClient client(server.socket_path(), steady_clock::now() + milliseconds(100));
-    const auto error = client.create_pod(sample_environment(), "{}");
+    const auto error = client.create_pod(sample_request());
     ASSERT_TRUE(error);
-    EXPECT_EQ(error->code, 11U);
+    EXPECT_EQ(static_cast<unsigned>(error->code), 11U);
     EXPECT_THAT(error->message, HasSubstr("timeout_ms"));
 }
 
@@ -185,12 +167,12 @@ TEST(InterceptorClient, has_only_two_codes_for_the_status) {
         const AnsweringServer server(503, body);
         const auto error = client_of(server.socket_path()).status();
         ASSERT_TRUE(error);
-        EXPECT_EQ(error->code, code) << body;
+        EXPECT_EQ(static_cast<unsigned>(error->code), code) << body;
     }
     const auto away = client_of("/nonexistent/socket").status();
     ASSERT_TRUE(away);
-    EXPECT_EQ(away->code, 50U);
+    EXPECT_EQ(static_cast<unsigned>(away->code), 50U);
 }
 
 }  // namespace
-}  // namespace fsm
+}  // namespace fsm::plugin

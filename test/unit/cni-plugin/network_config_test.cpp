@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace fsm {
+namespace fsm::plugin {
 namespace {
 
 using nlohmann::json;
@@ -31,7 +31,8 @@ json sample_with(const std::string& pointer, const json& value) {
 void expect_error(const std::string& text, Verb verb, unsigned code, const std::string& part) {
     auto config = parse_network_config(text, verb);
     ASSERT_FALSE(config) << text;
-    EXPECT_EQ(config.error().code, code) << text << ": " << config.error().message;
+    EXPECT_EQ(static_cast<unsigned>(config.error().code), code)
+        << text << ": " << config.error().message;
     EXPECT_THAT(config.error().message + "; " + config.error().details, HasSubstr(part)) << text;
 }
 
@@ -215,14 +216,14 @@ TEST(NetworkConfig, tells_an_empty_list_of_attachments_from_none) {
     const auto lists = [](const json& value) {
         auto config = parse_network_config(sample_with("/cni.dev~1valid-attachments", value).dump(),
                                            Verb::gc);
-        return config ? std::optional<bool>(config->lists_valid_attachments) : std::nullopt;
+        return config ? std::optional<bool>(config->network.valid_attachments) : std::nullopt;
     };
     EXPECT_EQ(lists(nullptr), false);
     EXPECT_EQ(lists(json::array()), true);
     EXPECT_EQ(lists(json::parse(R"([{"containerID":"a","ifname":"eth0","more":1}])")), true);
     auto absent = parse_network_config(sample().dump(), Verb::gc);
     ASSERT_TRUE(absent);
-    EXPECT_FALSE(absent->lists_valid_attachments);
+    EXPECT_FALSE(absent->network.valid_attachments);
 }
 
 TEST(NetworkConfig, names_the_attachment_that_is_wrong) {
@@ -250,4 +251,4 @@ TEST(AnswerVersion, is_the_one_of_the_request_where_we_speak_it) {
 }
 
 }  // namespace
-}  // namespace fsm
+}  // namespace fsm::plugin

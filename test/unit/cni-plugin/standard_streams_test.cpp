@@ -11,7 +11,7 @@
 
 #include "common/fd.h"
 
-namespace fsm {
+namespace fsm::plugin {
 namespace {
 
 using std::chrono::milliseconds;
@@ -82,4 +82,4 @@ TEST_F(StandardStreamsTest, reports_a_reader_that_has_gone_away) {
 }
 
 }  // namespace
-}  // namespace fsm
+}  // namespace fsm::plugin

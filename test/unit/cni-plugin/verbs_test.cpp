@@ -14,7 +14,7 @@
 #include "common/file.h"
 #include "test/unit/cni-plugin/scripted_server.h"
 
-namespace fsm {
+namespace fsm::plugin {
 namespace {
 
 using nlohmann::json;
@@ -48,7 +48,9 @@ class VerbsTest : public testing::Test {
         return config(socket, R"("prevResult":)" + std::string(kResult));
     }
 
-    std::string note_path() const { return state_dir_ + "/deleted/c0ffee-eth0.json"; }
+    std::string note_path() const {
+        return state_dir_ + "/deleted/" + cni::file_stem({"c0ffee", "eth0", "net"}) + ".json";
+    }
 
     test::TemporaryDirectory directory_;
     std::string state_dir_ = directory_.path() + "/state";
@@ -90,7 +92,7 @@ TEST_F(VerbsTest, add_gives_a_result_without_a_version_that_of_the_configuration
         {R"({"b":1.50,"a":2})", R"({"cniVersion":"0.3.1","b":1.50,"a":2})"},
         {"{ }", R"({"cniVersion":"0.3.1" })"},
         {"{}", R"({"cniVersion":"0.3.1"})"},
-        {R"({"ips":[{"cniVersion":"x"}]})", R"({"cniVersion":"0.3.1","ips":[{"cniVersion":"x"}]})"},
+        {R"({"dns":{"cniVersion":"x"}})", R"({"cniVersion":"0.3.1","dns":{"cniVersion":"x"}})"},
         {R"({"\u0063niVersion":"0.3.0"})", R"({"\u0063niVersion":"0.3.0"})"},
     };
     for (const auto& [result, expected] : cases) {
@@ -187,8 +189,10 @@ TEST_F(VerbsTest, del_leaves_a_note_when_the_interceptor_is_away) {
     EXPECT_THAT(answer.diagnostics, HasSubstr("is fsm-interceptor running?"));
     const auto note = read_file(note_path(), kMaxStdin);
     ASSERT_TRUE(note);
-    EXPECT_EQ(json::parse(*note),
-              json({{"ContainerID", "c0ffee"}, {"IfName", "eth0"}, {"Netns", "/run/netns/x"}}));
+    EXPECT_EQ(json::parse(*note), json({{"ContainerID", "c0ffee"},
+                                        {"IfName", "eth0"},
+                                        {"Netns", "/run/netns/x"},
+                                        {"Network", "net"}}));
     expect_silence(run("DEL", config(nobody_, "")));
 }
 
@@ -307,4 +311,4 @@ TEST(ExplainPlugin, says_what_it_is) {
 }
 
 }  // namespace
-}  // namespace fsm
+}  // namespace fsm::plugin

@@ -70,5 +70,20 @@ TEST_F(DirectoryWatching, FollowsADirectoryThatComesLater) {
               kNever);
 }
 
+TEST_F(DirectoryWatching, OneMoreDirectoryIsWatchedAlsoWhenItComesLater) {
+    auto watch = DirectoryWatch::make(directory_);
+    ASSERT_TRUE(watch);
+    const std::string folder = directory_ + "/folder";
+    watch->also(folder);
+    EXPECT_LT(time_of(*watch, [&] { std::filesystem::create_directory(folder); }), kNever / 2);
+    watch->wait(1ms);  // finds the folder
+    EXPECT_LT(time_of(*watch, [&] { ASSERT_TRUE(write_file_atomically(folder + "/a", "", 0600)); }),
+              kNever / 2);
+    watch->also("");
+    EXPECT_LT(
+        time_of(*watch, [&] { ASSERT_TRUE(write_file_atomically(directory_ + "/b", "", 0600)); }),
+        kNever / 2);
+}
+
 }  // namespace
 }  // namespace fsm

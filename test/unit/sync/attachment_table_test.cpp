@@ -23,12 +23,12 @@ using Keys = std::vector<AttachmentKey>;
 
 TEST(AttachmentTableTest, KnowsWhatIsInANamespace) {
     AttachmentTable table;
-    table.put(attached({"a", "eth0"}, 7));
-    table.put(attached({"a", "net1"}, 7));
-    table.put(attached({"b", "eth0"}, 8));
+    table.put(attached({"a", "eth0", "net"}, 7));
+    table.put(attached({"a", "net1", "net"}, 7));
+    table.put(attached({"b", "eth0", "net"}, 8));
 
-    EXPECT_EQ(table.keys_in(7), (Keys{{"a", "eth0"}, {"a", "net1"}}));
-    EXPECT_EQ(table.keys_in(8), (Keys{{"b", "eth0"}}));
+    EXPECT_EQ(table.keys_in(7), (Keys{{"a", "eth0", "net"}, {"a", "net1", "net"}}));
+    EXPECT_EQ(table.keys_in(8), (Keys{{"b", "eth0", "net"}}));
     EXPECT_EQ(table.keys_in(9), Keys());
     EXPECT_EQ(table.first_interface(7), "eth0");
     EXPECT_EQ(table.first_interface(9), "");
@@ -36,62 +36,68 @@ TEST(AttachmentTableTest, KnowsWhatIsInANamespace) {
 
 TEST(AttachmentTableTest, AnAttachmentThatGoesLeavesItsNamespace) {
     AttachmentTable table;
-    table.put(attached({"a", "eth0"}, 7));
-    table.put(attached({"a", "net1"}, 7));
-    table.erase({"a", "eth0"});
-    table.erase({"a", "eth0"});
+    table.put(attached({"a", "eth0", "net"}, 7));
+    table.put(attached({"a", "net1", "net"}, 7));
+    table.erase({"a", "eth0", "net"});
+    table.erase({"a", "eth0", "net"});
 
-    EXPECT_EQ(table.keys_in(7), (Keys{{"a", "net1"}}));
+    EXPECT_EQ(table.keys_in(7), (Keys{{"a", "net1", "net"}}));
     EXPECT_EQ(table.first_interface(7), "net1");
 }
 
 TEST(AttachmentTableTest, AnAttachmentThatMovesIsInItsNewNamespaceAlone) {
     AttachmentTable table;
-    table.put(attached({"a", "eth0"}, 7));
-    table.put(attached({"a", "eth0"}, 8));
+    table.put(attached({"a", "eth0", "net"}, 7));
+    table.put(attached({"a", "eth0", "net"}, 8));
 
     EXPECT_EQ(table.keys_in(7), Keys());
-    EXPECT_EQ(table.keys_in(8), (Keys{{"a", "eth0"}}));
-    EXPECT_EQ(table.keys(), (Keys{{"a", "eth0"}}));
+    EXPECT_EQ(table.keys_in(8), (Keys{{"a", "eth0", "net"}}));
+    EXPECT_EQ(table.keys(), (Keys{{"a", "eth0", "net"}}));
 }
 
 TEST(AttachmentTableTest, OthersOfANamespaceAreAskedAbout) {
     AttachmentTable table;
-    table.put(attached({"a", "eth0"}, 7));
-    table.put(attached({"b", "eth0"}, 8));
-    EXPECT_FALSE(table.has_other_in(7, {"a", "eth0"}, whatever));
+    table.put(attached({"a", "eth0", "net"}, 7));
+    table.put(attached({"b", "eth0", "net"}, 8));
+    EXPECT_FALSE(table.has_other_in(7, {"a", "eth0", "net"}, whatever));
 
-    auto second = attached({"a", "net1"}, 7);
+    auto second = attached({"a", "net1", "net"}, 7);
     second.membership = Membership::in_mesh;
     table.put(second);
-    EXPECT_TRUE(table.has_other_in(7, {"a", "eth0"}, whatever));
+    EXPECT_TRUE(table.has_other_in(7, {"a", "eth0", "net"}, whatever));
     const auto in_mesh = [](const AttachmentState& state) {
         return state.membership == Membership::in_mesh;
     };
-    EXPECT_TRUE(table.has_other_in(7, {"a", "eth0"}, in_mesh));
-    EXPECT_FALSE(table.has_other_in(7, {"a", "net1"}, in_mesh));
+    EXPECT_TRUE(table.has_other_in(7, {"a", "eth0", "net"}, in_mesh));
+    EXPECT_FALSE(table.has_other_in(7, {"a", "net1", "net"}, in_mesh));
 }
 
 TEST(AttachmentTableTest, ANewPlanIsForAllOfANamespace) {
     AttachmentTable table;
-    table.put(attached({"a", "eth0"}, 7));
-    table.put(attached({"a", "net1"}, 7));
-    table.put(attached({"b", "eth0"}, 8));
+    table.put(attached({"a", "eth0", "net"}, 7));
+    table.put(attached({"a", "net1", "net"}, 7));
+    table.put(attached({"b", "eth0", "net"}, 8));
     table.plan_again(7);
 
-    EXPECT_TRUE(table.find({"a", "eth0"})->plan_again);
-    EXPECT_TRUE(table.find({"a", "net1"})->plan_again);
-    EXPECT_FALSE(table.find({"b", "eth0"})->plan_again);
+    EXPECT_TRUE(table.find({"a", "eth0", "net"})->plan_again);
+    EXPECT_TRUE(table.find({"a", "net1", "net"})->plan_again);
+    EXPECT_FALSE(table.find({"b", "eth0", "net"})->plan_again);
 }
 
-TEST(AttachmentTableTest, TwoKeysCanNameOneFile) {
+TEST(AttachmentTableTest, AnInterfaceCanHaveSeveralNetworks) {
     AttachmentTable table;
-    table.put(attached({"a-b", "c"}, 7));
+    for (const AttachmentKey& key : Keys{{"a", "eth0", "one"},
+                                         {"a", "eth0", "two"},
+                                         {"a", "eth0", ""},
+                                         {"a", "eth1", "one"},
+                                         {"b", "eth0", "one"}}) {
+        table.put(attached(key, 7));
+    }
 
-    EXPECT_TRUE(table.has_other_of_file({"a", "b-c"}));
-    EXPECT_FALSE(table.has_other_of_file({"a-b", "c"}));
-    EXPECT_FALSE(table.has_other_of_file({"a", "b"}));
-    EXPECT_FALSE(table.has_other_of_file({"a", "b-d"}));
+    EXPECT_EQ(table.keys_of({"a", "eth0"}),
+              (Keys{{"a", "eth0", ""}, {"a", "eth0", "one"}, {"a", "eth0", "two"}}));
+    EXPECT_EQ(table.keys_of({"a", "eth"}), Keys());
+    EXPECT_EQ(table.keys_of({"c", "eth0"}), Keys());
 }
 
 }  // namespace fsm

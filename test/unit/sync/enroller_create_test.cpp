@@ -29,7 +29,7 @@ TEST_F(Create, EnrolsAPodOfTheMesh) {
     const auto state = only_attachment();
     EXPECT_EQ(state.membership, Membership::in_mesh);
     EXPECT_EQ(state.attachment.pod_uid, "uid-1");
-    EXPECT_EQ(state.attachment.network, "net");
+    EXPECT_EQ(state.attachment.key.network, "net");
 }
 
 TEST_F(Create, PutsTheAddressesOfTheRequestedInterfaceFirst) {
@@ -198,19 +198,21 @@ TEST_F(Create, ReplacesTheAttachmentWhenTheContainerHasAnotherNamespace) {
     EXPECT_TRUE(datapath.enrolled(second.cookie()));
 }
 
-TEST_F(Create, RefusesTwoAttachmentsWithOneFileName) {
+TEST_F(Create, TellsAttachmentsApartWhoseNamesLookAlike) {
     const TestNetns first;
     const TestNetns second;
     source.put(mesh_pod("web"));
     EXPECT_OK(enroller->create(request_for("web", first.path(), "a-b", "c")));
-    EXPECT_CNI_ERROR(enroller->create(request_for("web", second.path(), "a", "b-c")),
-                     invalid_environment, "a-b-c");
+    EXPECT_OK(enroller->create(request_for("web", second.path(), "a", "b-c")));
+    start();
+    EXPECT_EQ(enroller->attachments().size(), 2U);
     EXPECT_TRUE(datapath.enrolled(first.cookie()));
+    EXPECT_TRUE(datapath.enrolled(second.cookie()));
 }
 
 struct BadRequest {
     std::string name;
-    CniRequest request;
+    cni::Request request;
     CniErrorCode code;
     std::string mentions;
 };
@@ -218,30 +220,31 @@ struct BadRequest {
 TEST_F(Create, RefusesWhatIsNotWellFormed) {
     const TestNetns netns;
     source.put(mesh_pod("web"));
-    const CniRequest good = request_for("web", netns.path());
+    const cni::Request good = request_for("web", netns.path());
     std::vector<BadRequest> table;
     const auto add = [&](const std::string& name, CniErrorCode code, const std::string& mentions,
-                         const std::function<void(CniRequest&)>& spoil) {
-        CniRequest bad = good;
+                         const std::function<void(cni::Request&)>& spoil) {
+        cni::Request bad = good;
         spoil(bad);
         table.push_back({name, bad, code, mentions});
     };
     constexpr auto kEnvironment = CniErrorCode::invalid_environment;
     add("no container id", kEnvironment, "CNI_CONTAINERID",
-        [](auto& r) { r.key.container_id = ""; });
+        [](auto& r) { r.interface.container_id = ""; });
     add("path in container id", kEnvironment, "CNI_CONTAINERID",
-        [](auto& r) { r.key.container_id = "a/../../x"; });
+        [](auto& r) { r.interface.container_id = "a/../../x"; });
     add("hidden container id", kEnvironment, "CNI_CONTAINERID",
-        [](auto& r) { r.key.container_id = ".a"; });
+        [](auto& r) { r.interface.container_id = ".a"; });
     add("long container id", kEnvironment, "CNI_CONTAINERID",
-        [](auto& r) { r.key.container_id = std::string(300, 'a'); });
+        [](auto& r) { r.interface.container_id = std::string(cni::kMaxContainerId + 1, 'a'); });
     add("zero in container id", kEnvironment, "CNI_CONTAINERID",
-        [](auto& r) { r.key.container_id = std::string("a\0b", 3); });
-    add("no interface", kEnvironment, "CNI_IFNAME", [](auto& r) { r.key.ifname = ""; });
+        [](auto& r) { r.interface.container_id = std::string("a\0b", 3); });
+    add("no interface", kEnvironment, "CNI_IFNAME", [](auto& r) { r.interface.ifname = ""; });
     add("long interface", kEnvironment, "CNI_IFNAME",
-        [](auto& r) { r.key.ifname = "sixteencharacter"; });
-    add("slash in interface", kEnvironment, "CNI_IFNAME", [](auto& r) { r.key.ifname = "a/b"; });
-    add("parent directory", kEnvironment, "CNI_IFNAME", [](auto& r) { r.key.ifname = ".."; });
+        [](auto& r) { r.interface.ifname = "sixteencharacter"; });
+    add("slash in interface", kEnvironment, "CNI_IFNAME",
+        [](auto& r) { r.interface.ifname = "a/b"; });
+    add("parent directory", kEnvironment, "CNI_IFNAME", [](auto& r) { r.interface.ifname = ".."; });
     add("no netns", kEnvironment, "CNI_NETNS", [](auto& r) { r.netns = ""; });
     add("relative netns", kEnvironment, "CNI_NETNS", [](auto& r) { r.netns = "netns"; });
     add("netns is a file", kEnvironment, "not a network namespace",
@@ -253,17 +256,19 @@ TEST_F(Create, RefusesWhatIsNotWellFormed) {
         [](auto& r) { r.netns = "/run/netns/gone"; });
     add("the node's own netns", kEnvironment, "the node's own",
         [](auto& r) { r.netns = "/proc/self/ns/net"; });
-    add("args without =", kEnvironment, "KEY=VALUE", [](auto& r) { r.args = "K8S_POD_NAME"; });
+    add("args without =", kEnvironment, "KEY=value", [](auto& r) { r.args = "K8S_POD_NAME"; });
     add("args too long", kEnvironment, "CNI_ARGS",
         [](auto& r) { r.args = "A=" + std::string(20000, 'x'); });
-    add("stdin is no JSON", CniErrorCode::undecodable, "not JSON",
+    add("stdin is no JSON", CniErrorCode::undecodable, "not valid JSON",
         [](auto& r) { r.stdin_data = "{"; });
-    add("stdin is no object", CniErrorCode::invalid_config, "not a JSON object",
+    add("stdin is no object", CniErrorCode::undecodable, "not a JSON object",
         [](auto& r) { r.stdin_data = "[]"; });
     add("prevResult is no object", CniErrorCode::invalid_config, "prevResult",
-        [](auto& r) { r.stdin_data = R"({"prevResult":1})"; });
+        [](auto& r) { r.stdin_data = R"({"name":"net","prevResult":1})"; });
+    add("no network name", CniErrorCode::invalid_config, "name is missing",
+        [](auto& r) { r.stdin_data = "{}"; });
     add("prevResult with a bad address", CniErrorCode::invalid_config, "prevResult.ips",
-        [](auto& r) { r.stdin_data = R"({"prevResult":{"ips":[{"address":"x"}]}})"; });
+        [](auto& r) { r.stdin_data = R"({"name":"net","prevResult":{"ips":[{"address":"x"}]}})"; });
     for (const auto& row : table) {
         const auto outcome = enroller->create(row.request);
         ASSERT_FALSE(outcome) << row.name;

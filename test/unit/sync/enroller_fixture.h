@@ -56,9 +56,9 @@ class EnrollerTest : public ::testing::Test {
         ASSERT_TRUE(restored) << restored.error().message();
     }
 
-    static CniRequest request_for(const std::string& pod, const std::string& netns,
-                                  const std::string& container = "c1",
-                                  const std::string& ifname = "eth0") {
+    static cni::Request request_for(const std::string& pod, const std::string& netns,
+                                    const std::string& container = "c1",
+                                    const std::string& ifname = "eth0") {
         return {{container, ifname},
                 netns,
                 "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=" + pod,
@@ -71,8 +71,8 @@ class EnrollerTest : public ::testing::Test {
                              outcome.error().message + ": " + outcome.error().details;
     }
 
-    std::string attachment_file(const std::string& stem = "c1-eth0") const {
-        return directory.path() + "/attachments/" + stem + ".json";
+    std::string attachment_file(const AttachmentKey& key = {"c1", "eth0", "net"}) const {
+        return directory.path() + "/attachments/" + cni::file_stem(key) + ".json";
     }
 
     // What is wrong with the node, in words.

@@ -224,8 +224,8 @@ TEST_F(Lifecycle, GarbageCollection) {
     EXPECT_OK(enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":null})"));
     EXPECT_EQ(datapath.size(), 3U);
     EXPECT_CNI_ERROR(
-        enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[{"ifname":1}]})"),
-        invalid_config, "nothing was collected");
+        enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[{"ifname":"a"}]})"),
+        invalid_config, "nothing is collected");
     EXPECT_CNI_ERROR(enroller->collect_garbage(R"({"cni.dev/valid-attachments":[]})"),
                      invalid_config, "name");
     EXPECT_EQ(datapath.size(), 3U);
@@ -236,6 +236,103 @@ TEST_F(Lifecycle, GarbageCollection) {
     EXPECT_OK(enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[]})"));
     EXPECT_FALSE(datapath.enrolled(second.cookie()));
     EXPECT_TRUE(datapath.enrolled(other_network.cookie())) << "another network's";
+}
+
+TEST_F(Lifecycle, GarbageCollectionKnowsTheFormerKey) {
+    const TestNetns first;
+    const TestNetns second;
+    source.put(mesh_pod("a"));
+    source.put(mesh_pod("b"));
+    create("a", first, "c1");
+    create("b", second, "c2");
+    EXPECT_OK(enroller->collect_garbage(R"({"name":"net","cni.dev/attachments":null})"));
+    EXPECT_EQ(datapath.size(), 2U);
+    EXPECT_OK(enroller->collect_garbage(
+        R"({"name":"net","cni.dev/attachments":[{"containerID":"c2","ifname":"eth0"}]})"));
+    EXPECT_FALSE(datapath.enrolled(first.cookie()));
+    EXPECT_TRUE(datapath.enrolled(second.cookie()));
+    // Where both are given, the present one counts.
+    EXPECT_OK(enroller->collect_garbage(
+        R"({"name":"net","cni.dev/attachments":[{"containerID":"c2","ifname":"eth0"}],
+            "cni.dev/valid-attachments":[]})"));
+    EXPECT_FALSE(datapath.enrolled(second.cookie()));
+}
+
+// Two networks attach one interface of the container, as Multus over a chain has them do.
+class TwoNetworks : public Lifecycle {
+  protected:
+    void SetUp() override {
+        Lifecycle::SetUp();
+        source.put(mesh_pod("web"));
+        create("web", netns);
+        EXPECT_OK(enroller->create(of_other()));
+    }
+    cni::Request of_other() const {
+        auto request = request_for("web", netns.path());
+        request.stdin_data = R"({"name":"other"})";
+        return request;
+    }
+    TestNetns netns;
+};
+
+TEST_F(TwoNetworks, ThePodStaysInTheMeshUntilTheLastOneGoes) {
+    EXPECT_EQ(enroller->attachments().size(), 2U);
+    EXPECT_OK(enroller->remove(of_other()));
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_OK(enroller->remove(of_other()));  // DEL is repeatable
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    start();
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_OK(enroller->check(request_for("web", netns.path())));
+    EXPECT_OK(remove());
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+}
+
+TEST_F(TwoNetworks, TheOrderInWhichTheyGoDoesNotMatter) {
+    EXPECT_OK(remove());
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_OK(enroller->remove(of_other()));
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+}
+
+TEST_F(TwoNetworks, ADelOfANetworkThatWasNeverAttachedTakesNothingAway) {
+    EXPECT_OK(enroller->remove(of_other()));
+    auto third = request_for("web", netns.path());
+    third.stdin_data = R"({"name":"third"})";
+    EXPECT_OK(enroller->remove(third));
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_EQ(only_attachment().attachment.key, (AttachmentKey{"c1", "eth0", "net"}));
+    EXPECT_OK(enroller->check(third));  // the interface is intercepted
+}
+
+TEST_F(TwoNetworks, GarbageCollectionOfOneLeavesTheOther) {
+    EXPECT_OK(enroller->collect_garbage(R"({"name":"other","cni.dev/valid-attachments":[]})"));
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    EXPECT_OK(enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[]})"));
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+}
+
+TEST_F(TwoNetworks, ADelThatNamesNoNetworkTakesAllAway) {
+    auto request = request_for("web", netns.path());
+    request.stdin_data = "";
+    EXPECT_OK(enroller->remove(request));
+    EXPECT_TRUE(enroller->attachments().empty());
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+}
+
+TEST_F(TwoNetworks, ANoteTakesTheNetworkThatItNames) {
+    write_note("x.json", R"({"ContainerID":"c1","IfName":"eth0","Netns":"","Network":"other"})");
+    enroller->consume_deletion_notes();
+    EXPECT_TRUE(datapath.enrolled(netns.cookie()));
+    // Of a plugin that did not write the network down.
+    write_note("c1-eth0.json", R"({"ContainerID":"c1","IfName":"eth0","Netns":""})");
+    enroller->consume_deletion_notes();
+    EXPECT_FALSE(datapath.enrolled(netns.cookie()));
+}
+
+TEST_F(Lifecycle, ADelOfAnIdThatIsTooLongForAnAddSucceeds) {
+    auto request = request_for("web", "", std::string(100000, 'a'));
+    EXPECT_OK(enroller->remove(request));
 }
 
 TEST_F(Lifecycle, ARestartTakesOverLivingPodsAndWithdrawsLostOnes) {

@@ -1,6 +1,7 @@
 // Pods that run without an attachment: a real Enroller, a real network namespace, and a /proc of
 // the test's own with a process in it.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -21,19 +22,20 @@ class Running : public EnrollerTest {
     }
 
     void run_process(const std::string& container, const std::string& netns_path,
-                     const std::string& uid = kUid, int pid = 100) {
+                     const std::string& uid = kUid, int pid = 100, std::uint64_t ticks = 7) {
         const auto folder = std::filesystem::path(proc) / std::to_string(pid);
         std::filesystem::create_directories(folder / "ns");
         std::ofstream(folder / "cgroup") << "0::/kubepods/pod" << uid << "/" << container << "\n";
-        std::ofstream(folder / "stat") << pid << " (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 7 0\n";
+        std::ofstream(folder / "stat")
+            << pid << " (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 " << ticks << " 0\n";
         std::filesystem::remove(folder / "ns/net");
         std::filesystem::create_symlink(netns_path, folder / "ns/net");
     }
     void end_process(int pid = 100) {
         std::filesystem::remove_all(std::filesystem::path(proc) / std::to_string(pid));
     }
-    CniRequest request(const std::string& container, const std::string& netns_path,
-                       const std::string& uid = kUid) const {
+    cni::Request request(const std::string& container, const std::string& netns_path,
+                         const std::string& uid = kUid) const {
         auto request = request_for("web", netns_path, container);
         request.args += ";K8S_POD_UID=" + uid;
         return request;
@@ -50,10 +52,10 @@ TEST_F(Running, a_pod_that_ran_before_the_interceptor_is_enrolled_at_its_start) 
     EXPECT_TRUE(datapath.enrolled(netns.cookie()));
     const auto state = only_attachment();
     EXPECT_EQ(state.membership, Membership::in_mesh);
-    EXPECT_EQ(state.attachment.key, (AttachmentKey{"sandbox", "eth0"}));
+    EXPECT_EQ(state.attachment.key, (AttachmentKey{"sandbox", "eth0", ""}));
     EXPECT_EQ(state.attachment.pod_uid, kUid);
     EXPECT_TRUE(state.attachment.found_running);
-    EXPECT_TRUE(file_exists(attachment_file("sandbox-eth0")));
+    EXPECT_TRUE(file_exists(attachment_file({"sandbox", "eth0", ""})));
 }
 
 TEST_F(Running, a_pod_that_starts_without_us_is_enrolled_by_a_pass) {
@@ -197,7 +199,7 @@ TEST_F(Running, del_finds_it_by_the_key_the_namespace_or_the_uid) {
         EXPECT_OK(enroller->remove(del));
         EXPECT_EQ(datapath.size(), 0U);
         EXPECT_TRUE(enroller->attachments().empty());
-        EXPECT_FALSE(file_exists(attachment_file("sandbox-eth0")));
+        EXPECT_FALSE(file_exists(attachment_file({"sandbox", "eth0", ""})));
     }
 }
 
@@ -206,7 +208,8 @@ TEST_F(Running, del_of_another_interface_or_pod_leaves_it_alone) {
     run_process("sandbox", netns.path());
     enroller->enrol_running();
     auto other_interface = request("other", netns.path());
-    other_interface.key.ifname = "net1";
+    other_interface.interface.ifname = "net1";
+    EXPECT_OK(enroller->remove(other_interface));
     EXPECT_EQ(only_attachment().attachment.key.ifname, "eth0");
     EXPECT_OK(enroller->remove(request("other", "", "11111111-2222")));
     EXPECT_TRUE(datapath.enrolled(netns.cookie()));
@@ -237,7 +240,7 @@ TEST_F(Running, the_runtimes_add_takes_it_over) {
     EXPECT_OK(enroller->create(request("c1", netns.path())));
     EXPECT_EQ(only_attachment().attachment.key.container_id, "c1");
     EXPECT_FALSE(only_attachment().attachment.found_running);
-    EXPECT_FALSE(file_exists(attachment_file("sandbox-eth0")));
+    EXPECT_FALSE(file_exists(attachment_file({"sandbox", "eth0", ""})));
     EXPECT_OK(enroller->remove(request("c1", "")));
     EXPECT_EQ(datapath.size(), 0U);
 }

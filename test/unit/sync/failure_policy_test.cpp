@@ -90,7 +90,7 @@ TEST_F(FailurePolicy, AttachmentCannotBeWritten) {
     // A directory where the file belongs: root ignores permissions.
     std::filesystem::create_directory(attachment_file());
     EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), state_not_written,
-                     "c1-eth0");
+                     "net/c1/eth0");
     EXPECT_EQ(datapath.enrol_calls(), 0);
     EXPECT_TRUE(enroller->attachments().empty());
 }
@@ -221,8 +221,8 @@ TEST_F(FailurePolicy, GarbageCollectionGoesOnAfterAFailure) {
     datapath.withdraw_failure = "map delete: Bad address";
     const auto outcome =
         enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[]})");
-    EXPECT_CNI_ERROR(outcome, collection_incomplete, "c1-eth0");
-    EXPECT_CNI_ERROR(outcome, collection_incomplete, "c2-eth0");
+    EXPECT_CNI_ERROR(outcome, collection_incomplete, "net/c1/eth0");
+    EXPECT_CNI_ERROR(outcome, collection_incomplete, "net/c2/eth0");
     datapath.withdraw_failure.clear();
     EXPECT_OK(enroller->collect_garbage(R"({"name":"net","cni.dev/valid-attachments":[]})"));
     EXPECT_TRUE(enroller->attachments().empty());
@@ -239,7 +239,7 @@ TEST_F(FailurePolicy, CorruptAttachmentFile) {
     EXPECT_TRUE(datapath.enrolled(netns.cookie())) << "never around the sidecar";
     const auto said = problems();
     ASSERT_EQ(said.size(), 2U);
-    EXPECT_NE(said[0].find("c1-eth0.json"), std::string::npos);
+    EXPECT_NE(said[0].find("c1-eth0-"), std::string::npos);
     EXPECT_NE(said[1].find(std::to_string(netns.cookie())), std::string::npos);
     EXPECT_OK(enroller->remove(request_for("web", netns.path())));
     EXPECT_FALSE(datapath.enrolled(netns.cookie())) << "DEL cleans all the same";

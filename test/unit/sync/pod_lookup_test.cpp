@@ -36,24 +36,24 @@ class PodLookupTest : public ::testing::Test {
 
 TEST_F(PodLookupTest, AsksAgainBehindAnotherUid) {
     source_.current = pod("new");
-    const auto found = lookup_.find({"shop", "web-0", "new", ""});
+    const auto found = lookup_.find({"shop", "web-0", "new"});
     ASSERT_TRUE(found) << found.error().message();
     EXPECT_EQ((*found)->uid, "new");
 }
 
 TEST_F(PodLookupTest, TheSameUidIsNotAskedForAgain) {
-    EXPECT_TRUE(lookup_.find({"shop", "web-0", "old", ""}));
-    EXPECT_TRUE(lookup_.find({"shop", "web-0", "", ""}));
+    EXPECT_TRUE(lookup_.find({"shop", "web-0", "old"}));
+    EXPECT_TRUE(lookup_.find({"shop", "web-0", ""}));
     EXPECT_EQ(source_.asked, 0);
 }
 
 TEST_F(PodLookupTest, AnotherUidThereTooIsNotKnown) {
     source_.current = pod("newer");
-    EXPECT_FALSE(lookup_.find({"shop", "web-0", "new", ""}));
+    EXPECT_FALSE(lookup_.find({"shop", "web-0", "new"}));
 }
 
 TEST_F(PodLookupTest, APodThatIsGoneMeanwhileIsNotThere) {
-    const auto found = lookup_.find({"shop", "web-0", "new", ""});
+    const auto found = lookup_.find({"shop", "web-0", "new"});
     ASSERT_TRUE(found);
     EXPECT_FALSE(*found);
 }

@@ -27,7 +27,7 @@ class PodWarningsTest : public EnrollerTest {
         EXPECT_EQ(warning.reason, reason);
         EXPECT_NE(warning.message.find(part_of_message), std::string::npos) << warning.message;
     }
-    static CniRequest request(const TestNetns& netns) {
+    static cni::Request request(const TestNetns& netns) {
         auto made = request_for("web", netns.path());
         made.args += ";K8S_POD_UID=u1";
         return made;

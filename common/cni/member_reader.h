@@ -8,9 +8,9 @@
 #include <string_view>
 #include <utility>
 
-#include "cni-plugin/cni_error.h"
+#include "common/cni/error.h"
 
-namespace fsm {
+namespace fsm::cni {
 
 // Members that are absent or null leave the variable alone: Go programs print null for empty lists.
 // A member of the wrong type is kept as a failure with code 7 that names the member by its path;
@@ -30,17 +30,17 @@ class MemberReader {
     const nlohmann::json& object(std::string_view key);
     std::string path_of(std::string_view key) const;
 
-    void fail(CniError error);
-    const std::optional<CniError>& failure() const { return failure_; }
+    void fail(Error error);
+    const std::optional<Error>& failure() const { return failure_; }
 
   private:
     void fail_type(const std::string& path, std::string_view wanted, const nlohmann::json& value);
 
     const nlohmann::json& object_;
     std::string path_;
-    std::optional<CniError> failure_;
+    std::optional<Error> failure_;
 };
 
-CniError wrong_type(const std::string& path, std::string_view wanted, const nlohmann::json& value);
+Error wrong_type(const std::string& path, std::string_view wanted, const nlohmann::json& value);
 
-}  // namespace fsm
+}  // namespace fsm::cni

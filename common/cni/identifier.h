@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace fsm {
+namespace fsm::cni {
 
 // Not isalnum(): the locale must not have a say.
 constexpr bool is_ascii_alphanumeric(char c) {
@@ -19,4 +19,4 @@ constexpr bool is_cni_identifier(std::string_view text) {
            });
 }
 
-}  // namespace fsm
+}  // namespace fsm::cni

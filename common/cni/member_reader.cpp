@@ -1,9 +1,9 @@
-#include "cni-plugin/member_reader.h"
+#include "common/cni/member_reader.h"
 
-namespace fsm {
+namespace fsm::cni {
 
-CniError wrong_type(const std::string& path, std::string_view wanted, const nlohmann::json& value) {
-    return {kCniInvalidConfig,
+Error wrong_type(const std::string& path, std::string_view wanted, const nlohmann::json& value) {
+    return {ErrorCode::invalid_config,
             "network configuration: " + path + " must be " + std::string(wanted) + ", not " +
                 (value.is_null() ? "null" : std::string("a value of type ") + value.type_name()),
             ""};
@@ -18,7 +18,7 @@ std::string MemberReader::path_of(std::string_view key) const {
     return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
 }
 
-void MemberReader::fail(CniError error) {
+void MemberReader::fail(Error error) {
     if (!failure_) {
         failure_ = std::move(error);
     }
@@ -78,4 +78,4 @@ const nlohmann::json& MemberReader::object(std::string_view key) {
     return *value;
 }
 
-}  // namespace fsm
+}  // namespace fsm::cni
