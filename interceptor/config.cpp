@@ -261,6 +261,12 @@ void read_cni(YamlMap& map, InstallOptions& options) {
     options.enabled = cni.boolean("install", options.enabled);
     read_path(cni, "binDir", options.bin_dir);
     read_path(cni, "configDir", options.config_dir);
+    read_text(cni, "configuration", options.configuration);
+    if (options.configuration.find('/') != std::string::npos) {
+        cni.fail("configuration",
+                 "\"" + options.configuration +
+                     "\" must be the name of a file in configDir, or of a network");
+    }
     read_path(cni, "plugin", options.plugin);
     read_path(cni, "hostSocket", options.host_socket);
     if (cni.has("excludeNamespaces")) {

@@ -4,7 +4,10 @@
 #include <optional>
 #include <string_view>
 
+#include "common/cni/identifier.h"
+#include "common/failures.h"
 #include "interceptor/install/chain_text.h"
+#include "interceptor/install/plugin_folder.h"
 
 namespace fsm {
 
@@ -74,6 +77,46 @@ Result<std::string> convert(const ConfigFiles& files, const std::vector<std::str
     FSM_TRY(write_if_other(files, list, with_entry(as_list(single.text), entry), single));
     FSM_TRY(files.set_aside(single.name));
     return list;
+}
+
+// The chains that are made beside a single plugin's file that stays: before it in the order of
+// runtimes.
+std::vector<std::string> names_beside(const std::string& single) {
+    const std::string stem = without_ending(single);
+    return {"00-fsm-" + stem + std::string(kList), ".fsm-" + stem + std::string(kList)};
+}
+
+// The single plugin's file beside which the chain `list` was made; it may be gone.
+std::optional<std::string> single_beside(const ConfigFiles& files, const std::string& list) {
+    for (const std::string_view prefix : {"00-fsm-", ".fsm-"}) {
+        if (!list.starts_with(prefix) || !list.ends_with(kList)) {
+            continue;
+        }
+        const auto file = files.read(list);
+        if (!file || !has_entry(file->text)) {
+            return std::nullopt;
+        }
+        const auto stem = without_ending(list).substr(prefix.size());
+        const auto json = files.exists(stem + ".json");
+        return stem + (json && *json ? ".json" : ".conf");
+    }
+    return std::nullopt;
+}
+
+// A single plugin's file that stays where it is.
+Result<ChainState> put_beside(const ConfigFiles& files, const ConfigFile& single,
+                              const std::string& entry) {
+    const auto names = names_beside(single.name);
+    const std::string& list = names.front() < single.name ? names.front() : names.back();
+    const std::string text = with_entry(as_list(single.text), entry);
+    ChainState state;
+    state.file = list;
+    const auto present = files.read(list);
+    state.inserted = !present || !has_entry(present->text);
+    if (!present || present->text != text) {
+        FSM_TRY(files.write(list, text, single));
+    }
+    return state;
 }
 
 Result<bool> extend(const ConfigFiles& files, const ConfigFile& list, const std::string& entry) {
@@ -148,44 +191,154 @@ Result<void> restore_if_ours(const ConfigFiles& files, const std::string& name) 
     }
     auto list = read_valid(files, name);
     // What no runtime can read is not ours: everything that we write is valid.
-    return list && has_entry(list->text) ? restore(files, *list) : Result<void>();
+    if (!list || !has_entry(list->text)) {
+        return {};
+    }
+    return single_beside(files, name) ? files.remove(name) : restore(files, *list);
 }
 
-}  // namespace
+// ---- the target
 
-Result<ChainState> insert_entry(const ConfigFiles& files, const std::string& entry) {
+// Chains that were made of a file that was converted, or beside one that stayed, when it is named
+// now or no longer.
+Result<void> undo_other_choices(const ConfigFiles& files, const ChainTarget& target) {
     FSM_ASSIGN(const auto names, files.names());
-    ChainState state;
     for (const auto& name : names) {
-        auto file = read_valid(files, name);
-        if (!file) {
-            state.problems.push_back("a container runtime cannot use the configuration " +
-                                     file.error().message());
+        const auto single = single_beside(files, name);
+        if (!single) {
             continue;
         }
-        state.file = name;
-        if (config_form_of(name) == ConfigForm::list) {
-            FSM_ASSIGN(state.inserted, extend(files, *file, entry));
-        } else {
-            FSM_ASSIGN(state.file, convert(files, names, *file, entry));
-            state.inserted = true;
+        FSM_ASSIGN(const bool present, files.exists(*single));
+        if (*single != target.name || !present) {
+            FSM_TRY(files.remove(name));
         }
+    }
+    if (config_form_of(target.name) != ConfigForm::single) {
+        return {};
+    }
+    FSM_ASSIGN(const bool present, files.exists(target.name));
+    for (const auto& list : list_names_of(target.name)) {
+        if (!present && std::find(names.begin(), names.end(), list) != names.end()) {
+            FSM_TRY(restore_if_ours(files, list));
+        }
+    }
+    return {};
+}
+
+bool is_target(const ChainTarget& target, const ConfigFile& file) {
+    return target.name.empty() || target.name == file.name ||
+           (!config_form_of(target.name) && target.name == network_of(file.text));
+}
+
+Result<ChainState> insert_into_list(const ConfigFiles& files, const ConfigFile& list,
+                                    const std::string& entry) {
+    ChainState state;
+    if (const auto folder = plugin_folder_of(list.text)) {
+        FSM_ASSIGN(const auto done,
+                   insert_into_folder(ConfigFiles(files.path_of(*folder)), list, entry));
+        state.folder = *folder;
+        state.file = *folder + "/" + done.name;
+        state.inserted = done.inserted;
         return state;
+    }
+    state.file = list.name;
+    FSM_ASSIGN(state.inserted, extend(files, list, entry));
+    // Runtimes append what is in the folder: where the list had no plugins before, ours is there.
+    if (const auto network = network_of(list.text); cni::is_cni_identifier(network)) {
+        FSM_TRY(remove_from_folder(ConfigFiles(files.path_of(network))));
     }
     return state;
 }
 
-Result<void> remove_entry(const ConfigFiles& files) {
-    FSM_ASSIGN(const auto names, files.names());
-    std::string failures;
-    for (const auto& name : names) {
-        if (auto restored = restore_if_ours(files, name); !restored) {
-            failures += (failures.empty() ? "" : "; ") + restored.error().message();
+Result<ChainState> insert_into(const ConfigFiles& files, const std::vector<std::string>& names,
+                               const ConfigFile& file, const std::string& entry,
+                               const ChainTarget& target) {
+    if (config_form_of(file.name) == ConfigForm::list) {
+        return insert_into_list(files, file, entry);
+    }
+    if (target.name == file.name) {
+        return put_beside(files, file, entry);
+    }
+    ChainState state;
+    FSM_ASSIGN(state.file, convert(files, names, file, entry));
+    state.inserted = true;
+    return state;
+}
+
+Result<void> remove_from_folders(const ConfigFiles& files, const std::string& except) {
+    FSM_ASSIGN(const auto folders, files.folders());
+    Failures failures;
+    for (const auto& folder : folders) {
+        if (folder != except) {
+            failures.note(remove_from_folder(ConfigFiles(files.path_of(folder))));
         }
     }
-    if (!failures.empty()) {
-        return Error(failures);
+    return failures.result();
+}
+
+Result<void> remove_from_others(const ConfigFiles& files, const ChainState& state) {
+    FSM_ASSIGN(const auto names, files.names());
+    Failures failures;
+    for (const auto& name : names) {
+        if (name != state.file) {
+            failures.note(restore_if_ours(files, name));
+        }
     }
+    failures.note(remove_from_folders(files, state.folder));
+    return failures.result();
+}
+
+// The file, if a runtime can use it.
+Result<ConfigFile> read_usable(const ConfigFiles& files, const std::string& name) {
+    FSM_ASSIGN(auto file, read_valid(files, name));
+    const auto folder =
+        config_form_of(name) == ConfigForm::list ? plugin_folder_of(file.text) : std::nullopt;
+    if (folder) {
+        if (auto valid = validate_folder(ConfigFiles(files.path_of(*folder))); !valid) {
+            return std::move(valid.error()).within(files.path_of(name));
+        }
+    }
+    return file;
+}
+
+}  // namespace
+
+Result<ChainState> insert_entry(const ConfigFiles& files, const std::string& entry,
+                                const ChainTarget& target) {
+    FSM_TRY(undo_other_choices(files, target));
+    FSM_ASSIGN(const auto names, files.names());
+    std::vector<std::string> problems;
+    for (const auto& name : names) {
+        const auto file = read_usable(files, name);
+        if (!file) {
+            problems.push_back("a container runtime cannot use the configuration " +
+                               file.error().message());
+            continue;
+        }
+        // The chain beside a file that stays is that file's.
+        if (!is_target(target, *file) || single_beside(files, name)) {
+            continue;
+        }
+        FSM_ASSIGN(auto state, insert_into(files, names, *file, entry, target));
+        if (!target.name.empty()) {
+            FSM_TRY(remove_from_others(files, state));
+        }
+        state.problems = std::move(problems);
+        return state;
+    }
+    ChainState none;
+    none.problems = std::move(problems);
+    return none;
+}
+
+Result<void> remove_entry(const ConfigFiles& files) {
+    FSM_ASSIGN(const auto names, files.names());
+    Failures failures;
+    for (const auto& name : names) {
+        failures.note(restore_if_ours(files, name));
+    }
+    failures.note(remove_from_folders(files, ""));
+    FSM_TRY(failures.result());
     return files.remove_leftovers();
 }
 

@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "common/cni/identifier.h"
 #include "common/raw_json.h"
+#include "interceptor/install/go_json.h"
 
 namespace fsm {
 
@@ -15,17 +17,13 @@ using nlohmann::json;
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-json parse(std::string_view text) {
-    return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
-
 bool is_text(const json& object, const char* key) {
     const auto member = object.find(key);
     return member != object.end() && member->is_string() &&
            !member->get_ref<const std::string&>().empty();
 }
 
-Result<void> validate_plugin(const json& plugin, const std::string& where) {
+Result<void> check_plugin(const json& plugin, const std::string& where) {
     if (!plugin.is_object()) {
         return Error(where + " is not an object");
     }
@@ -35,13 +33,50 @@ Result<void> validate_plugin(const json& plugin, const std::string& where) {
     return {};
 }
 
+// libcni takes the texts "true" and "false", in whatever case, for the booleans.
+std::optional<bool> as_boolean(const json& value) {
+    if (value.is_boolean()) {
+        return value.get<bool>();
+    }
+    std::string text = value.is_string() ? value.get<std::string>() : "";
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return text == "true" || text == "false" ? std::optional(text == "true") : std::nullopt;
+}
+
+// Whether plugins may be loaded from a folder.
+Result<bool> loads_folder(const json& document) {
+    constexpr const char* kKey = "loadOnlyInlinedPlugins";
+    const auto member = document.find(kKey);
+    if (member == document.end()) {
+        return true;
+    }
+    const auto only_inlined = as_boolean(*member);
+    if (!only_inlined) {
+        return Error("its \"" + std::string(kKey) + "\" is neither true nor false");
+    }
+    return !*only_inlined;
+}
+
+// The network's name becomes the name of a folder.
+Result<void> validate_folder_name(const json& document) {
+    if (!cni::is_cni_identifier(document["name"].get_ref<const std::string&>())) {
+        return Error("its \"name\" is not the name of a network");
+    }
+    return {};
+}
+
 Result<void> validate_plugins(const json& document) {
+    FSM_ASSIGN(const bool folder, loads_folder(document));
     const auto plugins = document.find("plugins");
+    if (plugins == document.end() && folder) {
+        return validate_folder_name(document);
+    }
     if (plugins == document.end() || !plugins->is_array() || plugins->empty()) {
         return Error("it has no list of \"plugins\"");
     }
     for (std::size_t i = 0; i < plugins->size(); ++i) {
-        FSM_TRY(validate_plugin((*plugins)[i], "plugins[" + std::to_string(i) + "]"));
+        FSM_TRY(check_plugin((*plugins)[i], "plugins[" + std::to_string(i) + "]"));
     }
     return {};
 }
@@ -51,11 +86,6 @@ std::string_view trimmed(std::string_view text) {
     return first == std::string_view::npos
                ? std::string_view()
                : text.substr(first, text.find_last_not_of(kWhiteSpace) - first + 1);
-}
-
-bool is_ours(std::string_view plugin) {
-    const auto parsed = parse(plugin);
-    return parsed.is_object() && parsed.value("type", json()) == kPluginType;
 }
 
 std::vector<std::string_view> plugins_of(std::string_view list) {
@@ -101,7 +131,7 @@ std::string without_plugin(std::string_view list, std::size_t index) {
 
 std::optional<std::size_t> last_entry(std::string_view list) {
     const auto plugins = plugins_of(list);
-    const auto found = std::find_if(plugins.rbegin(), plugins.rend(), is_ours);
+    const auto found = std::find_if(plugins.rbegin(), plugins.rend(), is_entry);
     if (found == plugins.rend()) {
         return std::nullopt;
     }
@@ -112,7 +142,7 @@ std::string keep_first_entry(std::string_view list) {
     std::string text(list);
     while (true) {
         const auto plugins = plugins_of(text);
-        if (std::count_if(plugins.begin(), plugins.end(), is_ours) < 2) {
+        if (std::count_if(plugins.begin(), plugins.end(), is_entry) < 2) {
             return text;
         }
         text = without_plugin(text, *last_entry(text));
@@ -135,7 +165,7 @@ Result<void> validate_config(ConfigForm form, std::string_view text) {
     if (text.starts_with(kByteOrderMark)) {
         return Error("it starts with a byte order mark, which container runtimes do not accept");
     }
-    const auto document = parse(text);
+    const auto document = parse_as_go(text);
     if (!document.is_object()) {
         return Error(document.is_discarded() ? "it is not JSON (or half written)"
                                              : "it is not a JSON object");
@@ -147,7 +177,28 @@ Result<void> validate_config(ConfigForm form, std::string_view text) {
     if (version != document.end() && !version->is_string()) {
         return Error("its \"cniVersion\" is not a text");
     }
-    return form == ConfigForm::list ? validate_plugins(document) : validate_plugin(document, "it");
+    return form == ConfigForm::list ? validate_plugins(document) : check_plugin(document, "it");
+}
+
+Result<void> validate_plugin(std::string_view text) {
+    const auto document = parse_as_go(text);
+    return document.is_discarded() ? Error("it is not JSON (or half written)")
+                                   : check_plugin(document, "it");
+}
+
+std::string network_of(std::string_view config) {
+    return parse_as_go(config)["name"].get<std::string>();
+}
+
+std::optional<std::string> plugin_folder_of(std::string_view list) {
+    const auto document = parse_as_go(list);
+    return document.contains("plugins") ? std::nullopt
+                                        : std::optional(document["name"].get<std::string>());
+}
+
+bool is_entry(std::string_view plugin) {
+    const auto parsed = parse_as_go(plugin);
+    return parsed.is_object() && parsed.value("type", json()) == kPluginType;
 }
 
 std::string as_list(std::string_view single) {
@@ -171,7 +222,7 @@ std::string with_entry(std::string_view list, std::string_view entry) {
         return append_entry(text, entry);
     }
     const auto present = plugins_of(text)[*index];
-    if (parse(present) != parse(entry)) {
+    if (parse_as_go(present) != parse_as_go(entry)) {
         text.replace(start_of(present, text), present.size(), entry);
     }
     return text;

@@ -5,6 +5,7 @@
 // ConfFromBytes and ConfListFromConf.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,10 +24,22 @@ enum class ConfigForm : std::uint8_t { single, list };
 std::optional<ConfigForm> config_form_of(std::string_view file_name);
 
 // Whether a runtime can use the text, and the chain can carry our entry (which needs a network
-// name).
+// name). A list without "plugins" is valid as far as its text goes: see plugin_folder_of().
 Result<void> validate_config(ConfigForm form, std::string_view text);
 
+// Whether the text is one plugin, as in a folder of plugins, where it needs no network name.
+Result<void> validate_plugin(std::string_view text);
+
 // What follows takes valid texts.
+
+std::string network_of(std::string_view config);
+
+// The folder beside the file from which the plugins are loaded, because the list has none;
+// otherwise nullopt.
+std::optional<std::string> plugin_folder_of(std::string_view list);
+
+// Whether one plugin's text is an entry of ours.
+bool is_entry(std::string_view plugin);
 
 // The chain that a runtime makes of a single plugin by itself, with the same name and version.
 std::string as_list(std::string_view single);

@@ -39,7 +39,7 @@ std::string ConfigFiles::original_of(std::string_view name) {
     return hidden(name, kOriginal);
 }
 
-Result<std::vector<std::string>> ConfigFiles::all_names() const {
+Result<std::vector<std::string>> ConfigFiles::all_names(Kind kind) const {
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory_.c_str()), closedir);
     if (!stream) {
         return Error::from_errno("read the directory of CNI configurations " + directory_);
@@ -47,7 +47,7 @@ Result<std::vector<std::string>> ConfigFiles::all_names() const {
     std::vector<std::string> names;
     errno = 0;
     while (const dirent* entry = readdir(stream.get())) {
-        if (entry->d_type != DT_DIR) {
+        if ((entry->d_type == DT_DIR) == (kind == Kind::folder)) {
             names.emplace_back(entry->d_name);
         }
     }
@@ -59,8 +59,14 @@ Result<std::vector<std::string>> ConfigFiles::all_names() const {
 }
 
 Result<std::vector<std::string>> ConfigFiles::names() const {
-    FSM_ASSIGN(auto names, all_names());
+    FSM_ASSIGN(auto names, all_names(Kind::file));
     std::erase_if(names, [](const std::string& name) { return !config_form_of(name); });
+    return names;
+}
+
+Result<std::vector<std::string>> ConfigFiles::folders() const {
+    FSM_ASSIGN(auto names, all_names(Kind::folder));
+    std::erase_if(names, [](const std::string& name) { return name == "." || name == ".."; });
     return names;
 }
 
@@ -93,12 +99,24 @@ Result<void> ConfigFiles::sync() const {
     return sync_directory(directory_);
 }
 
-Result<void> ConfigFiles::write(const std::string& name, std::string_view text,
-                                const ConfigFile& like) const {
-    const std::string unfinished = path_of(hidden(name, kUnfinished));
+Result<std::string> ConfigFiles::write_unfinished(const std::string& name, std::string_view text,
+                                                  const ConfigFile& like) const {
+    std::string unfinished = path_of(hidden(name, kUnfinished));
     FSM_TRY(
         write_durably(unfinished, text,
                       {like.version.st_mode & 07777U, like.version.st_uid, like.version.st_gid}));
+    return unfinished;
+}
+
+Result<void> ConfigFiles::create(const std::string& name, std::string_view text,
+                                 const ConfigFile& like) const {
+    FSM_ASSIGN(const auto unfinished, write_unfinished(name, text, like));
+    return rename_durably(unfinished, path_of(name));
+}
+
+Result<void> ConfigFiles::write(const std::string& name, std::string_view text,
+                                const ConfigFile& like) const {
+    FSM_ASSIGN(const auto unfinished, write_unfinished(name, text, like));
     const std::string read_path = path_of(like.name);
     struct stat now {};
     if (stat(read_path.c_str(), &now) != 0 || !same_version(now, like.version)) {
@@ -136,7 +154,7 @@ Result<void> ConfigFiles::remove(const std::string& name) const {
 }
 
 Result<void> ConfigFiles::remove_leftovers() const {
-    FSM_ASSIGN(const auto names, all_names());
+    FSM_ASSIGN(const auto names, all_names(Kind::file));
     for (const auto& name : names) {
         const bool ours = name.ends_with(kOriginal) || name.ends_with(kUnfinished);
         if (ours && name.front() == '.') {

@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ class ConfigFiles {
 
     // The names that runtimes read, in their order (by bytes). The first is the one that counts.
     Result<std::vector<std::string>> names() const;
+    // The folders in the directory.
+    Result<std::vector<std::string>> folders() const;
     Result<ConfigFile> read(const std::string& name) const;
     Result<bool> exists(const std::string& name) const;
 
@@ -40,6 +43,10 @@ class ConfigFiles {
     // with ESTALE when `like` has been changed since it was read.
     Result<void> write(const std::string& name, std::string_view text,
                        const ConfigFile& like) const;
+
+    // Writes a file of ours, which nobody else does.
+    Result<void> create(const std::string& name, std::string_view text,
+                        const ConfigFile& like) const;
 
     // The original of a file that is being changed is kept beside it: it must survive a reboot,
     // which the state directory does not, and it comes back by one rename, with mode, owner, and as
@@ -59,7 +66,10 @@ class ConfigFiles {
 
   private:
     Result<void> sync() const;
-    Result<std::vector<std::string>> all_names() const;
+    enum class Kind : std::uint8_t { file, folder };
+    Result<std::vector<std::string>> all_names(Kind kind) const;
+    Result<std::string> write_unfinished(const std::string& name, std::string_view text,
+                                         const ConfigFile& like) const;
 
     std::string directory_;
 };

@@ -12,6 +12,9 @@ struct InstallOptions {
     std::string bin_dir = "/host/opt/cni/bin";
     std::string config_dir = "/host/etc/cni/net.d";
     std::string plugin = "/app/fsm-cni";  // the binary that is copied
+    // The file, or the name of the network, whose chain gets the entry. Empty: the first that a
+    // runtime can use.
+    std::string configuration;
     // As the plugin sees them, on the host.
     std::string host_socket = "/var/run/fsm-cni.sock";
     std::string host_state_directory = "/var/run/fsm";

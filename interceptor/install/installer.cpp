@@ -1,5 +1,7 @@
 #include "interceptor/install/installer.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -24,12 +26,18 @@ using Clock = ReinsertionPace::Clock;
 // Another program is at work on the file, or there is none yet.
 constexpr std::chrono::milliseconds kSoon{500};
 
-std::string describe(const ReinsertionPace::Quarrel& quarrel, const ConfigFiles& files) {
-    return "another program has taken fsm-cni out of " + files.path_of(quarrel.file) + " " +
-           std::to_string(quarrel.times) + " times; it is put back at most every " +
-           std::to_string(quarrel.pause.count()) +
+std::string describe(const ReinsertionPace::Conflict& conflict, const ConfigFiles& files) {
+    return "another program has taken fsm-cni out of " + files.path_of(conflict.file) + " " +
+           std::to_string(conflict.times) + " times; it is put back at most every " +
+           std::to_string(conflict.pause.count()) +
            " s, and pods that start meanwhile are enrolled after their start. Tell that program to "
            "leave the file's other plugins alone (Cilium: cni.exclusive=false)";
+}
+
+std::chrono::nanoseconds time_since_boot() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
 }  // namespace
@@ -110,10 +118,10 @@ class Installer::Watcher {
         Pass found;
         auto pause = recheck_;
         if (install_binary(found.problems)) {
-            pause = tend_chain(found);
+            pause = ensure_chain(found);
         }
-        if (const auto quarrel = pace_.quarrel(now)) {
-            found.problems.push_back(describe(*quarrel, files_));
+        if (const auto conflict = pace_.conflict(now)) {
+            found.problems.push_back(describe(*conflict, files_));
         }
         publish_(std::move(found));
         return pause;
@@ -136,9 +144,9 @@ class Installer::Watcher {
         return true;
     }
 
-    std::chrono::milliseconds tend_chain(Pass& found) {
+    std::chrono::milliseconds ensure_chain(Pass& found) {
         std::vector<std::string>& problems = found.problems;
-        const auto state = insert_entry(files_, entry_);
+        const auto state = insert_entry(files_, entry_, {options_.configuration});
         if (!state) {
             if (state.error().errno_value() != ESTALE) {
                 problems.push_back("add fsm-cni to the chain of CNI plugins: " +
@@ -148,14 +156,37 @@ class Installer::Watcher {
         }
         problems.insert(problems.end(), state->problems.begin(), state->problems.end());
         if (state->file.empty()) {
-            problems.push_back("no CNI configuration in " + options_.config_dir +
-                               " yet: fsm-cni is added as soon as the cluster's network has one");
+            problems.push_back(describe_absence());
             return recheck_;
         }
+        if (watch_) {
+            watch_->also(state->folder.empty() ? "" : files_.path_of(state->folder));
+        }
         found.in_chain = true;
+        found.place = place_of(*state);
         const auto now = Clock::now();
-        tell(*state, pace_.seen(state->file, state->inserted, now));
+        tell(*state, state->inserted ? pace_.record_put_in(state->file, now)
+                                     : pace_.record_present(state->file, now));
         return now < pace_.not_before() ? remaining(now) : recheck_;
+    }
+
+    std::string describe_absence() const {
+        if (options_.configuration.empty()) {
+            return "no CNI configuration in " + options_.config_dir +
+                   " yet: fsm-cni is added as soon as the cluster's network has one";
+        }
+        return "no CNI configuration " + options_.configuration + " in " + options_.config_dir +
+               ", neither a file nor a network of that name: fsm-cni is added as soon as there is "
+               "one. It is what cni.configuration names";
+    }
+
+    // The time at which the entry was put in; if it was there at the start, that of the first look.
+    std::optional<Place> place_of(const ChainState& state) {
+        const std::string path = files_.path_of(state.file);
+        if (state.inserted || !place_ || place_->file != path) {
+            place_ = Place{path, time_since_boot()};
+        }
+        return place_;
     }
 
     void tell(const ChainState& state, unsigned lost) {
@@ -175,6 +206,7 @@ class Installer::Watcher {
     const ConfigFiles files_;
     const std::string entry_;
     ReinsertionPace pace_;
+    std::optional<Place> place_;
     std::optional<DirectoryWatch> watch_;
     std::atomic<bool> stopping_ = false;
     std::thread thread_;
@@ -194,6 +226,9 @@ void Installer::start() {
 }
 
 void Installer::publish(Pass pass) {
+    if (place_told_) {
+        place_told_(pass.place);
+    }
     const std::lock_guard guard(mutex_);
     for (const auto& problem : pass.problems) {
         if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {

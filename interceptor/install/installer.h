@@ -5,9 +5,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
@@ -21,6 +24,19 @@ class Installer {
     // `recheck`: the longest time that a change can go unnoticed when inotify does not tell of it.
     explicit Installer(InstallOptions options,
                        std::chrono::milliseconds recheck = std::chrono::seconds(30));
+
+    // Where our entry stands, and since when at least, by CLOCK_BOOTTIME: what has started since
+    // was started with it, if the runtime uses that file.
+    struct Place {
+        std::string file;
+        std::chrono::nanoseconds since;
+    };
+    // Called with every new place, from the watching thread; nullopt: the entry is nowhere. Before
+    // start(), or not at all.
+    void on_place(std::function<void(const std::optional<Place>&)> told) {
+        place_told_ = std::move(told);
+    }
+
     // Stops; what is installed stays.
     ~Installer();
     Installer(const Installer&) = delete;
@@ -41,6 +57,7 @@ class Installer {
     // What one look at everything has found.
     struct Pass {
         bool in_chain = false;
+        std::optional<Place> place;
         std::vector<std::string> problems;
     };
     void publish(Pass pass);
@@ -50,6 +67,7 @@ class Installer {
     mutable std::mutex mutex_;
     bool was_in_chain_ = false;
     std::vector<std::string> problems_;
+    std::function<void(const std::optional<Place>&)> place_told_;
     std::unique_ptr<Watcher> watcher_;
 };
 

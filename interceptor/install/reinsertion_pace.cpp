@@ -17,29 +17,35 @@ std::chrono::seconds pause_after(unsigned lost) {
 
 }  // namespace
 
-unsigned ReinsertionPace::seen(const std::string& file, bool put_in, Clock::time_point now) {
+std::pair<ReinsertionPace::History&, bool> ReinsertionPace::history_of(const std::string& file,
+                                                                       Clock::time_point now) {
     last_ = file;
-    const auto known = files_.find(file);
-    if (known == files_.end()) {
-        files_[file] = {0, now};
+    const auto [entry, begins] = files_.try_emplace(file, History{0, now});
+    return {entry->second, begins};
+}
+
+unsigned ReinsertionPace::record_present(const std::string& file, Clock::time_point now) {
+    return history_of(file, now).first.lost;
+}
+
+unsigned ReinsertionPace::record_put_in(const std::string& file, Clock::time_point now) {
+    const auto [history, begins] = history_of(file, now);
+    if (begins) {
         return 0;
     }
-    History& history = known->second;
-    if (put_in) {
-        const bool old_story = now - history.last_put_in > kPeace;
-        history = {old_story ? 1 : history.lost + 1, now};
-        not_before_ = now + pause_after(history.lost);
-    }
+    const bool is_stale = now - history.last_put_in > kSettledAfter;
+    history = {is_stale ? 1 : history.lost + 1, now};
+    not_before_ = now + pause_after(history.lost);
     return history.lost;
 }
 
-std::optional<ReinsertionPace::Quarrel> ReinsertionPace::quarrel(Clock::time_point now) const {
+std::optional<ReinsertionPace::Conflict> ReinsertionPace::conflict(Clock::time_point now) const {
     const auto found = files_.find(last_);
     if (found == files_.end() || found->second.lost < 2 ||
-        now - found->second.last_put_in > kPeace) {
+        now - found->second.last_put_in > kSettledAfter) {
         return std::nullopt;
     }
-    return Quarrel{last_, found->second.lost, pause_after(found->second.lost)};
+    return Conflict{last_, found->second.lost, pause_after(found->second.lost)};
 }
 
 }  // namespace fsm

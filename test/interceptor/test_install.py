@@ -97,6 +97,48 @@ def test_entry_says_what_the_plugin_has_to_know(instance, runtime):
     }
 
 
+def test_entry_goes_into_the_folder_of_a_network_without_a_list_of_plugins(instance, runtime):
+    (runtime.configurations / "10-net.conflist").write_text('{"cniVersion":"1.1.0","name":"net"}')
+    folder = runtime.configurations / "net"
+    folder.mkdir()
+    (folder / "10-flannel.conf").write_text('{"type":"flannel"}')
+    instance.start()
+    entry = folder / "99-fsm-cni.conf"
+    assert json.loads(entry.read_text())["type"] == "fsm-cni"
+    assert instance.get_json("/v1/status")["problems"] == []
+    assert "plugins" not in (runtime.configurations / "10-net.conflist").read_text()
+
+    entry.unlink()
+    eventually(entry.exists)
+
+    instance.stop()
+    removed = instance.call("uninstall")
+    assert removed.returncode == 0, removed.stderr
+    assert [path.name for path in folder.iterdir()] == ["10-flannel.conf"]
+
+
+def test_entry_goes_where_the_configuration_says(instance, runtime):
+    podman, crio = (runtime.configurations / name
+                    for name in ("00-podman.conflist", "10-crio.conflist"))
+    podman.write_text(CHAIN.replace("cbr0", "podman"))
+    crio.write_text(CHAIN.replace("cbr0", "crio"))
+    instance.start()
+    assert "fsm-cni" in podman.read_text() and "fsm-cni" not in crio.read_text()
+    instance.stop()
+
+    instance.config["cni"]["configuration"] = "crio"
+    instance.start()
+    assert "fsm-cni" in crio.read_text()
+    assert podman.read_text() == CHAIN.replace("cbr0", "podman")
+    instance.stop()
+
+    instance.config["cni"]["configuration"] = "elsewhere"
+    instance.start(until="/healthz")
+    eventually(lambda: any("no CNI configuration elsewhere" in problem
+                           for problem in instance.get_json("/v1/status")["problems"]))
+    assert instance.get("/readyz")[0] == 503
+
+
 def test_waits_for_a_network_and_says_so(instance, runtime):
     instance.start(until="/healthz")
     eventually(lambda: any("no CNI configuration" in problem and str(runtime.configurations) in problem

@@ -134,6 +134,9 @@ cni:
   install: {{ $interceptor.cniMode }}
   binDir: /host/opt/cni/bin
   configDir: /host/etc/cni/net.d
+  {{- with $fsm.cni.configuration }}
+  configuration: {{ . | quote }}
+  {{- end }}
   plugin: /app/fsm-cni
   hostSocket: {{ printf "%s/fsm-cni.sock" $fsm.hostPaths.varRun | quote }}
   excludeNamespaces: {{ append $fsm.cni.excludeNamespaces .Release.Namespace | uniq | toJson }}

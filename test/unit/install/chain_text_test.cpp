@@ -43,7 +43,14 @@ TEST(ChainText, says_what_no_runtime_can_use) {
     EXPECT_NE(why(ConfigForm::list, "\xef\xbb\xbf{}").find("byte order"), std::string::npos);
     EXPECT_NE(why(ConfigForm::list, R"({"plugins":[{"type":"a"}]})").find("name"),
               std::string::npos);
-    EXPECT_NE(why(ConfigForm::list, R"({"name":"n"})").find("plugins"), std::string::npos);
+    EXPECT_NE(
+        why(ConfigForm::list, R"({"name":"n","loadOnlyInlinedPlugins":true})").find("plugins"),
+        std::string::npos);
+    EXPECT_NE(why(ConfigForm::list, R"({"name":"n","loadOnlyInlinedPlugins":1})").find("neither"),
+              std::string::npos);
+    EXPECT_NE(why(ConfigForm::list, R"({"name":"n","plugins":null})").find("plugins"),
+              std::string::npos);
+    EXPECT_NE(why(ConfigForm::list, R"({"name":"../n"})").find("name"), std::string::npos);
     EXPECT_NE(why(ConfigForm::list, R"({"name":"n","plugins":[]})").find("plugins"),
               std::string::npos);
     EXPECT_NE(why(ConfigForm::list, R"({"name":"n","plugins":[{"type":"a"},{}]})").find("[1]"),
@@ -56,6 +63,34 @@ TEST(ChainText, says_what_no_runtime_can_use) {
     // A chain in a file for one plugin, as runtimes see it.
     EXPECT_NE(why(ConfigForm::single, R"({"name":"n","plugins":[{"type":"a"}]})").find("type"),
               std::string::npos);
+}
+
+TEST(ChainText, a_list_without_plugins_loads_them_from_a_folder) {
+    for (const char* text : {R"({"name":"n"})", R"({"name":"n","loadOnlyInlinedPlugins":false})",
+                             R"({"name":"n","loadOnlyInlinedPlugins":"False"})"}) {
+        EXPECT_TRUE(validate_config(ConfigForm::list, text)) << text;
+        EXPECT_EQ(plugin_folder_of(text), "n") << text;
+    }
+    EXPECT_EQ(plugin_folder_of(R"({"name":"n","plugins":[{"type":"a"}]})"), std::nullopt);
+}
+
+// Go's decoder reads U+FFFD for what is no character; nothing is written but the entry.
+TEST(ChainText, bytes_that_are_no_characters_survive) {
+    for (const std::string odd : {"\xff", "a\xc3", "\xed\xa0\x80", "\\ud800", "\\udc00\\ud83d",
+                                  "\\ud83d\\ude00", "\\\\ud800"}) {
+        const std::string before =
+            R"({"name":"n","x":")" + odd + R"(","plugins":[{"type":"a","b":")" + odd + R"("}]})";
+        ASSERT_TRUE(validate_config(ConfigForm::list, before)) << odd;
+        const auto after = with_entry(before, kEntry);
+        EXPECT_TRUE(has_entry(after));
+        EXPECT_NE(after.find(R"({"type":"a","b":")" + odd + R"("})"), std::string::npos);
+        EXPECT_EQ(with_entry(after, kEntry), after);
+        EXPECT_EQ(without_entry(after), before);
+    }
+    // An entry of ours, too, whoever has written it.
+    const std::string ours = "{\"name\":\"n\",\"plugins\":[{\"type\":\"fsm-cni\",\"x\":\"\xff\"}]}";
+    EXPECT_TRUE(has_entry(ours));
+    EXPECT_FALSE(validate_config(ConfigForm::list, "{\"name\":\"n\xff\",\"plugins\":[}"));
 }
 
 TEST(ChainText, adds_the_entry_behind_the_others_and_leaves_every_other_byte_alone) {

@@ -34,6 +34,7 @@ class ConfigDirectory {
     std::string path(const std::string& name) const { return path_ + "/" + name; }
 
     void put(const std::string& name, const std::string& text, mode_t mode = 0644) const {
+        std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
         std::ofstream(path(name)) << text;
         chmod(path(name).c_str(), mode);
     }
@@ -56,8 +57,9 @@ class ConfigDirectory {
     // Everything that a later comparison shall find unchanged.
     std::map<std::string, std::pair<mode_t, std::string>> snapshot() const {
         std::map<std::string, std::pair<mode_t, std::string>> all;
-        for (const auto& name : names()) {
-            all[name] = {mode_of(name), get(name)};
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
+            const auto name = entry.path().lexically_relative(path_).string();
+            all[name] = {mode_of(name), entry.is_directory() ? "" : get(name)};
         }
         return all;
     }
@@ -77,6 +79,29 @@ struct RuntimesView {
     }
 };
 
+// As libcni 1.3 has it.
+inline nlohmann::json with_plugins_of_folder(const ConfigDirectory& directory,
+                                             nlohmann::json chain) {
+    namespace fs = std::filesystem;
+    auto plugins = chain.value("plugins", nlohmann::json::array());
+    const fs::path folder = directory.path(chain.value("name", ""));
+    std::vector<std::string> names;
+    if (fs::is_directory(folder)) {
+        for (const auto& entry : fs::directory_iterator(folder)) {
+            if (entry.path().extension() == ".conf") {
+                names.push_back(entry.path().filename().string());
+            }
+        }
+    }
+    std::sort(names.begin(), names.end());
+    for (const auto& name : names) {
+        plugins.push_back(
+            nlohmann::json::parse(directory.get(folder.filename().string() + "/" + name)));
+    }
+    chain["plugins"] = plugins;
+    return chain;
+}
+
 inline RuntimesView runtimes_view(const ConfigDirectory& directory) {
     for (const auto& name : directory.names()) {
         const auto ending = std::filesystem::path(name).extension().string();
@@ -91,12 +116,11 @@ inline RuntimesView runtimes_view(const ConfigDirectory& directory) {
         if (!list && !document.contains("type")) {
             return {name + " has no type", {}};
         }
-        if (list && (!document.contains("name") ||
-                     document.value("plugins", nlohmann::json::array()).empty())) {
-            return {name + " has no name or plugins", {}};
-        }
         if (list) {
-            return {"", document};
+            const auto chain = with_plugins_of_folder(directory, document);
+            const bool usable = chain.contains("name") && !chain["plugins"].empty();
+            return usable ? RuntimesView{"", chain}
+                          : RuntimesView{name + " has no name or plugins", {}};
         }
         return {"",
                 {{"name", document.value("name", "")},

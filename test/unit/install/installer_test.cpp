@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "test/unit/eventually.h"
@@ -97,6 +99,59 @@ TEST_F(Installing, waits_for_a_network_and_says_so) {
     std::filesystem::remove(directory.path() + "/10-n.conflist");
     EXPECT_TRUE(eventually([&] { return !all_problems(installer).empty(); }));
     EXPECT_TRUE(installer.installed()) << "what happens later is a problem only";
+}
+
+TEST_F(Installing, notices_that_the_entry_in_a_folder_of_plugins_has_gone) {
+    directory.put("10-n.conflist", R"({"name":"n"})");
+    directory.put("n/10-a.conf", R"({"type":"a"})");
+    Installer installer(options, 1h);
+    installer.start();
+    EXPECT_TRUE(fsm_is_in());
+    EXPECT_EQ(all_problems(installer), "");
+    ASSERT_TRUE(std::filesystem::remove(directory.path("n/99-fsm-cni.conf")));
+    EXPECT_TRUE(eventually([&] { return fsm_is_in(); }));
+    ASSERT_GT(std::filesystem::remove_all(directory.path("n")), 0U);
+    EXPECT_TRUE(eventually([&] {
+        return all_problems(installer).find("no plugin in " + directory.path("n")) !=
+               std::string::npos;
+    }));
+}
+
+TEST_F(Installing, says_that_the_configuration_that_is_named_is_not_there) {
+    directory.put("10-n.conflist", kChain);
+    options.configuration = "elsewhere";
+    Installer installer(options);
+    installer.start();
+    EXPECT_NE(all_problems(installer).find("cni.configuration"), std::string::npos);
+    EXPECT_FALSE(installer.installed());
+    EXPECT_EQ(directory.get("10-n.conflist"), kChain);
+    write_like_another_installer("20-x.conflist",
+                                 R"({"name":"elsewhere","plugins":[{"type":"b"}]})");
+    EXPECT_TRUE(eventually([&] { return static_cast<bool>(installer.installed()); }));
+    EXPECT_EQ(directory.get("10-n.conflist"), kChain);
+}
+
+TEST_F(Installing, tells_where_the_entry_stands_and_since_when) {
+    directory.put("10-n.conflist", kChain);
+    std::mutex mutex;
+    std::optional<Installer::Place> place;
+    Installer installer(options);
+    installer.on_place([&](const std::optional<Installer::Place>& now) {
+        const std::lock_guard guard(mutex);
+        place = now;
+    });
+    const auto seen = [&] {
+        const std::lock_guard guard(mutex);
+        return place;
+    };
+    installer.start();
+    ASSERT_TRUE(seen());
+    const auto first = *seen();
+    EXPECT_EQ(first.file, directory.path("10-n.conflist"));
+    write_like_another_installer("10-n.conflist", kChain);
+    EXPECT_TRUE(eventually([&] { return seen() && seen()->since > first.since; }));
+    std::filesystem::remove(directory.path("10-n.conflist"));
+    EXPECT_TRUE(eventually([&] { return !seen(); }));
 }
 
 TEST_F(Installing, puts_the_entry_into_a_new_first_file) {

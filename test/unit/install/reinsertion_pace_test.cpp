@@ -12,7 +12,7 @@ class Pace : public ::testing::Test {
   protected:
     // The pause that follows when the entry is put in.
     Clock::duration put_in(const std::string& file = "a") {
-        pace.seen(file, true, now);
+        pace.record_put_in(file, now);
         return std::max<Clock::duration>(0s, pace.not_before() - now);
     }
 
@@ -32,36 +32,36 @@ TEST_F(Pace, an_entry_that_stays_long_enough_has_no_opponent_any_more) {
     for (int times = 0; times < 5; ++times) {
         put_in();
     }
-    now += ReinsertionPace::kPeace;
-    EXPECT_TRUE(pace.quarrel(now));
+    now += ReinsertionPace::kSettledAfter;
+    EXPECT_TRUE(pace.conflict(now));
     now += 1s;
-    EXPECT_FALSE(pace.quarrel(now));
+    EXPECT_FALSE(pace.conflict(now));
     EXPECT_EQ(put_in(), 1s);
 }
 
 TEST_F(Pace, a_look_that_finds_the_entry_counts_nothing) {
-    EXPECT_EQ(pace.seen("a", false, now), 0U);
-    EXPECT_EQ(pace.seen("a", false, now), 0U);
+    EXPECT_EQ(pace.record_present("a", now), 0U);
+    EXPECT_EQ(pace.record_present("a", now), 0U);
     EXPECT_EQ(put_in(), 1s);  // it had been there
-    EXPECT_EQ(pace.seen("a", false, now), 1U);
+    EXPECT_EQ(pace.record_present("a", now), 1U);
 }
 
-TEST_F(Pace, one_loss_is_no_quarrel_and_two_are) {
+TEST_F(Pace, one_loss_is_no_conflict_and_two_are) {
     put_in();
     put_in();
-    EXPECT_FALSE(pace.quarrel(now));
+    EXPECT_FALSE(pace.conflict(now));
     put_in();
-    const auto quarrel = pace.quarrel(now);
-    ASSERT_TRUE(quarrel);
-    EXPECT_EQ(quarrel->file, "a");
-    EXPECT_EQ(quarrel->times, 2U);
-    EXPECT_EQ(quarrel->pause, 2s);
+    const auto conflict = pace.conflict(now);
+    ASSERT_TRUE(conflict);
+    EXPECT_EQ(conflict->file, "a");
+    EXPECT_EQ(conflict->times, 2U);
+    EXPECT_EQ(conflict->pause, 2s);
 }
 
 TEST_F(Pace, a_new_first_file_is_no_loss) {
     put_in("a");
     EXPECT_EQ(put_in("0"), 0s);
-    EXPECT_FALSE(pace.quarrel(now));
+    EXPECT_FALSE(pace.conflict(now));
 }
 
 }  // namespace
