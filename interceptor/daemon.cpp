@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@
 #include "interceptor/instance_lock.h"
 #include "interceptor/log/log.h"
 #include "interceptor/node_pods.h"
+#include "interceptor/sync/chain_use.h"
 #include "interceptor/sync/reconciler.h"
 #include "interceptor/uninstall.h"
 
@@ -117,7 +119,7 @@ void log_kernel(const Datapath& datapath) {
 
 // What the node's parts answer when they are asked, and who is told of what begins.
 void connect_conditions(Conditions& conditions, const NodePods& pods, const Datapath& datapath,
-                        const Installer& installer) {
+                        const Installer& installer, const ChainUse& chain_use) {
     conditions.ask(Component::datapath, [&] { return datapath.node_conditions(); });
     conditions.ask(Component::pod_source, [&] { return pods.source->problems(); });
     conditions.ask(Component::installation, [&] {
@@ -125,6 +127,8 @@ void connect_conditions(Conditions& conditions, const NodePods& pods, const Data
         for (const std::string& text : installer.problems()) {
             problems.push_back({text, text});
         }
+        const auto unused = chain_use.problems();
+        problems.insert(problems.end(), unused.begin(), unused.end());
         return problems;
     });
     if (pods.taint != nullptr) {
@@ -237,15 +241,24 @@ Result<Ending> run_until_end(const CommandLine& line) {
     FSM_ASSIGN(const auto pods, open_node_pods(config));
     FSM_ASSIGN(const auto datapath, open_datapath(config.mode, config.datapath));
     log_kernel(*datapath);
+    ChainUse chain_use;
     Installer installer(config.install_options());
+    installer.on_place([&chain_use](const std::optional<Installer::Place>& place) {
+        if (place) {
+            chain_use.entry_stands(place->file, place->since);
+        } else {
+            chain_use.entry_is_gone();
+        }
+    });
     Conditions conditions;
-    connect_conditions(conditions, pods, *datapath, installer);
+    connect_conditions(conditions, pods, *datapath, installer, chain_use);
     FSM_ASSIGN(auto options, enroller_options(config));
     FSM_ASSIGN(const auto enroller, Enroller::open(std::move(options), std::move(profile),
                                                    *pods.source, *datapath, conditions));
     if (pods.notifier != nullptr) {
         enroller->tell_owners(*pods.notifier);
     }
+    enroller->tell_chain_use(chain_use);
     return serve({line, pods, *datapath, installer, conditions, *enroller, config_watch});
 }
 

@@ -23,11 +23,11 @@ struct Plugins {
 
 Result<std::vector<std::string>> plugin_files(const ConfigFiles& folder) {
     auto names = folder.names();
-    if (!names && names.error().errno_value() == ENOENT) {
+    if (names) {
+        std::erase_if(*names, [](const std::string& name) { return !name.ends_with(".conf"); });
+    } else if (names.error().errno_value() == ENOENT) {
         return std::vector<std::string>();
     }
-    FSM_TRY(names);
-    std::erase_if(*names, [](const std::string& name) { return !name.ends_with(".conf"); });
     return names;
 }
 

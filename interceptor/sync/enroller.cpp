@@ -232,6 +232,9 @@ CniOutcome Enroller::create_locked(Candidate& candidate) {
     if (auto known = look_up(candidate, found); !known) {
         return known;
     }
+    if (found && chain_use_ != nullptr) {
+        chain_use_->add_arrived();
+    }
     AttachmentState state;
     state.attachment = {key,
                         candidate.netns_path,

@@ -33,6 +33,7 @@
 #include "interceptor/pod/pod_source.h"
 #include "interceptor/sync/attachment_store.h"
 #include "interceptor/sync/attachment_table.h"
+#include "interceptor/sync/chain_use.h"
 #include "interceptor/sync/cni_error.h"
 #include "interceptor/sync/container_cgroups.h"
 #include "interceptor/sync/deletion_notes.h"
@@ -75,6 +76,8 @@ class Enroller {
     // Refusals and problems of pods are told there, too. Before anything else, or not at all; the
     // notifier must outlive the enroller.
     void tell_owners(PodNotifier& notifier) { notifier_ = &notifier; }
+    // The same for what is known of the runtime's chain: told of every ADD and of pods without one.
+    void tell_chain_use(ChainUse& use) { chain_use_ = &use; }
 
     // Takes over what an earlier process left: attachments on disk, deletion notes. Once, before
     // anything else.
@@ -200,6 +203,7 @@ class Enroller {
     std::set<std::uint64_t> unknown_pods_;          // cookies that no attachment names
     SearchPace search_pace_;
     PodNotifier* notifier_ = nullptr;
+    ChainUse* chain_use_ = nullptr;
     std::atomic<bool> interrupted_ = false;
 };
 

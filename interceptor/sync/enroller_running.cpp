@@ -113,6 +113,9 @@ Result<void> Enroller::enrol_found(const Pod& pod, const RunningPod& place) {
     state.given = pod.addresses;
     // An enrolment that is not remembered could never be withdrawn.
     FSM_TRY(store_.save(attachment));
+    if (chain_use_ != nullptr) {
+        chain_use_->found_without_add(pod.name, place.started);
+    }
     log::info("pod={} container={} runs without an attachment in {}: found by its cgroup",
               pod.name.to_string(), attachment.key.container_id, attachment.netns_path);
     table_.put(state);

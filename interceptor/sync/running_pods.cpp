@@ -1,6 +1,7 @@
 #include "interceptor/sync/running_pods.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -109,6 +110,13 @@ std::optional<std::pair<std::string, Candidate>> candidate_of(
                      Candidate{place->depth, *started, process, place->container_id, *netns});
 }
 
+std::chrono::nanoseconds time_of(std::uint64_t ticks) {
+    static const std::uint64_t kTicksPerSecond =
+        static_cast<std::uint64_t>(std::max(1L, sysconf(_SC_CLK_TCK)));
+    return std::chrono::seconds(ticks / kTicksPerSecond) +
+           std::chrono::nanoseconds(ticks % kTicksPerSecond * 1'000'000'000U / kTicksPerSecond);
+}
+
 // A process may end while its pod goes on; a file that the runtime made stays as long as the pod.
 std::string lasting_path(const HostPaths& paths, const Candidate& candidate) {
     for (const char* folder : {"/netns", "/docker/netns"}) {
@@ -196,7 +204,8 @@ Result<std::map<std::string, RunningPod>> find_running_pods(
     }
     std::map<std::string, RunningPod> pods;
     for (const auto& [uid, candidate] : first) {
-        pods[uid] = {candidate.container_id, candidate.netns, lasting_path(paths, candidate)};
+        pods[uid] = {candidate.container_id, candidate.netns, lasting_path(paths, candidate),
+                     time_of(candidate.started)};
     }
     return pods;
 }

@@ -2,6 +2,7 @@
 // paths of processes, which is where every kubelet puts it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -41,6 +42,8 @@ struct RunningPod {
     NetnsIdentity netns;
     // Where a runtime has bound the namespace, if that is found; else below a process.
     std::string netns_path;
+    // Its oldest process, by CLOCK_BOOTTIME.
+    std::chrono::nanoseconds started{};
 };
 
 // Those of the pods that have processes, by uid. Processes in one of `never` (the node's own

@@ -26,7 +26,8 @@ void check_previous_result(std::string_view text, const std::string& result) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    for (const fsm::plugin::Verb verb : {fsm::plugin::Verb::add, fsm::plugin::Verb::del, fsm::plugin::Verb::gc}) {
+    for (const fsm::plugin::Verb verb :
+         {fsm::plugin::Verb::add, fsm::plugin::Verb::del, fsm::plugin::Verb::gc}) {
         auto config = fsm::plugin::parse_network_config(text, verb);
         if (config && config->previous_result) {
             check_previous_result(text, *config->previous_result);
