@@ -36,14 +36,6 @@ void log_request(const std::string& name, const cni::Request& request,
                request.args, std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
 }
 
-void log_request(const std::string& name, const cni::Request& request,
-                 std::chrono::steady_clock::duration time) {
-    log::debug("verb={} container={} interface={} netns={} args=\"{}\" took {} ms", name,
-               request.interface.container_id, request.interface.ifname, request.netns,
-               request.args,
-               std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
-}
-
 void log_refusal(const std::string& name, const cni::Interface& interface, const CniError& error) {
     log::warn("verb={} container={} interface={} refused with CNI code {}: {}: {}", name,
               interface.container_id, interface.ifname, static_cast<int>(error.code), error.message,

@@ -95,7 +95,6 @@ def test_cni_directories_of_ones_own_win(chart):
     assert objects.host_path("cni-config") == "/my/config"
 
 
-<<<<<<< HEAD
 def quotas(objects):
     return [each for (kind, _), each in objects.items() if kind == "ResourceQuota"]
 
@@ -146,13 +145,13 @@ def test_configuration_with_the_taint_is_valid(chart, interceptor, tmp_path):
 
 def test_a_container_mounts_no_bpffs_of_its_own(chart):
     assert chart.render().config["mountBpffs"] is False
-=======
+
+
 def test_chain_may_be_named_by_its_file_or_network(chart):
     assert "configuration" not in chart.render().config["cni"]
     for name in ("crio", "10-kuberouter.conf"):
         rendered = chart.render(f"fsm.cni.configuration={name}")
         assert rendered.config["cni"]["configuration"] == name
->>>>>>> 7a72fd1 (Installer: the entry goes into the folder of a network without a list of plugins, and where cni.configuration says)
 
 
 def test_every_host_path_is_a_value(chart):
