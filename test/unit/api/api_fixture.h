@@ -47,13 +47,19 @@ inline std::string read_all(const Fd& connection) {
     return text;
 }
 
+struct FakeNotifier : PodNotifier {
+    void warn(const PodWarning& /*warning*/) override {}
+    std::size_t waiting() const override { return 3; }
+    std::uint64_t dropped() const override { return 2; }
+};
+
 class ApiTest : public EnrollerTest {
   protected:
     void SetUp() override {
         EnrollerTest::SetUp();
         add_cni_routes(router, *enroller, meter);
         conditions->ask(Component::datapath, [this] { return datapath.node_conditions(); });
-        add_view_routes(router, {*enroller, datapath, source, meter, *conditions, nullptr, "fsm",
+        add_view_routes(router, {*enroller, datapath, source, meter, *conditions, &notifier, "fsm",
                                  "ebpf", "auto", "auto", [this] { return reconcile_age; },
                                  [this] { return installed; }});
         serve();
@@ -102,6 +108,7 @@ class ApiTest : public EnrollerTest {
 
     HttpLimits limits;
     RequestMeter meter;
+    FakeNotifier notifier;
     HttpRouter router;
     std::chrono::milliseconds reconcile_age{0};
     Result<void> installed;

@@ -147,10 +147,11 @@ TEST_F(Api, ReadOnlyViews) {
 TEST_F(Api, Metrics) {
     ask("POST", "/v1/cni/delete-pod", body_for(""));
     const auto text = ask("GET", "/metrics").body;
-    for (const char* line : {"fsm_connect_outbound_total 42", "fsm_map_entries{map=\"fsm_pods\"} 1",
-                             "fsm_attachments{state=\"in-mesh\"} 0",
-                             "fsm_cni_requests_total{result=\"ok\",verb=\"del\"} 1",
-                             "fsm_build_info{", "fsm_scrape_errors 0"}) {
+    for (const char* line :
+         {"fsm_connect_outbound_total 42", "fsm_map_entries{map=\"fsm_pods\"} 1",
+          "fsm_attachments{state=\"in-mesh\"} 0",
+          "fsm_cni_requests_total{result=\"ok\",verb=\"del\"} 1", "fsm_build_info{",
+          "fsm_scrape_errors 0", "fsm_pod_events_waiting 3", "fsm_pod_events_dropped_total 2"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
     }
     datapath.unreadable = true;
