@@ -345,7 +345,7 @@ CniOutcome Enroller::check_unknown(const cni::Request& request) const {
 
 void Enroller::look_after_node() {
     for (const std::string& repaired : datapath_.verify_node()) {
-        conditions_.report(Component::reconciler, repaired + "; it was put back");
+        log::error("{}; it was put back", repaired);
     }
     const auto pods = datapath_.pods_to_enrol_again();
     Failures failures;
