@@ -253,11 +253,13 @@ std::string to_body(const Request& request) {
 }
 
 Expected<Request> parse_body(std::string_view body) {
-    const auto document = json::parse(body, nullptr, /*allow_exceptions=*/false);
-    if (!document.is_object()) {
-        return undecodable(document.is_discarded() ? "it is not JSON" : "it is not a JSON object");
+    try {
+        const auto document = json::parse(body);
+        return document.is_object() ? read_members(document)
+                                    : Expected<Request>(undecodable("it is not a JSON object"));
+    } catch (const json::exception& failure) {
+        return undecodable(failure.what());
     }
-    return read_members(document);
 }
 
 std::string error_body(const Error& error) {

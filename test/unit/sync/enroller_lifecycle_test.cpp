@@ -289,7 +289,7 @@ TEST_F(TwoNetworks, ThePodStaysInTheMeshUntilTheLastOneGoes) {
 }
 
 TEST_F(TwoNetworks, TheOrderInWhichTheyGoDoesNotMatter) {
-    EXPECT_OK(remove());
+    EXPECT_OK(enroller->remove(request_for("web", netns.path())));
     EXPECT_TRUE(datapath.enrolled(netns.cookie()));
     EXPECT_OK(enroller->remove(of_other()));
     EXPECT_FALSE(datapath.enrolled(netns.cookie()));
