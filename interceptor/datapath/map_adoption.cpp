@@ -17,8 +17,8 @@ namespace {
 
 // What user space can read from an old map and write into a new one. Sockets cannot be copied:
 // listeners are taken from their processes again.
-constexpr const char* kMigrated[] = {"fsm_pods", "fsm_ports", "fsm_ranges", "fsm_observed",
-                                     "fsm_flows", "fsm_containers"};
+constexpr const char* kMigrated[] = {"fsm_pods",     "fsm_ports", "fsm_ranges",
+                                     "fsm_observed", "fsm_flows", "fsm_containers"};
 // Only from a map of this layout: what an address leads to had another meaning before.
 constexpr const char* kMigratedWithinLayout[] = {"fsm_pod_ips", "fsm_addresses", "fsm_usage"};
 

@@ -46,8 +46,8 @@ struct Pod {
     std::vector<Container> containers;  // init containers included
     // From the pod's status: what the cluster has given to it. Empty when the source does not say.
     std::set<IpAddress> addresses;
-    // From the pod's status: the names of the containers that run now (ephemeral ones too), with the
-    // ids by which the runtime knows them. Empty when the source does not say.
+    // From the pod's status: the names of the containers that run now (ephemeral ones too), with
+    // the ids by which the runtime knows them. Empty when the source does not say.
     std::map<std::string, std::string> running_containers;
     bool host_network = false;
     bool user_namespace = false;  // spec.hostUsers: false
