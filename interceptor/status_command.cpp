@@ -118,6 +118,9 @@ std::string note_of(const nlohmann::json& pod) {
             notes.insert(notes.begin(), text);
         }
     }
+    if (const auto why = pod.value("inboundReason", ""); !why.empty()) {
+        notes.push_back("inbound not by sk_lookup: " + why);
+    }
     return joined(notes, "; ");
 }
 

@@ -53,10 +53,12 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
     std::array<double, 4> members{};
     double failures = 0;
     double problems = 0;
+    double conflicts = 0;
     for (const auto& state : states) {
         members[static_cast<std::size_t>(state.membership)] += 1;
         failures += state.failure.empty() ? 0 : 1;
         problems += static_cast<double>(state.problems.size());
+        conflicts += state.enrolled ? static_cast<double>(state.enrolled->conflicts.size()) : 0;
     }
     auto attachments =
         gauge("fsm_attachments", "Attachments of this node by their pod's state", {});
@@ -71,6 +73,9 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
                              {gauge_value(failures, {})}));
     families.push_back(gauge("fsm_pod_problems", "Settings of pods that could not be used",
                              {gauge_value(problems, {})}));
+    families.push_back(gauge("fsm_address_conflicts",
+                             "Addresses on a pod's interfaces that are another living pod's",
+                             {gauge_value(conflicts, {})}));
 }
 
 void add_source(const PodSource& source, Families& families) {
@@ -150,7 +155,7 @@ std::string render_metrics(const Views& views) {
     add_node(views, families);
     add_source(views.source, families);
     add_attachments(views.enroller.attachments(), families);
-    if (const auto maps = views.datapath.maps()) {
+    if (const auto maps = views.map_fill->of(views.datapath)) {
         add_maps(*maps, families);
     } else {
         ++errors;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <ctime>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -41,9 +42,8 @@ json addresses_of(const EnrolledPod& enrolled) {
 
 // The sidecar's listeners that were seen, by family.
 json listeners_of(const EnrolledPod& enrolled) {
-    constexpr std::uint32_t kOutbound4 = FSM_SEEN_OUT4_WILDCARD | FSM_SEEN_OUT4_LOOPBACK;
     constexpr std::array<std::pair<std::uint32_t, const char*>, 4> kNames = {
-        {{kOutbound4, "outbound4"},
+        {{FSM_SEEN_OUT4, "outbound4"},
          {FSM_SEEN_OUT6, "outbound6"},
          {FSM_SEEN_IN4, "inbound4"},
          {FSM_SEEN_IN6, "inbound6"}}};
@@ -78,6 +78,9 @@ json to_json(const AttachmentState& state) {
     if (state.enrolled) {
         document["addresses"] = addresses_of(*state.enrolled);
         document["inbound"] = to_string(state.enrolled->inbound);
+        if (!state.enrolled->inbound_reason.empty()) {
+            document["inboundReason"] = state.enrolled->inbound_reason;
+        }
         document["acceleration"] = to_string(state.enrolled->acceleration);
         document["listeners"] = listeners_of(*state.enrolled);
     }
@@ -85,14 +88,18 @@ json to_json(const AttachmentState& state) {
 }
 
 HttpResponse show_pods(const Views& views) {
-    const auto held = views.datapath.pods();
+    // What the kernel holds now: listeners appear after the pod was enrolled.
+    std::map<std::uint64_t, EnrolledPod> held;
+    if (auto listed = views.datapath.pods()) {
+        for (EnrolledPod& pod : *listed) {
+            held.emplace(pod.netns_cookie, std::move(pod));
+        }
+    }
     json pods = json::array();
     for (auto state : views.enroller.attachments()) {
-        // What the kernel holds now: listeners appear after the pod was enrolled.
-        for (const auto& pod : held ? *held : std::vector<EnrolledPod>()) {
-            if (state.enrolled && pod.netns_cookie == state.attachment.netns_cookie) {
-                state.enrolled = pod;
-            }
+        const auto now = held.find(state.attachment.netns_cookie);
+        if (state.enrolled && now != held.end()) {
+            state.enrolled = now->second;
         }
         pods.push_back(to_json(state));
     }

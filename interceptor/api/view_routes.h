@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "interceptor/api/http_router.h"
+#include "interceptor/api/map_fill.h"
 #include "interceptor/api/request_meter.h"
 #include "interceptor/datapath/datapath.h"
 #include "interceptor/health/conditions.h"
@@ -33,6 +35,8 @@ struct Views {
     std::function<std::chrono::milliseconds()> reconcile_age;
     // An error: container runtimes do not call us yet.
     std::function<Result<void>()> installed;
+    // Shared by the metrics on the socket and those by TCP.
+    std::shared_ptr<MapFill> map_fill = std::make_shared<MapFill>();
 };
 
 // What GET /readyz says: an Error while pods cannot be started.

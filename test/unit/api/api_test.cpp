@@ -154,8 +154,45 @@ TEST_F(Api, Metrics) {
           "fsm_scrape_errors 0", "fsm_pod_events_waiting 3", "fsm_pod_events_dropped_total 2"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
     }
+}
+
+TEST_F(Api, MetricsSayWhatTheyCannotRead) {
     datapath.unreadable = true;
     EXPECT_NE(ask("GET", "/metrics").body.find("fsm_scrape_errors 1"), std::string::npos);
+    datapath.unreadable = false;
+    EXPECT_NE(ask("GET", "/metrics").body.find("fsm_scrape_errors 0"), std::string::npos);
+}
+
+// To count the entries of a map is to walk it.
+TEST_F(Api, ScrapesDoNotCountTheMapsEachTime) {
+    for (int scrape = 0; scrape < 5; ++scrape) {
+        EXPECT_NE(ask("GET", "/metrics").body.find("fsm_map_entries{map=\"fsm_pods\"} 1"),
+                  std::string::npos);
+    }
+    EXPECT_EQ(datapath.map_counts, 1);
+}
+
+TEST_F(Api, PodsSayWhyTheirInboundMechanismIsNotTheFirstChoice) {
+    const TestNetns netns;
+    source.put(mesh_pod("web"));
+    datapath.inbound = InboundMechanism::tc;
+    datapath.inbound_reason = "the sidecar listens by MPTCP on port 15003";
+    EXPECT_EQ(ask("POST", "/v1/cni/create-pod", body_for(netns.path())).status, 200);
+    const auto pod = ask("GET", "/v1/pods").json()["pods"][0];
+    EXPECT_EQ(pod["inbound"], "tc");
+    EXPECT_EQ(pod["inboundReason"], datapath.inbound_reason);
+}
+
+TEST_F(Api, MetricsCountAddressesThatAreAnotherPods) {
+    const TestNetns victim;
+    const TestNetns attacker;
+    PodEnrolment of_victim;
+    of_victim.netns_cookie = victim.cookie();
+    of_victim.given = {*IpAddress::parse("10.77.0.5")};
+    datapath.plant(of_victim);
+    source.put(mesh_pod("web"));
+    EXPECT_EQ(ask("POST", "/v1/cni/create-pod", body_for(attacker.path())).status, 200);
+    EXPECT_NE(ask("GET", "/metrics").body.find("fsm_address_conflicts 1"), std::string::npos);
 }
 
 // What docs/troubleshooting.md recommends to alert on ends with its cause.

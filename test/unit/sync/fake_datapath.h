@@ -95,6 +95,7 @@ class FakeDatapath : public Datapath {
                                           : std::optional(describe(found->second));
     }
     Result<std::vector<DatapathMap>> maps() const override {
+        ++map_counts;
         if (unreadable) {
             return Error("maps cannot be read");
         }
@@ -165,7 +166,8 @@ class FakeDatapath : public Datapath {
     std::vector<std::string> repaired;       // what verify_node() answers, once
     std::uint64_t cut = 0;                   // the pod whose open connections were cut
     std::atomic<int> sweeps = 0;
-    mutable std::atomic<int> listings = 0;  // calls of pods()
+    mutable std::atomic<int> map_counts = 0;  // calls of maps()
+    mutable std::atomic<int> listings = 0;    // calls of pods()
 
   private:
     EnrolledPod describe(const PodEnrolment& enrolment) const {
