@@ -93,7 +93,8 @@ def test_pod_that_cannot_be_intercepted_rightly_does_not_start(make_mesh, inboun
     assert "default/pod" not in [each["pod"] for each in mesh.interceptor.pods()]
 
     pod.describe(**{"sidecar.istio.io/interceptionMode": "REDIRECT"})
-    eventually(lambda: starts(pod))  # a runtime tries again, too
+    # As a runtime does. Each try writes the manifest, and one that was just written is read later.
+    eventually(lambda: starts(pod), 30, pause=1)
     pod.start_sidecar(inbound=15006)
     assert is_intercepted_outbound(pod, outsider.pod.ip4, 8080)
 
