@@ -123,7 +123,8 @@ int fsm_lookup(struct bpf_sk_lookup* ctx) {
     }
     caller->context = (__u64)ctx;
     caller->netns_cookie = own_netns();
-    bpf_tail_call(ctx, &fsm_lookup_calls, FSM_CALL_LOOKUP);
+    caller->call = FSM_CALL_LOOKUP;
+    bpf_tail_call(ctx, &fsm_lookup_calls, *(volatile __u32*)&caller->call);
     /* Reached only when the array is empty. */
     return SK_DROP;
 }

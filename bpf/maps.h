@@ -119,6 +119,8 @@ struct {
 struct fsm_caller {
     __u64 context;
     __u64 netns_cookie;
+    __u32 call; /* enum fsm_lookup_call: own_netns.h says why it goes through memory */
+    __u32 pad;
 };
 
 struct {

@@ -274,10 +274,13 @@ static __always_inline __u64 caller_netns(const struct __sk_buff* skb) {
     return (__u64)skb->cb[1] << 32 | skb->cb[0];
 }
 
-static __always_inline void name_caller(struct __sk_buff* skb) {
+/* Returns the index of the call, read from memory: own_netns.h says why. */
+static __always_inline __u32 name_caller(struct __sk_buff* skb, enum fsm_tc_call call) {
     const __u64 cookie = own_netns();
     skb->cb[0] = (__u32)cookie;
     skb->cb[1] = (__u32)(cookie >> 32);
+    ctx_write(skb->cb[2], (__u32)call);
+    return ctx_read(skb->cb[2]);
 }
 
 /* Whether the pod only passes it on, for containers within it: with another port, it would reach
@@ -336,8 +339,7 @@ int fsm_tc_in(struct __sk_buff* skb) {
 
 SEC("tc")
 int fsm_ingress(struct __sk_buff* skb) {
-    name_caller(skb);
-    bpf_tail_call(skb, &fsm_tc_calls, FSM_CALL_INGRESS);
+    bpf_tail_call(skb, &fsm_tc_calls, name_caller(skb, FSM_CALL_INGRESS));
     /* Reached only when the array is empty. */
     return TC_ACT_SHOT;
 }
@@ -388,8 +390,7 @@ int fsm_tc_out(struct __sk_buff* skb) {
 
 SEC("tc")
 int fsm_egress(struct __sk_buff* skb) {
-    name_caller(skb);
-    bpf_tail_call(skb, &fsm_tc_calls, FSM_CALL_EGRESS);
+    bpf_tail_call(skb, &fsm_tc_calls, name_caller(skb, FSM_CALL_EGRESS));
     /* Reached only when the array is empty. */
     return TC_ACT_SHOT;
 }

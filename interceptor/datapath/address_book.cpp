@@ -64,31 +64,54 @@ Result<std::optional<AddressBook::Cookie>> AddressBook::owner_of(const IpAddress
     return pod_ips_.lookup<struct fsm_address, Cookie>(map_address(address));
 }
 
-Result<std::optional<AddressBook::Cookie>> AddressBook::living_owner_but(
-    Cookie pod, const IpAddress& address) const {
-    FSM_ASSIGN(const auto owner, owner_of(address));
-    if (!owner || *owner == pod || !pods_.contains(*owner) || !is_alive_(*owner)) {
-        return std::optional<Cookie>();
+std::optional<AddressBook::Cookie> AddressBook::if_living(Cookie owner) const {
+    if (!pods_.contains(owner) || !is_alive_(owner)) {
+        return std::nullopt;
     }
     return owner;
 }
 
-Result<void> AddressBook::add(const PodEnrolment& pod, UndoLog& undo) {
+Result<std::optional<AddressBook::Cookie>> AddressBook::living_owner_but(
+    Cookie pod, const IpAddress& address) const {
+    FSM_ASSIGN(const auto owner, owner_of(address));
+    if (!owner || *owner == pod) {
+        return std::optional<Cookie>();
+    }
     const std::lock_guard guard(mutex_);
+    return if_living(*owner);
+}
+
+// The lock is not held while the maps are written, except for an address that has an owner: pods
+// that start at once wait for each other otherwise.
+Result<void> AddressBook::add(const PodEnrolment& pod, UndoLog& undo) {
     const Cookie cookie = pod.netns_cookie;
-    Entries& entries = pods_[cookie];
-    undo.add([this, cookie, before = entries] { return go_back(cookie, before); });
-    for (const IpAddress& address : own_addresses(pod)) {
+    const std::set<IpAddress> own = own_addresses(pod);
+    {
+        const std::lock_guard guard(mutex_);
+        Entries& entries = pods_[cookie];
+        undo.add([this, cookie, before = entries] { return go_back(cookie, before); });
+        entries.own.insert(own.begin(), own.end());
+    }
+    for (const IpAddress& address : own) {
         FSM_TRY(own_.put(own_key(cookie, address), kListed));
-        entries.own.insert(address);
     }
     for (const IpAddress& address : pod.given) {
-        FSM_ASSIGN(const auto other, living_owner_but(cookie, address));
-        if (!other) {
-            FSM_TRY(pod_ips_.put(map_address(address), cookie));
-            entries.given.insert(address);
-        }
+        FSM_TRY(claim(cookie, address));
     }
+    return {};
+}
+
+Result<void> AddressBook::claim(Cookie pod, const IpAddress& address) {
+    FSM_ASSIGN(const bool unclaimed, pod_ips_.put_new(map_address(address), pod));
+    const std::lock_guard guard(mutex_);
+    if (!unclaimed) {
+        FSM_ASSIGN(const auto owner, owner_of(address));
+        if (owner && *owner != pod && if_living(*owner)) {
+            return {};
+        }
+        FSM_TRY(pod_ips_.put(map_address(address), pod));
+    }
+    pods_[pod].given.insert(address);
     return {};
 }
 
@@ -151,7 +174,6 @@ Result<void> AddressBook::reduce_to(Cookie pod, const Entries& wanted) {
 }
 
 Result<void> AddressBook::check(const PodEnrolment& pod) const {
-    const std::lock_guard guard(mutex_);
     for (const IpAddress& address : own_addresses(pod)) {
         FSM_ASSIGN(
             const auto listed,
@@ -171,7 +193,6 @@ Result<void> AddressBook::check(const PodEnrolment& pod) const {
 }
 
 Result<std::vector<AddressConflict>> AddressBook::conflicts(const PodEnrolment& pod) const {
-    const std::lock_guard guard(mutex_);
     std::set<IpAddress> all(pod.addresses.begin(), pod.addresses.end());
     all.insert(pod.given.begin(), pod.given.end());
     std::vector<AddressConflict> conflicts;

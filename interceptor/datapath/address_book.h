@@ -5,7 +5,8 @@
 // anywhere on the node is what the cluster has given to it, and is never taken from a pod that
 // lives: a second pod that has it is told, and gets it when the first one is gone.
 //
-// Threads: every function may be called from any thread.
+// Threads: every function may be called from any thread; calls that change one pod come one after
+// the other.
 #pragma once
 
 #include <cstdint>
@@ -61,10 +62,14 @@ class AddressBook {
     };
 
     Result<void> go_back(Cookie pod, const Entries& before);
-    // With mutex_ held.
+    // The pod gets the address, unless it leads to another one that lives.
+    Result<void> claim(Cookie pod, const IpAddress& address);
     Result<std::optional<Cookie>> owner_of(const IpAddress& address) const;
     // Nothing: the pod may have it.
     Result<std::optional<Cookie>> living_owner_but(Cookie pod, const IpAddress& address) const;
+
+    // With mutex_ held.
+    std::optional<Cookie> if_living(Cookie owner) const;
     Result<void> reduce_to(Cookie pod, const Entries& wanted);
     Result<void> remove_given(Cookie pod, const IpAddress& address);
 

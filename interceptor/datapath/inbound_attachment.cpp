@@ -62,9 +62,10 @@ Result<void> InboundAttachment::take_over(const std::string& proc) {
     std::set<Cookie> with_filters;
     for (const Cookie pod : pods) {
         FSM_TRY(take_over_link(pod));
-        FSM_ASSIGN(const bool filters, has_filters(pod));
-        if (filters) {
+        FSM_ASSIGN(const PodPins pins, read_pod_pins(tree_, pod));
+        if (!pins.interfaces.empty()) {
             with_filters.insert(pod);
+            note_filters(pod);
         }
     }
     if (with_filters.empty()) {
@@ -122,8 +123,7 @@ Result<void> InboundAttachment::take_over_filters(const Netns& netns, Cookie pod
 Result<void> InboundAttachment::attach(const Netns& netns, const PodEnrolment& enrolment,
                                        InboundMechanism mechanism, UndoLog& undo) {
     const Cookie pod = enrolment.netns_cookie;
-    FSM_ASSIGN(const PodPins before, read_pod_pins(tree_, pod));
-    if (!before.netns_inode) {
+    if (access(tree_.pod(pod).c_str(), F_OK) != 0) {
         undo.add([this, pod] { return remove_tree(tree_.pod(pod)); });
     }
     FSM_TRY(remember_netns(tree_, pod, netns.identity().inode));
@@ -184,6 +184,7 @@ Result<void> InboundAttachment::attach_filters(const Netns& netns, const PodEnro
             });
         }
         FSM_TRY(remember_interface(tree_, pod, interface));
+        note_filters(pod);
     }
     return {};
 }
@@ -206,7 +207,10 @@ Result<void> InboundAttachment::detach_lookup(Cookie pod) {
     return {};
 }
 
-Result<void> InboundAttachment::detach_filters(const Netns& netns, Cookie pod) const {
+Result<void> InboundAttachment::detach_filters(const Netns& netns, Cookie pod) {
+    if (!has_filters(pod)) {
+        return {};
+    }
     FSM_ASSIGN(const PodPins pins, read_pod_pins(tree_, pod));
     Failures failures;
     for (const TcInterface& interface : pins.interfaces) {
@@ -217,6 +221,10 @@ Result<void> InboundAttachment::detach_filters(const Netns& netns, Cookie pod) c
         if (entered && detached) {
             failures.note(forget_interface(tree_, pod, interface));
         }
+    }
+    if (failures.empty()) {
+        const std::lock_guard guard(mutex_);
+        with_filters_.erase(pod);
     }
     return failures.result();
 }
@@ -231,6 +239,9 @@ Result<void> InboundAttachment::detach(const Netns* netns, Cookie pod) {
     failures.note(detach_lookup(pod));
     if (netns != nullptr) {
         failures.note(detach_filters(*netns, pod));
+    } else {
+        const std::lock_guard guard(mutex_);
+        with_filters_.erase(pod);
     }
     if (failures.empty()) {
         failures.note(remove_tree(tree_.pod(pod)));
@@ -299,9 +310,14 @@ std::vector<std::string> InboundAttachment::verify_pins() {
     return repaired;
 }
 
-Result<bool> InboundAttachment::has_filters(Cookie pod) const {
-    FSM_ASSIGN(const PodPins pins, read_pod_pins(tree_, pod));
-    return !pins.interfaces.empty();
+bool InboundAttachment::has_filters(Cookie pod) const {
+    const std::lock_guard guard(mutex_);
+    return with_filters_.contains(pod);
+}
+
+void InboundAttachment::note_filters(Cookie pod) {
+    const std::lock_guard guard(mutex_);
+    with_filters_.insert(pod);
 }
 
 InboundAttachment::Life InboundAttachment::life_of(Cookie pod) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ class InboundAttachment {
 
     // Whether filters are attached for connections that began before the pod went over to
     // sk_lookup.
-    Result<bool> has_filters(Cookie pod) const;
+    bool has_filters(Cookie pod) const;
 
     // Whether the link of the pod says that its namespace has ended. A pod without a link may be
     // dead all the same.
@@ -70,15 +71,17 @@ class InboundAttachment {
     Result<void> make_link(const Netns& netns, Cookie pod, UndoLog& undo);
     Result<void> attach_filters(const Netns& netns, const PodEnrolment& enrolment, UndoLog& undo);
     Result<void> detach_lookup(Cookie pod);
-    Result<void> detach_filters(const Netns& netns, Cookie pod) const;
+    Result<void> detach_filters(const Netns& netns, Cookie pod);
+    void note_filters(Cookie pod);
     Result<void> check_lookup(const Netns& netns, Cookie pod) const;
     Result<void> check_filters(const Netns& netns, const PodEnrolment& enrolment) const;
 
     const PinTree tree_;
     const std::map<std::string, PodProgram> programs_;
     const std::uint32_t tc_handle_;
-    mutable std::mutex mutex_;  // of links_
+    mutable std::mutex mutex_;  // of what follows
     mutable std::map<Cookie, PodLink> links_;
+    std::set<Cookie> with_filters_;
 };
 
 }  // namespace fsm

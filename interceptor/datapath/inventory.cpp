@@ -23,7 +23,7 @@ Result<EnrolledPod> KernelDatapath::describe(std::uint64_t netns_cookie,
     pod.inbound_reason = record->inbound_reason;
     FSM_ASSIGN(pod.conflicts, addresses_.conflicts(*record->enrolment));
     if (pod.inbound == InboundMechanism::sk_lookup) {
-        FSM_ASSIGN(pod.draining, inbound_.has_filters(netns_cookie));
+        pod.draining = inbound_.has_filters(netns_cookie);
     }
     return pod;
 }

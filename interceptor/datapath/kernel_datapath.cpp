@@ -308,7 +308,7 @@ Result<void> KernelDatapath::remove_superseded(const Netns& netns, const PodReco
 Result<void> KernelDatapath::retire_inbound(const Netns& netns, const PodRecord& now) {
     const std::uint64_t cookie = now.enrolment->netns_cookie;
     if (now.decision.inbound == InboundMechanism::sk_lookup) {
-        FSM_ASSIGN(const bool filters, inbound_.has_filters(cookie));
+        const bool filters = inbound_.has_filters(cookie);
         if (!filters) {
             return {};
         }
@@ -337,7 +337,7 @@ Result<void> KernelDatapath::withdraw(std::uint64_t netns_cookie, const Netns* n
 // entry stays meanwhile: they translate the resets by it.
 Result<void> KernelDatapath::end_filters(const Netns& netns, std::uint64_t netns_cookie,
                                          const struct fsm_pod& entry) {
-    FSM_ASSIGN(const bool filters, inbound_.has_filters(netns_cookie));
+    const bool filters = inbound_.has_filters(netns_cookie);
     if (!filters) {
         return {};
     }
@@ -402,7 +402,7 @@ Result<EnrolledPod> KernelDatapath::check(const Netns& netns, std::uint64_t netn
 Result<void> KernelDatapath::check_adopted(const Netns& netns, std::uint64_t netns_cookie,
                                            const struct fsm_pod& entry) const {
     if (inbound_of(entry) == InboundMechanism::tc) {
-        FSM_ASSIGN(const bool filters, inbound_.has_filters(netns_cookie));
+        const bool filters = inbound_.has_filters(netns_cookie);
         return filters ? Result<void>()
                        : Result<void>(Error("no interface of the pod is known to have tc filters"));
     }

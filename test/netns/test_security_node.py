@@ -55,6 +55,6 @@ def test_who_may_change_a_running_pods_annotations_takes_it_out_of_the_mesh(mesh
     assert is_intercepted()
     server.describe(**{"flomesh.io/sidecar-injection": "disabled"})
     eventually(lambda: not is_intercepted(), 15)
-    assert server.state()["state"] == "not-in-mesh"
+    eventually(lambda: server.state()["state"] == "not-in-mesh")
     server.describe(**{"flomesh.io/sidecar-injection": "enabled"})
     eventually(is_intercepted, 15)
