@@ -212,7 +212,7 @@ def test_pod_that_is_gone_is_forgotten(running):
     server.stop_processes()
     server.pod.delete()
     eventually(lambda: server.state() is None, RECONCILED)
-    assert len(list((mesh.interceptor.state / "iptables").iterdir())) == 1
+    eventually(lambda: len(list((mesh.interceptor.state / "iptables").iterdir())) == 1)
 
 
 def test_withdrawn_pod_is_no_longer_intercepted(running):
@@ -302,9 +302,10 @@ def test_from_one_mode_to_the_other_and_back(make_mesh, inbound):
             assert (len(client.relay.reports("outbound")) == len(server.relay.reports("inbound"))
                     ), "some went past the client's sidecar, or not all came to the server's"
         eventually(lambda: expect_interception(client, server) or True, RECONCILED)
-        assert server.state()["inbound"] == ("iptables" if mode == "iptables" else inbound)
-        assert len(server.pod.programs_on_interface()) == (
-            2 if (mode, inbound) == ("ebpf", "tc") else 0)
+        mechanism = "iptables" if mode == "iptables" else inbound
+        eventually(lambda: server.state()["inbound"] == mechanism)
+        programs = 2 if (mode, inbound) == ("ebpf", "tc") else 0
+        eventually(lambda: len(server.pod.programs_on_interface()) == programs)
 
 
 @pytest.mark.parametrize("before, after", [("iptables", "ebpf"), ("ebpf", "iptables")])

@@ -46,10 +46,14 @@ def test_detached_programs_are_attached_again(running):
     for program in CGROUP_PROGRAMS:
         bpftool("link", "detach", "pinned", links / program)
     eventually(lambda: expect_both_sidecars(client, server), 10)
-    assert "fsm_connect4 (cgroup/connect4) was detached" in interceptor.log_tail()
-    attached = {each["name"]: each["attached"]
-                for each in interceptor.get("programs")["programs"]}
-    assert all(attached[program] for program in CGROUP_PROGRAMS)
+    eventually(lambda: "fsm_connect4 (cgroup/connect4) was detached" in interceptor.log_tail())
+
+    def all_attached():
+        attached = {each["name"]: each["attached"]
+                    for each in interceptor.get("programs")["programs"]}
+        return all(attached[program] for program in CGROUP_PROGRAMS)
+
+    eventually(all_attached)
 
 
 def test_pins_that_were_removed_take_nothing_down(running):

@@ -125,7 +125,7 @@ def test_del_while_the_interceptor_is_away_is_made_up_for(make_mesh, inbound):
     mesh.interceptor.start()
 
     eventually(lambda: pod.state() is None)
-    assert not list((mesh.interceptor.state / "deleted").iterdir())
+    eventually(lambda: not list((mesh.interceptor.state / "deleted").iterdir()))
     eventually(lambda: no_entries_of_pods(mesh.interceptor), RECONCILED)
     expect_untouched(mesh, mesh.stranger("newcomer", like=pod.pod))
 
