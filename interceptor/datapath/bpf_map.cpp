@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <numeric>
 
+#include "interceptor/datapath/map_limits.h"
+
 namespace fsm {
 namespace {
 
@@ -49,9 +51,14 @@ Error BpfMap::error(const char* what) const {
     const int cause = errno;
     Error error = Error::from_errno(std::string(what) + " map " + name_, cause);
     if (cause == E2BIG || cause == ENOSPC) {
-        return Error(error.message() + " (the map holds " + std::to_string(shape_.max_entries) +
-                         " entries; raise its limit in the configuration)",
-                     cause);
+        const char* setting = setting_that_limits(name_);
+        return Error(
+            error.message() + " (the map is full with " + std::to_string(shape_.max_entries) +
+                " entries" +
+                (setting == nullptr ? ""
+                                    : std::string("; raise ") + setting + " in the configuration") +
+                ")",
+            cause);
     }
     return error;
 }

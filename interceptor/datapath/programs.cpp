@@ -13,6 +13,7 @@
 
 #include "bpf/abi.h"
 #include "interceptor/datapath/libbpf_log.h"
+#include "interceptor/datapath/map_limits.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -30,36 +31,11 @@ struct ObjectDeleter {
 };
 using Object = std::unique_ptr<fsm_bpf, ObjectDeleter>;
 
-// Sockets of the sidecar that may listen at a time, for each pod, on average: two ports, two
-// families, two binds, and workers.
-constexpr std::uint32_t kListenersPerPod = 16;
-constexpr std::uint32_t kAddressesPerPod = 4;
-constexpr std::uint32_t kOwnAddressesPerPod = 16;
-constexpr std::uint32_t kEndsPerConnection = 2;
 // One pod may hold this part of what all share.
 constexpr std::uint32_t kShare = 8;
-// Beside the sidecar, on average, and the pod's own entry.
-constexpr std::uint32_t kContainersPerPod = 8;
 
 // tc filters are attached by netlink.
 constexpr bpf_attach_type kNoAttachType = __MAX_BPF_ATTACH_TYPE;
-
-std::map<std::string, std::uint32_t> map_sizes(const DatapathOptions& options) {
-    return {
-        {"fsm_pods", options.max_pods},
-        {"fsm_observed", options.max_pods},
-        {"fsm_usage", options.max_pods},
-        {"fsm_pod_ips", options.max_pods * kAddressesPerPod},
-        {"fsm_addresses", options.max_pods * kOwnAddressesPerPod},
-        {"fsm_listeners", options.max_pods * kListenersPerPod},
-        {"fsm_containers", options.max_pods * kContainersPerPod},
-        {"fsm_ports", options.max_policy_entries},
-        {"fsm_ranges", options.max_policy_entries},
-        {"fsm_sockets", options.max_connections * kEndsPerConnection},
-        {"fsm_handshakes", options.max_connections},
-        {"fsm_flows", options.max_connections},
-    };
-}
 
 Result<Object> open_object(const DatapathOptions& options) {
     const LibbpfLog log;
@@ -73,11 +49,12 @@ Result<Object> open_object(const DatapathOptions& options) {
         std::max(options.max_connections / kShare, 1U) * kEndsPerConnection;
     object->rodata->fsm_flow_sets =
         std::max(std::bit_floor(options.max_connections / kShare / FSM_FLOW_WAYS), 1U);
-    for (const auto& [name, size] : map_sizes(options)) {
-        bpf_map* map = bpf_object__find_map_by_name(object->obj, name.c_str());
-        const int failed = map == nullptr ? -ENOENT : bpf_map__set_max_entries(map, size);
+    for (const MapLimit& limit : map_limits()) {
+        bpf_map* map = bpf_object__find_map_by_name(object->obj, limit.map);
+        const int failed =
+            map == nullptr ? -ENOENT : bpf_map__set_max_entries(map, limit.entries(options));
         if (failed != 0) {
-            return log.error("set the size of map " + name, -failed);
+            return log.error(std::string("set the size of map ") + limit.map, -failed);
         }
     }
     return object;

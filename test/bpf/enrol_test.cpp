@@ -56,6 +56,25 @@ TEST_F(Enrolment, IsUndoneByWithdrawal) {
     must(datapath->withdraw(pod.cookie(), &pod.netns()));
 }
 
+TEST(EnrolmentOfTooManyPods, IsRefusedAndLeavesNothing) {
+    Instance instance;
+    instance.options.max_pods = 1;
+    PodNamespace first{"10.98.1.2"};
+    PodNamespace second{"10.98.1.3"};
+    const auto datapath = instance.open();
+    must(datapath->enrol(first.netns(), first.enrolment()));
+    const auto before = entries(*datapath);
+
+    const auto refused = datapath->enrol(second.netns(), second.enrolment());
+
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message(), testing::HasSubstr("maxPods"));
+    EXPECT_EQ(entries(*datapath), before);
+    must(datapath->check(first.netns(), first.cookie()));
+    must(datapath->withdraw(first.cookie(), &first.netns()));
+    must(datapath->enrol(second.netns(), second.enrolment()));
+}
+
 TEST_F(Enrolment, ReplacesThePolicyAndForgetsTheOldOne) {
     must(datapath->enrol(pod.netns(), with_lists()));
     PodEnrolment changed = pod.enrolment();
@@ -157,7 +176,7 @@ TEST_F(Enrolment, SaysWhenThePolicyDoesNotFit) {
     large.policy.outbound.excluded_ports = {1, 3, 5, 7, 9};
     const auto enrolled = datapath->enrol(pod.netns(), large);
     ASSERT_FALSE(enrolled);
-    EXPECT_THAT(enrolled.error().message(), testing::HasSubstr("raise its limit"));
+    EXPECT_THAT(enrolled.error().message(), testing::HasSubstr("raise maxPolicyEntries"));
     EXPECT_EQ(entries(*datapath)["fsm_ports"], 0U);
     // Four fit, twice in a row, though the first four are still there.
     large.policy.outbound.excluded_ports = {1, 2, 3, 4};
