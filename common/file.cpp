@@ -1,9 +1,12 @@
 #include "common/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <memory>
 
 #include "common/durable_file.h"
 #include "common/fd.h"
@@ -115,6 +118,29 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
         return Error(path + " is not a directory", ENOTDIR);
     }
     return {};
+}
+
+Result<std::vector<std::string>> list_directory(const std::string& path) {
+    std::vector<std::string> names;
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), closedir);
+    if (!directory) {
+        if (errno == ENOENT) {
+            return names;
+        }
+        return Error::from_errno("list " + path);
+    }
+    errno = 0;
+    while (const dirent* entry = readdir(directory.get())) {
+        const std::string name = entry->d_name;
+        if (name != "." && name != "..") {
+            names.push_back(name);
+        }
+        errno = 0;
+    }
+    if (errno != 0) {
+        return Error::from_errno("list " + path);
+    }
+    return names;
 }
 
 }  // namespace fsm

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 
@@ -23,6 +24,9 @@ Result<void> write_file_atomically(const std::string& path, std::string_view con
 // of the machine the file may have either content, or none. For what means nothing after a boot.
 Result<void> write_file_atomically_unsynced(const std::string& path, std::string_view content,
                                             mode_t mode);
+
+// Names in a directory; a directory that is not there has none.
+Result<std::vector<std::string>> list_directory(const std::string& path);
 
 // mkdir -p. Directories that this makes get `mode`.
 Result<void> make_directories(const std::string& path, mode_t mode);

@@ -32,7 +32,7 @@
 
 #include "common/result.h"
 #include "interceptor/api/tcp_listener.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/options.h"
 #include "interceptor/install/install_options.h"
 #include "interceptor/interception_mode.h"
 #include "interceptor/kubernetes/options.h"

@@ -4,41 +4,40 @@
 #include <utility>
 
 #include "common/failures.h"
-#include "interceptor/datapath/handover.h"
-#include "interceptor/datapath/no_datapath.h"
-#include "interceptor/datapath/pins.h"
+#include "interceptor/datapath/open.h"
+#include "interceptor/interception/handover.h"
+#include "interceptor/interception/no_datapath.h"
 #include "interceptor/iptables/iptables_datapath.h"
 #include "interceptor/log/log.h"
 
 namespace fsm {
 namespace {
 
-Result<bool> has_left_programs(const DatapathOptions& options) {
-    FSM_ASSIGN(const auto pins, list_directory(PinTree(options.bpffs, options.name).root()));
-    return !pins.empty();
+IptablesOptions iptables_options(const DatapathOptions& options) {
+    return {options.run_directory, options.proc};
 }
 
 Result<std::unique_ptr<Datapath>> open_ebpf(const DatapathOptions& options) {
-    FSM_ASSIGN(const bool has_former, IptablesDatapath::has_left_rules(options));
+    FSM_ASSIGN(const bool has_former, IptablesDatapath::has_left_rules(iptables_options(options)));
     if (!has_former) {
-        return Datapath::open(options);
+        return open_kernel_datapath(options);
     }
     // First: without it nothing must be attached.
-    auto former = IptablesDatapath::open(options);
+    auto former = IptablesDatapath::open(iptables_options(options));
     if (!former) {
         return std::move(former.error())
             .within(
                 "pods have rules of an earlier run in mode iptables, which cannot be taken over");
     }
-    FSM_ASSIGN(auto current, Datapath::open(options));
+    FSM_ASSIGN(auto current, open_kernel_datapath(options));
     log::info("taking over the pods of mode iptables");
-    return std::unique_ptr<Datapath>(
-        new Handover(std::move(current), std::move(*former),
-                     [options] { return IptablesDatapath::remove_records(options); }));
+    return std::unique_ptr<Datapath>(new Handover(
+        std::move(current), std::move(*former),
+        [options] { return IptablesDatapath::remove_records(iptables_options(options)); }));
 }
 
 Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) {
-    auto opened = IptablesDatapath::open(options);
+    auto opened = IptablesDatapath::open(iptables_options(options));
     if (!opened) {
         return Error("trafficInterceptionMode iptables: " + opened.error().message() +
                      ", or choose trafficInterceptionMode: ebpf");
@@ -48,7 +47,7 @@ Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) 
     if (!has_former) {
         return current;
     }
-    auto former = Datapath::open(options);
+    auto former = open_kernel_datapath(options);
     if (!former) {
         return std::move(former.error())
             .within(
@@ -58,7 +57,7 @@ Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) 
     log::info("taking over the pods of mode ebpf");
     return std::unique_ptr<Datapath>(
         new Handover(std::move(current), std::move(*former),
-                     [options] { return Datapath::uninstall(options); }));
+                     [options] { return uninstall_kernel_datapath(options); }));
 }
 
 Result<std::unique_ptr<Datapath>> open_none(const DatapathOptions& options) {
@@ -83,8 +82,8 @@ Result<std::unique_ptr<Datapath>> open_datapath(InterceptionMode mode,
 
 Result<void> uninstall_datapaths(const DatapathOptions& options) {
     Failures failures;
-    failures.note(Datapath::uninstall(options));
-    failures.note(IptablesDatapath::uninstall(options));
+    failures.note(uninstall_kernel_datapath(options));
+    failures.note(IptablesDatapath::uninstall(iptables_options(options)));
     return failures.result();
 }
 

@@ -8,7 +8,8 @@
 #include <string_view>
 
 #include "common/result.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/options.h"
+#include "interceptor/interception/datapath.h"
 
 namespace fsm {
 

@@ -4,7 +4,7 @@
 
 namespace fsm {
 
-Result<std::vector<DatapathMap>> MapFill::of(const Datapath& datapath) {
+Result<std::vector<DatapathMap>> MapFill::of(const Inspection& datapath) {
     const std::lock_guard guard(mutex_);
     const auto now = Clock::now();
     if (!counted_ || now - at_ >= kPeriod) {

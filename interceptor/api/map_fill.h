@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/result.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/inspection.h"
 
 namespace fsm {
 
@@ -19,7 +19,7 @@ class MapFill {
     static constexpr std::chrono::seconds kPeriod{60};
 
     // As it was at most kPeriod ago. An error is not kept: the next call tries again.
-    Result<std::vector<DatapathMap>> of(const Datapath& datapath);
+    Result<std::vector<DatapathMap>> of(const Inspection& datapath);
 
   private:
     using Clock = std::chrono::steady_clock;

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "bpf/abi.h"
 #include "common/version.h"
 #include "interceptor/api/cni_routes.h"
 #include "interceptor/api/metrics.h"
@@ -42,14 +41,14 @@ json addresses_of(const EnrolledPod& enrolled) {
 
 // The sidecar's listeners that were seen, by family.
 json listeners_of(const EnrolledPod& enrolled) {
-    constexpr std::array<std::pair<std::uint32_t, const char*>, 4> kNames = {
-        {{FSM_SEEN_OUT4, "outbound4"},
-         {FSM_SEEN_OUT6, "outbound6"},
-         {FSM_SEEN_IN4, "inbound4"},
-         {FSM_SEEN_IN6, "inbound6"}}};
+    const SeenListeners& seen = enrolled.listeners;
+    const std::array<std::pair<bool, const char*>, 4> listeners = {{{seen.outbound4, "outbound4"},
+                                                                    {seen.outbound6, "outbound6"},
+                                                                    {seen.inbound4, "inbound4"},
+                                                                    {seen.inbound6, "inbound6"}}};
     json names = json::array();
-    for (const auto& [bits, name] : kNames) {
-        if ((enrolled.listeners_seen & bits) != 0) {
+    for (const auto& [is_seen, name] : listeners) {
+        if (is_seen) {
             names.push_back(name);
         }
     }
@@ -106,7 +105,7 @@ HttpResponse show_pods(const Views& views) {
     return json_response({{"pods", pods}});
 }
 
-HttpResponse show_programs(const Datapath& datapath) {
+HttpResponse show_programs(const Inspection& datapath) {
     const auto programs = datapath.programs();
     if (!programs) {
         return failure_response(programs.error());
@@ -121,7 +120,7 @@ HttpResponse show_programs(const Datapath& datapath) {
     return json_response({{"programs", list}});
 }
 
-HttpResponse show_maps(const Datapath& datapath) {
+HttpResponse show_maps(const Inspection& datapath) {
     const auto maps = datapath.maps();
     if (!maps) {
         return failure_response(maps.error());
@@ -136,7 +135,7 @@ HttpResponse show_maps(const Datapath& datapath) {
     return json_response({{"maps", list}});
 }
 
-HttpResponse show_counters(const Datapath& datapath) {
+HttpResponse show_counters(const Inspection& datapath) {
     const auto counters = datapath.counters();
     if (!counters) {
         return failure_response(counters.error());

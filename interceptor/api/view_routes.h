@@ -11,8 +11,8 @@
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/map_fill.h"
 #include "interceptor/api/request_meter.h"
-#include "interceptor/datapath/datapath.h"
 #include "interceptor/health/conditions.h"
+#include "interceptor/interception/inspection.h"
 #include "interceptor/pod/pod_notifier.h"
 #include "interceptor/pod/pod_source.h"
 #include "interceptor/sync/enroller.h"
@@ -22,7 +22,7 @@ namespace fsm {
 // What the routes show. Everything referred to must outlive the router.
 struct Views {
     const Enroller& enroller;
-    const Datapath& datapath;
+    const Inspection& datapath;
     const PodSource& source;
     const RequestMeter& meter;
     Conditions& conditions;       // everything that is wrong with the node

@@ -21,8 +21,8 @@
 #include "common/ip_address.h"
 #include "common/result.h"
 #include "interceptor/datapath/bpf_map.h"
-#include "interceptor/datapath/datapath.h"
 #include "interceptor/datapath/undo_log.h"
+#include "interceptor/interception/enrolment.h"
 
 namespace fsm {
 

@@ -7,9 +7,9 @@
 #include <set>
 
 #include "common/failures.h"
-#include "interceptor/datapath/netns_scan.h"
 #include "interceptor/datapath/pod_pins.h"
 #include "interceptor/datapath/tc_filters.h"
+#include "interceptor/interception/netns_scan.h"
 
 namespace fsm {
 namespace {

@@ -16,10 +16,10 @@
 #include "common/netns.h"
 #include "common/result.h"
 #include "interceptor/datapath/bpf_link.h"
-#include "interceptor/datapath/datapath.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/pod_program.h"
 #include "interceptor/datapath/undo_log.h"
+#include "interceptor/interception/enrolment.h"
 
 namespace fsm {
 

@@ -13,7 +13,7 @@ Result<EnrolledPod> KernelDatapath::describe(std::uint64_t netns_cookie,
                                                           : InboundMechanism::sk_lookup;
     pod.acceleration = acceleration_of(entry);
     FSM_ASSIGN(const struct fsm_observed observed, observed_of(netns_cookie));
-    pod.listeners_seen = entry.listeners | observed.seen;
+    pod.listeners = seen_listeners(entry.listeners | observed.seen);
     const auto record = record_of(netns_cookie);
     if (!record || !record->enrolment) {
         pod.addresses = addresses_.of(netns_cookie);

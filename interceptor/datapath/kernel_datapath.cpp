@@ -7,9 +7,9 @@
 
 #include "common/failures.h"
 #include "interceptor/datapath/map_adoption.h"
-#include "interceptor/datapath/netns_scan.h"
 #include "interceptor/datapath/pod_pins.h"
 #include "interceptor/datapath/tc_flows.h"
+#include "interceptor/interception/netns_scan.h"
 
 namespace fsm {
 namespace {
@@ -52,12 +52,6 @@ constexpr std::uint32_t lasting(std::uint32_t seen) {
 
 ListenerPorts listener_ports(const struct fsm_pod& entry) {
     return {entry.outbound_port4, entry.inbound_port4, entry.outbound_port6, entry.inbound_port6};
-}
-
-Result<std::vector<ListeningSocket>> listening_sockets_in(const Netns& netns) {
-    Result<std::vector<ListeningSocket>> sockets = std::vector<ListeningSocket>();
-    FSM_TRY(netns.run([&] { sockets = listening_sockets(); }));
-    return sockets;
 }
 
 // ---- start -------------------------------------------------------------------------------------

@@ -16,17 +16,18 @@
 
 #include "common/keyed_mutex.h"
 #include "interceptor/datapath/address_book.h"
-#include "interceptor/datapath/datapath.h"
 #include "interceptor/datapath/inbound_attachment.h"
 #include "interceptor/datapath/kernel_probe.h"
 #include "interceptor/datapath/listeners.h"
 #include "interceptor/datapath/node_attachments.h"
+#include "interceptor/datapath/options.h"
 #include "interceptor/datapath/other_containers.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/policy.h"
 #include "interceptor/datapath/policy_store.h"
 #include "interceptor/datapath/programs.h"
 #include "interceptor/datapath/undo_log.h"
+#include "interceptor/interception/datapath.h"
 
 namespace fsm {
 
@@ -144,8 +145,5 @@ class KernelDatapath : public Datapath {
 };
 
 ListenerPorts listener_ports(const struct fsm_pod& entry);
-
-// Runs sock_diag inside the namespace.
-Result<std::vector<ListeningSocket>> listening_sockets_in(const Netns& netns);
 
 }  // namespace fsm

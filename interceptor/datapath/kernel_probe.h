@@ -10,7 +10,7 @@
 
 #include "common/interception.h"
 #include "common/result.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/inspection.h"
 
 namespace fsm {
 

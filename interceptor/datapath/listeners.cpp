@@ -9,17 +9,6 @@
 namespace fsm {
 namespace {
 
-bool serves_v4(const ListeningSocket& socket) {
-    if (socket.family == AF_INET || socket.address.is_v4()) {
-        return true;
-    }
-    return !socket.ipv6_only && socket.address.is_unspecified();
-}
-
-bool serves_v6(const ListeningSocket& socket) {
-    return socket.family == AF_INET6 && !socket.address.is_v4();
-}
-
 fsm_listener_key make_key(std::uint64_t netns_cookie, std::uint8_t family,
                           const ListeningSocket& socket) {
     fsm_listener_key key{};
@@ -187,6 +176,11 @@ std::uint32_t listeners_seen(const ListenerPorts& ports,
     }
     const std::uint32_t kept = outbound4 == 0 ? before : before & ~FSM_SEEN_OUT4;
     return kept | outbound4 | others;
+}
+
+SeenListeners seen_listeners(std::uint32_t seen) {
+    return {(seen & FSM_SEEN_OUT4) != 0, (seen & FSM_SEEN_OUT6) != 0, (seen & FSM_SEEN_IN4) != 0,
+            (seen & FSM_SEEN_IN6) != 0};
 }
 
 Result<std::vector<fsm_listener_key>> take_over_listeners(

@@ -10,25 +10,13 @@
 #include <vector>
 
 #include "bpf/abi.h"
-#include "common/ip_address.h"
 #include "common/netns.h"
 #include "common/result.h"
 #include "interceptor/datapath/bpf_map.h"
+#include "interceptor/interception/enrolment.h"
+#include "interceptor/interception/listening_sockets.h"
 
 namespace fsm {
-
-struct ListeningSocket {
-    IpAddress address;        // what it is bound to; :: for a dual-stack wildcard
-    std::uint16_t port = 0;   // host order
-    std::uint8_t family = 0;  // AF_INET, AF_INET6
-    bool ipv6_only = false;
-    bool mptcp = false;  // no socket map takes it
-    std::uint64_t inode = 0;
-    std::uint64_t cookie = 0;
-};
-
-// Every listening TCP socket of the calling thread's network namespace.
-Result<std::vector<ListeningSocket>> listening_sockets();
 
 // The ports of one sidecar, per family (0: none).
 struct ListenerPorts {
@@ -45,6 +33,9 @@ std::vector<fsm_listener_key> listener_keys(std::uint64_t netns_cookie, const Li
 // The bits of fsm_observed that these sockets account for; `before` are those that are set.
 std::uint32_t listeners_seen(const ListenerPorts& ports,
                              const std::vector<ListeningSocket>& sockets, std::uint32_t before);
+
+// The same in words.
+SeenListeners seen_listeners(std::uint32_t seen);
 
 // Duplicates of other processes' sockets by inode; what no process below `proc` has is missing.
 // Processes of `home` are asked first: sockets seldom leave the namespace they were made in.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bpf/abi.h"
+#include "common/file.h"
 #include "common/port_set.h"
 #include "interceptor/datapath/policy.h"
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/options.h"
 
 namespace fsm {
 

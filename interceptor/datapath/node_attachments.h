@@ -19,9 +19,10 @@
 #include "common/fd.h"
 #include "common/result.h"
 #include "interceptor/datapath/bpf_link.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/options.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/programs.h"
+#include "interceptor/interception/inspection.h"
 
 namespace fsm {
 

@@ -1,14 +1,17 @@
-// Datapath::open(): from nothing, or from what an earlier process has left, to a data path at work.
+// From nothing, or from what an earlier process has left, to a data path at work.
+#include "interceptor/datapath/open.h"
+
 #include <malloc.h>
 
 #include <functional>
 
 #include "bpf/abi.h"
+#include "common/file.h"
 #include "interceptor/datapath/kernel_datapath.h"
 #include "interceptor/datapath/map_adoption.h"
 #include "interceptor/datapath/mounts.h"
-#include "interceptor/datapath/netns_scan.h"
 #include "interceptor/datapath/tc_filters.h"
+#include "interceptor/interception/netns_scan.h"
 
 namespace fsm {
 namespace {
@@ -143,7 +146,7 @@ Result<void> prepare_bpffs(const DatapathOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<Datapath>> Datapath::open(const DatapathOptions& options) {
+Result<std::unique_ptr<Datapath>> open_kernel_datapath(const DatapathOptions& options) {
     FSM_TRY(check_name(options.name));
     FSM_ASSIGN(DatapathLock lock, DatapathLock::acquire(options.run_directory, options.name));
     FSM_TRY(prepare_bpffs(options));

@@ -6,7 +6,7 @@
 
 #include "common/result.h"
 #include "interceptor/datapath/bpf_map.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/container_registry.h"
 
 namespace fsm {
 

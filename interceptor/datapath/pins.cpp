@@ -1,7 +1,6 @@
 #include "interceptor/datapath/pins.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,7 +10,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 
 #include "common/file.h"
 
@@ -45,29 +43,6 @@ Result<void> PinTree::recover() const {
 Result<void> PinTree::commit_next_maps() const {
     FSM_TRY(remove_tree(maps()));
     return rename_pin(next_maps(), maps());
-}
-
-Result<std::vector<std::string>> list_directory(const std::string& path) {
-    std::vector<std::string> names;
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), closedir);
-    if (!directory) {
-        if (errno == ENOENT) {
-            return names;
-        }
-        return Error::from_errno("list " + path);
-    }
-    errno = 0;
-    while (const dirent* entry = readdir(directory.get())) {
-        const std::string name = entry->d_name;
-        if (name != "." && name != "..") {
-            names.push_back(name);
-        }
-        errno = 0;
-    }
-    if (errno != 0) {
-        return Error::from_errno("list " + path);
-    }
-    return names;
 }
 
 Result<void> remove_tree(const std::string& path) {

@@ -45,8 +45,6 @@ class PinTree {
     std::string root_;
 };
 
-// Names in a directory; a directory that is not there has none.
-Result<std::vector<std::string>> list_directory(const std::string& path);
 // Unlinks everything below `path`, and `path`; nothing there is fine.
 Result<void> remove_tree(const std::string& path);
 Result<void> make_pin_directory(const std::string& path);

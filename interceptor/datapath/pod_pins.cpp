@@ -7,6 +7,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "common/file.h"
+
 namespace fsm {
 namespace {
 

@@ -9,7 +9,7 @@
 #include "common/interception.h"
 #include "common/result.h"
 #include "interceptor/datapath/bpf_map.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/enrolment.h"
 
 namespace fsm {
 

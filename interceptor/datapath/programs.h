@@ -11,8 +11,9 @@
 #include "common/fd.h"
 #include "common/result.h"
 #include "interceptor/datapath/bpf_map.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/options.h"
 #include "interceptor/datapath/pod_program.h"
+#include "interceptor/interception/inspection.h"
 
 namespace fsm {
 

@@ -6,7 +6,7 @@
 
 #include "bpf/abi.h"
 #include "interceptor/datapath/policy.h"
-#include "interceptor/datapath/sock_diag.h"
+#include "interceptor/interception/sock_diag.h"
 
 namespace fsm {
 namespace {

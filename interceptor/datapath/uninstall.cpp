@@ -1,4 +1,4 @@
-// Datapath::uninstall(): leaves nothing of an instance, whoever made it and whether or not its pods
+// Leaves nothing of an instance, whoever made it and whether or not its pods
 // are alive.
 #include <dirent.h>
 #include <unistd.h>
@@ -12,15 +12,16 @@
 
 #include "bpf/abi.h"
 #include "common/failures.h"
+#include "common/file.h"
 #include "interceptor/datapath/bpf_link.h"
 #include "interceptor/datapath/bpf_map.h"
-#include "interceptor/datapath/datapath.h"
 #include "interceptor/datapath/mounts.h"
-#include "interceptor/datapath/netns_scan.h"
+#include "interceptor/datapath/open.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/pod_pins.h"
 #include "interceptor/datapath/tc_filters.h"
 #include "interceptor/datapath/tc_flows.h"
+#include "interceptor/interception/netns_scan.h"
 
 namespace fsm {
 namespace {
@@ -157,7 +158,12 @@ Result<void> remove_if_empty(const std::string& directory) {
 
 }  // namespace
 
-Result<void> Datapath::uninstall(const DatapathOptions& options) {
+Result<bool> has_left_programs(const DatapathOptions& options) {
+    FSM_ASSIGN(const auto pins, list_directory(PinTree(options.bpffs, options.name).root()));
+    return !pins.empty();
+}
+
+Result<void> uninstall_kernel_datapath(const DatapathOptions& options) {
     FSM_ASSIGN(DatapathLock lock, DatapathLock::acquire(options.run_directory, options.name));
     const PinTree tree(options.bpffs, options.name);
     Failures failures;

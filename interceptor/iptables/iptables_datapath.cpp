@@ -11,11 +11,10 @@
 #include <tuple>
 #include <utility>
 
-#include "bpf/abi.h"
 #include "common/failures.h"
-#include "interceptor/datapath/listeners.h"
-#include "interceptor/datapath/netns_scan.h"
-#include "interceptor/datapath/sock_diag.h"
+#include "interceptor/interception/listening_sockets.h"
+#include "interceptor/interception/netns_scan.h"
+#include "interceptor/interception/sock_diag.h"
 
 namespace fsm {
 namespace {
@@ -47,10 +46,14 @@ Result<void> refuse_user_namespace(const Netns& netns) {
 // What the sidecar listens on for IPv6, in the calling thread's namespace.
 Result<Directions> listening_ipv6(const InterceptionPolicy& policy) {
     FSM_ASSIGN(const std::vector<ListeningSocket> sockets, listening_sockets());
-    const std::uint32_t seen = listeners_seen(
-        {policy.outbound_port4, policy.inbound_port4, policy.outbound_port6, policy.inbound_port6},
-        sockets, 0);
-    return Directions{(seen & FSM_SEEN_OUT6) != 0, (seen & FSM_SEEN_IN6) != 0};
+    Directions listening;
+    for (const ListeningSocket& socket : sockets) {
+        if (serves_v6(socket)) {
+            listening.outbound |= socket.port == policy.outbound_port6;
+            listening.inbound |= socket.port == policy.inbound_port6;
+        }
+    }
+    return listening;
 }
 
 Directions either(const Directions& a, const Directions& b) {
@@ -153,7 +156,7 @@ Result<std::set<std::uint64_t>> living_namespaces(const std::string& proc) {
 
 // ---- open and uninstall ------------------------------------------------------------------------
 
-Result<std::unique_ptr<IptablesDatapath>> IptablesDatapath::open(const DatapathOptions& options) {
+Result<std::unique_ptr<IptablesDatapath>> IptablesDatapath::open(const IptablesOptions& options) {
     FSM_ASSIGN(ChosenTool chosen, choose_rule_tool());
     std::unique_ptr<IptablesDatapath> datapath(new IptablesDatapath(options, std::move(chosen)));
     FSM_TRY(datapath->load());
@@ -182,12 +185,12 @@ Result<void> IptablesDatapath::load() {
     return {};
 }
 
-Result<bool> IptablesDatapath::has_left_rules(const DatapathOptions& options) {
+Result<bool> IptablesDatapath::has_left_rules(const IptablesOptions& options) {
     FSM_ASSIGN(const auto records, PodRecords::intercepted(options.run_directory).load());
     return !records.empty();
 }
 
-Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
+Result<void> IptablesDatapath::uninstall(const IptablesOptions& options) {
     const PodRecords records = PodRecords::intercepted(options.run_directory);
     const PodRecords tracked_records = PodRecords::tracked(options.run_directory);
     FSM_ASSIGN(auto pods, records.load());
@@ -230,7 +233,7 @@ Result<void> IptablesDatapath::uninstall(const DatapathOptions& options) {
     return records.remove_directory();
 }
 
-Result<void> IptablesDatapath::remove_records(const DatapathOptions& options) {
+Result<void> IptablesDatapath::remove_records(const IptablesOptions& options) {
     return PodRecords::intercepted(options.run_directory).remove_directory();
 }
 
@@ -471,12 +474,8 @@ EnrolledPod IptablesDatapath::describe(std::uint64_t netns_cookie, const Pod& po
     enrolled.netns_cookie = netns_cookie;
     enrolled.addresses = pod.addresses;
     enrolled.inbound = InboundMechanism::iptables;
-    if (pod.ipv6.outbound) {
-        enrolled.listeners_seen |= FSM_SEEN_OUT6;
-    }
-    if (pod.ipv6.inbound) {
-        enrolled.listeners_seen |= FSM_SEEN_IN6;
-    }
+    enrolled.listeners.outbound6 = pod.ipv6.outbound;
+    enrolled.listeners.inbound6 = pod.ipv6.inbound;
     return enrolled;
 }
 

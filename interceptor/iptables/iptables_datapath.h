@@ -20,29 +20,35 @@
 #include <vector>
 
 #include "common/keyed_mutex.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/datapath.h"
 #include "interceptor/iptables/pod_records.h"
 #include "interceptor/iptables/rules.h"
 #include "interceptor/iptables/tools.h"
 
 namespace fsm {
 
+struct IptablesOptions {
+    // Where it is remembered which pods have rules.
+    std::string run_directory = "/var/run/fsm";
+    // Where the node's namespaces are found ("/host/proc" in a container).
+    std::string proc = "/proc";
+};
+
 class IptablesDatapath : public Datapath {
   public:
-    // Finds the tools, and tries them in a network namespace of its own. Of the options only the
-    // directories count.
-    static Result<std::unique_ptr<IptablesDatapath>> open(const DatapathOptions& options);
+    // Finds the tools, and tries them in a network namespace of its own.
+    static Result<std::unique_ptr<IptablesDatapath>> open(const IptablesOptions& options);
 
     // Removes every rule that an instance with this run directory has made in namespaces that are
     // alive. What cannot be removed is in the error. Needs the tools only when there is something.
-    static Result<void> uninstall(const DatapathOptions& options);
+    static Result<void> uninstall(const IptablesOptions& options);
 
     // When every pod has been withdrawn and another data path goes on: what is left on disk, but
     // not what keeps open connections going.
-    static Result<void> remove_records(const DatapathOptions& options);
+    static Result<void> remove_records(const IptablesOptions& options);
 
     // Whether an earlier process has left rules, or may have.
-    static Result<bool> has_left_rules(const DatapathOptions& options);
+    static Result<bool> has_left_rules(const IptablesOptions& options);
 
     Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;
     Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) override;
@@ -81,7 +87,7 @@ class IptablesDatapath : public Datapath {
         Whereabouts whereabouts;
     };
 
-    IptablesDatapath(DatapathOptions options, ChosenTool chosen)
+    IptablesDatapath(IptablesOptions options, ChosenTool chosen)
         : options_(std::move(options)),
           chosen_(std::move(chosen)),
           records_(PodRecords::intercepted(options_.run_directory)),
@@ -106,7 +112,7 @@ class IptablesDatapath : public Datapath {
     Result<Rules> read_both() const;
     Result<void> replace_both(const Rules& before, const Rules& wanted) const;
 
-    const DatapathOptions options_;
+    const IptablesOptions options_;
     const ChosenTool chosen_;
     const PodRecords records_;
     const PodRecords tracked_records_;

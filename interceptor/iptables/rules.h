@@ -22,7 +22,7 @@
 #include <string_view>
 #include <vector>
 
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/enrolment.h"
 
 namespace fsm {
 

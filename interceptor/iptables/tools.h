@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/result.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/inspection.h"
 #include "interceptor/iptables/rules.h"
 
 namespace fsm {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/enrolment.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/sync/attachment_store.h"
 

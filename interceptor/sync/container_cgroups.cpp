@@ -120,7 +120,7 @@ std::map<std::string, CgroupOfContainer> find_container_cgroups(
     return std::move(search.found);
 }
 
-ContainerCgroups::ContainerCgroups(Datapath& datapath, std::string directory)
+ContainerCgroups::ContainerCgroups(ContainerRegistry& datapath, std::string directory)
     : datapath_(datapath), directory_(std::move(directory)) {
     if (directory_.empty()) {
         return;

@@ -16,7 +16,7 @@
 #include <string>
 
 #include "common/result.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/container_registry.h"
 #include "interceptor/pod/pod.h"
 
 namespace fsm {
@@ -47,7 +47,7 @@ std::map<std::string, CgroupOfContainer> find_container_cgroups(
 class ContainerCgroups {
   public:
     // `directory`: of cgroup2; containers are looked for below it. Empty: none is looked for.
-    ContainerCgroups(Datapath& datapath, std::string directory);
+    ContainerCgroups(ContainerRegistry& datapath, std::string directory);
 
     // The ids of the pod's running containers that are not its sidecar.
     void know(std::uint64_t netns_cookie, std::set<std::string> others);
@@ -67,7 +67,7 @@ class ContainerCgroups {
     void search();
     Result<void> tell(std::uint64_t netns_cookie, const OtherContainers& now);
 
-    Datapath& datapath_;
+    ContainerRegistry& datapath_;
     std::string directory_;
     std::uint32_t level_ = 0;
     std::mutex mutex_;

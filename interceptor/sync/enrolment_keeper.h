@@ -12,7 +12,7 @@
 #include "common/keyed_mutex.h"
 #include "common/netns.h"
 #include "common/result.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/pod_interception.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/sync/attachment_table.h"
 #include "interceptor/sync/netns_view.h"
@@ -29,7 +29,7 @@ class EnrolmentKeeper {
     }
 
     // `proc`: where the host's processes are found.
-    EnrolmentKeeper(Datapath& datapath, AttachmentTable& table, std::string proc)
+    EnrolmentKeeper(PodInterception& datapath, AttachmentTable& table, std::string proc)
         : datapath_(datapath), table_(table), proc_(std::move(proc)) {}
 
     // Makes the data path hold what `decision` says, and writes into `state` what came of it. What
@@ -52,7 +52,7 @@ class EnrolmentKeeper {
     std::set<IpAddress> given_to(const AttachmentState& state) const;
     void name_conflicts(AttachmentState& state) const;
 
-    Datapath& datapath_;
+    PodInterception& datapath_;
     AttachmentTable& table_;
     const std::string proc_;
     KeyedMutex<std::uint64_t> netns_locks_;  // by cookie

@@ -8,7 +8,7 @@
 
 #include "common/netns.h"
 #include "common/result.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/enrolment.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/sync/netns_view.h"
 

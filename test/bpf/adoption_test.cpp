@@ -37,7 +37,7 @@ class Adoption : public testing::Test {
     void leave_behind(const PodEnrolment& wanted) const {
         const pid_t child = fork();
         if (child == 0) {
-            const auto datapath = Datapath::open(instance.options);
+            const auto datapath = open_kernel_datapath(instance.options);
             const bool done = datapath && (*datapath)->enrol(pod.netns(), wanted);
             kill(getpid(), done ? SIGKILL : SIGABRT);
         }
@@ -197,10 +197,10 @@ TEST_F(Adoption, DropsPoliciesThatNoPodHas) {
 
 TEST_F(Adoption, LetsOneProcessAtATimeIn) {
     const auto datapath = instance.open();
-    const auto second = Datapath::open(instance.options);
+    const auto second = open_kernel_datapath(instance.options);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().errno_value(), EBUSY);
-    const auto removed = Datapath::uninstall(instance.options);
+    const auto removed = uninstall_kernel_datapath(instance.options);
     ASSERT_FALSE(removed);
     EXPECT_THAT(removed.error().message(), testing::HasSubstr("stop it first"));
 }
@@ -219,7 +219,7 @@ TEST_F(Adoption, LivesBesideAnotherInstance) {
 
 TEST_F(Adoption, RefusesWhatIsNoCgroup) {
     const std::string cgroup = std::exchange(instance.options.cgroup, "/tmp");
-    const auto datapath = Datapath::open(instance.options);
+    const auto datapath = open_kernel_datapath(instance.options);
     ASSERT_FALSE(datapath);
     EXPECT_THAT(datapath.error().message(), testing::HasSubstr("not in a cgroup2"));
     EXPECT_FALSE(std::filesystem::exists(instance.root()));

@@ -170,7 +170,7 @@ TEST(DriftOfObservations, OfAListenerThatIsDownAreRememberedToo) {
     must(datapath->enrol(pod.netns(), pod.enrolment()));
     remove_all<std::uint64_t>(instance, "fsm_observed");
     const EnrolledPod enrolled = must(datapath->enrol(pod.netns(), pod.enrolment()));
-    EXPECT_NE(enrolled.listeners_seen & FSM_SEEN_IN6, 0U);
+    EXPECT_TRUE(enrolled.listeners.inbound6);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ Instance::Instance() : directory_(make_temporary_directory()) {
 }
 
 Instance::~Instance() {
-    const auto removed = Datapath::uninstall(options);
+    const auto removed = uninstall_kernel_datapath(options);
     EXPECT_TRUE(removed) << removed.error().message();
     join_cgroup(cgroup_root_);
     EXPECT_EQ(rmdir(options.cgroup.c_str()), 0) << options.cgroup;

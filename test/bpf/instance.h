@@ -7,7 +7,7 @@
 #include <string>
 
 #include "interceptor/datapath/bpf_map.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/datapath/open.h"
 
 namespace fsm::test {
 
@@ -35,7 +35,7 @@ class Instance {
 
     DatapathOptions options;
 
-    std::unique_ptr<Datapath> open() const { return must(Datapath::open(options)); }
+    std::unique_ptr<Datapath> open() const { return must(open_kernel_datapath(options)); }
     std::string root() const { return options.bpffs + "/" + options.name; }
     BpfMap pinned(const std::string& map) const {
         return must(BpfMap::open_pinned(root() + "/maps/" + map));

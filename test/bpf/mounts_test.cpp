@@ -1,4 +1,5 @@
 #include "interceptor/datapath/mounts.h"
+#include "interceptor/interception/mount_table.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

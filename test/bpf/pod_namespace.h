@@ -11,7 +11,7 @@
 
 #include "common/fd.h"
 #include "common/netns.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/enrolment.h"
 
 namespace fsm::test {
 

@@ -35,7 +35,7 @@ TEST_F(Uninstall, LeavesNothing) {
     const auto programs = enrol_both();
     EXPECT_THAT(shell("bpftool cgroup show " + instance.options.cgroup),
                 testing::HasSubstr("fsm_connect4"));
-    must(Datapath::uninstall(instance.options));
+    must(uninstall_kernel_datapath(instance.options));
     EXPECT_THAT(shell("bpftool cgroup show " + instance.options.cgroup),
                 testing::Not(testing::HasSubstr("fsm_")));
     EXPECT_EQ(by_tc.shell("tc filter show dev eth0 ingress; tc filter show dev eth0 egress"), "");
@@ -53,20 +53,20 @@ TEST_F(Uninstall, LeavesNothing) {
 TEST_F(Uninstall, FindsFiltersWithoutPins) {
     enrol_both();
     std::filesystem::remove_all(instance.root() + "/pods");
-    must(Datapath::uninstall(instance.options));
+    must(uninstall_kernel_datapath(instance.options));
     EXPECT_EQ(by_tc.shell("tc filter show dev eth0 ingress; tc filter show dev eth0 egress"), "");
 }
 
 TEST_F(Uninstall, CanBeRepeated) {
     enrol_both();
-    must(Datapath::uninstall(instance.options));
-    must(Datapath::uninstall(instance.options));
+    must(uninstall_kernel_datapath(instance.options));
+    must(uninstall_kernel_datapath(instance.options));
 }
 
 TEST_F(Uninstall, LeavesABpffsThatOthersUse) {
     enrol_both();
     std::filesystem::create_directory(instance.options.bpffs + "/others");
-    must(Datapath::uninstall(instance.options));
+    must(uninstall_kernel_datapath(instance.options));
     EXPECT_TRUE(std::filesystem::exists(instance.options.bpffs + "/others"));
     shell("umount " + instance.options.bpffs);
 }

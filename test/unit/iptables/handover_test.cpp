@@ -1,4 +1,4 @@
-#include "interceptor/datapath/handover.h"
+#include "interceptor/interception/handover.h"
 
 #include <gtest/gtest.h>
 

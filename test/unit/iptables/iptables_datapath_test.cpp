@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <sstream>
 
-#include "bpf/abi.h"
 #include "interceptor/iptables/command.h"
 #include "test/unit/sync/test_netns.h"
 
@@ -91,7 +90,7 @@ class IptablesTest : public ::testing::Test {
 
     const TestDirectory directory_;
     const TestNetns pod_;
-    DatapathOptions options_;
+    IptablesOptions options_;
 };
 
 TEST_F(IptablesTest, EnrolMakesTheRulesAndWithdrawTakesThemAway) {
@@ -273,7 +272,7 @@ TEST_F(IptablesTest, Ipv6FollowsTheSidecarAndStaysWhenItIsDown) {
     }
     EXPECT_EQ(rules("ip6tables-save").jumps.size(), 2U);
     EXPECT_EQ(intercepted_by(rules("ip6tables-save")), Directions({false, true}));
-    EXPECT_EQ(datapath->pods()->front().listeners_seen, std::uint32_t{FSM_SEEN_IN6});
+    EXPECT_EQ(datapath->pods()->front().listeners, (SeenListeners{false, false, false, true}));
     expect_done(datapath->check(netns(), pod_.cookie()));
     expect_done(open()->enrol(netns(), enrolment()));
     EXPECT_EQ(intercepted_by(rules("ip6tables-save")), Directions({false, true}));
@@ -318,7 +317,7 @@ TEST_F(IptablesTest, WithdrawNeedsNoNamespace) {
 TEST_F(IptablesTest, UninstallRemovesTheRulesOfItsOwnInstanceAlone) {
     expect_done(open()->enrol(netns(), enrolment()));
     const TestDirectory elsewhere;
-    DatapathOptions others = options_;
+    IptablesOptions others = options_;
     others.run_directory = elsewhere.path();
     expect_done(IptablesDatapath::uninstall(others));
     EXPECT_FALSE(rules().empty());

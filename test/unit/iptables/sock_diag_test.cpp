@@ -1,4 +1,4 @@
-#include "interceptor/datapath/sock_diag.h"
+#include "interceptor/interception/sock_diag.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

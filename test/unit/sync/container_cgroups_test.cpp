@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "interceptor/datapath/mounts.h"
+#include "interceptor/interception/mount_table.h"
 #include "test/unit/sync/fake_datapath.h"
 
 namespace fsm::testing {

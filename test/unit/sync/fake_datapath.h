@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/datapath.h"
 
 namespace fsm::testing {
 

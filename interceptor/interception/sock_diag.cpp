@@ -1,7 +1,6 @@
-#include "interceptor/datapath/sock_diag.h"
+#include "interceptor/interception/sock_diag.h"
 
 #include <arpa/inet.h>
-#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,7 +15,6 @@
 
 #include "common/fd.h"
 #include "common/file.h"
-#include "interceptor/datapath/listeners.h"
 
 namespace fsm {
 namespace {
@@ -58,52 +56,6 @@ IpAddress to_address(std::uint8_t family, const __be32* words) {
     IpAddress::Bytes bytes{};
     std::memcpy(bytes.data(), words, bytes.size());
     return IpAddress(bytes);
-}
-
-const rtattr* find_attribute(const rtattr* attribute, int length, unsigned short type) {
-    for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
-        if ((attribute->rta_type & NLA_TYPE_MASK) == type) {
-            return attribute;
-        }
-    }
-    return nullptr;
-}
-
-const rtattr* attribute_of(const nlmsghdr& header, const inet_diag_msg& message,
-                           unsigned short type) {
-    return find_attribute(reinterpret_cast<const rtattr*>(&message + 1),
-                          static_cast<int>(header.nlmsg_len - NLMSG_LENGTH(sizeof(message))), type);
-}
-
-bool is_ipv6_only(const nlmsghdr& header, const inet_diag_msg& message) {
-    const rtattr* attribute = attribute_of(header, message, INET_DIAG_SKV6ONLY);
-    return attribute != nullptr && *static_cast<const std::uint8_t*>(RTA_DATA(attribute)) != 0;
-}
-
-// A listener by MPTCP is a TCP socket with an upper-layer protocol of that name (Linux 5.7).
-bool is_mptcp(const nlmsghdr& header, const inet_diag_msg& message) {
-    const rtattr* info = attribute_of(header, message, INET_DIAG_ULP_INFO);
-    if (info == nullptr) {
-        return false;
-    }
-    const rtattr* name = find_attribute(static_cast<const rtattr*>(RTA_DATA(info)),
-                                        static_cast<int>(RTA_PAYLOAD(info)), INET_ULP_INFO_NAME);
-    return name != nullptr &&
-           std::string_view(static_cast<const char*>(RTA_DATA(name)), RTA_PAYLOAD(name))
-               .starts_with("mptcp");
-}
-
-ListeningSocket to_socket(const nlmsghdr& header) {
-    const auto& message = *static_cast<const inet_diag_msg*>(NLMSG_DATA(&header));
-    ListeningSocket socket;
-    socket.address = local_address(message);
-    socket.port = ntohs(message.id.idiag_sport);
-    socket.family = message.idiag_family;
-    socket.ipv6_only = message.idiag_family == AF_INET6 && is_ipv6_only(header, message);
-    socket.mptcp = is_mptcp(header, message);
-    socket.inode = message.idiag_inode;
-    socket.cookie = std::uint64_t{message.id.idiag_cookie[1]} << 32U | message.id.idiag_cookie[0];
-    return socket;
 }
 
 enum class DumpState : std::uint8_t { more, done };
@@ -247,18 +199,6 @@ Result<std::size_t> abort_connections(const std::function<bool(const TcpConnecti
         ended += failure == 0 ? 1 : 0;
     }
     return ended;
-}
-
-// A pod that is being made has no sockets, and then there is no need to walk the buckets of the
-// whole machine's listeners: that walk was most of the time that ADD took.
-Result<std::vector<ListeningSocket>> listening_sockets() {
-    std::vector<ListeningSocket> sockets;
-    if (may_have_tcp_sockets()) {
-        FSM_TRY(for_each_tcp_socket(1U << TCP_LISTEN, [&](const nlmsghdr& header) {
-            sockets.push_back(to_socket(header));
-        }));
-    }
-    return sockets;
 }
 
 }  // namespace fsm

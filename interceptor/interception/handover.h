@@ -25,7 +25,7 @@
 
 #include "common/failures.h"
 #include "common/netns.h"
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/datapath.h"
 
 namespace fsm {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "interceptor/datapath/datapath.h"
+#include "interceptor/interception/datapath.h"
 
 namespace fsm {
 

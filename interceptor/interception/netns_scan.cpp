@@ -1,4 +1,4 @@
-#include "interceptor/datapath/netns_scan.h"
+#include "interceptor/interception/netns_scan.h"
 
 #include <algorithm>
 #include <cctype>
@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "interceptor/datapath/mounts.h"
-#include "interceptor/datapath/pins.h"
+#include "common/file.h"
+#include "interceptor/interception/mount_table.h"
 
 namespace fsm {
 namespace {

@@ -1,0 +1,17 @@
+// Datapath: everything that a mode of interception does, for those who make one and pass its parts
+// on. What uses interception takes the narrow interface that it needs.
+#pragma once
+
+#include "interceptor/interception/container_registry.h"
+#include "interceptor/interception/inspection.h"
+#include "interceptor/interception/maintenance.h"
+#include "interceptor/interception/pod_interception.h"
+
+namespace fsm {
+
+class Datapath : public PodInterception,
+                 public ContainerRegistry,
+                 public Maintenance,
+                 public Inspection {};
+
+}  // namespace fsm

@@ -1,0 +1,68 @@
+// Inspection: what a mode of interception says of itself: pods, what is wrong with the node, and
+// what it runs on.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/problem.h"
+#include "common/result.h"
+#include "interceptor/interception/enrolment.h"
+
+namespace fsm {
+
+// A property of the running kernel, found by trying.
+struct KernelCapability {
+    std::string name;  // "sk_lookup", "splice of redirected data", ...
+    bool works = false;
+    std::string detail;  // what was seen, and the kernel version that first has it
+};
+
+struct DatapathProgram {
+    std::string name;  // as bpftool shows it
+    std::string hook;
+    std::uint32_t id = 0;
+    bool attached = false;
+};
+
+struct DatapathMap {
+    std::string name;
+    std::uint32_t id = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t max_entries = 0;
+};
+
+struct CounterValue {
+    std::string name;
+    std::string help;
+    std::uint64_t value = 0;
+};
+
+// Threads: every function may be called from any thread.
+class Inspection {
+  public:
+    virtual ~Inspection() = default;
+
+    virtual Result<std::vector<EnrolledPod>> pods() const = 0;
+    // One of them; nothing when it is not enrolled. The cost does not grow with the other pods.
+    virtual Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const = 0;
+
+    // What is broken for every pod of the node: a program that is not attached, a cgroup that was
+    // replaced. While there is any, STATUS answers 50 and readyz fails, and status, metrics and log
+    // name it; it is over as soon as it is no longer in this list. Asked several times a second at
+    // worst: answers what the last
+    // Maintenance::verify_node() has found, and looks at nothing.
+    virtual std::vector<Problem> node_conditions() const { return {}; }
+
+    virtual Result<std::vector<DatapathMap>> maps() const = 0;
+    virtual Result<std::vector<DatapathProgram>> programs() const = 0;
+    virtual Result<std::vector<CounterValue>> counters() const = 0;
+    virtual const std::vector<KernelCapability>& capabilities() const = 0;
+    // What `acceleration: auto` means on this kernel for a sidecar that reads safely, and why.
+    virtual Acceleration automatic_acceleration() const = 0;
+    virtual const std::string& automatic_acceleration_reason() const = 0;
+};
+
+}  // namespace fsm
