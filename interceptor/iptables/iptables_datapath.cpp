@@ -5,25 +5,15 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "common/failures.h"
-#include "interceptor/interception/listening_sockets.h"
 #include "interceptor/interception/netns_scan.h"
-#include "interceptor/interception/sock_diag.h"
 
 namespace fsm {
 namespace {
-
-Result<void> run_in(const Netns& netns, const std::function<Result<void>()>& work) {
-    Result<void> outcome;
-    FSM_TRY(netns.run([&] { outcome = work(); }));
-    return outcome;
-}
 
 // xt_owner takes ids only from who is in the user namespace that owns the network namespace.
 Result<void> refuse_user_namespace(const Netns& netns) {
@@ -41,104 +31,6 @@ Result<void> refuse_user_namespace(const Netns& netns) {
         "where iptables' owner match cannot be used from outside: let the pod use the host's user "
         "namespace, or use trafficInterceptionMode: ebpf",
         EPERM);
-}
-
-// What the sidecar listens on for IPv6, in the calling thread's namespace.
-Result<Directions> listening_ipv6(const InterceptionPolicy& policy) {
-    FSM_ASSIGN(const std::vector<ListeningSocket> sockets, listening_sockets());
-    Directions listening;
-    for (const ListeningSocket& socket : sockets) {
-        if (serves_v6(socket)) {
-            listening.outbound |= socket.port == policy.outbound_port6;
-            listening.inbound |= socket.port == policy.inbound_port6;
-        }
-    }
-    return listening;
-}
-
-Directions either(const Directions& a, const Directions& b) {
-    return {a.outbound || b.outbound, a.inbound || b.inbound};
-}
-
-// A sidecar that has listened on IPv6 once is refused, not passed by, while it is down. The rules
-// themselves are the memory of it.
-Result<Directions> ipv6_directions(const InterceptionPolicy& policy, const RuleSet& present) {
-    switch (policy.ipv6) {
-        case Ipv6Mode::never:
-            return Directions{};
-        case Ipv6Mode::always:
-            return Directions{true, true};
-        case Ipv6Mode::when_listening:
-            break;
-    }
-    FSM_ASSIGN(const Directions listening, listening_ipv6(policy));
-    return either(listening, intercepted_by(present));
-}
-
-Result<void> remove_with(const RuleTool& tool, Family family) {
-    FSM_ASSIGN(const RuleSet present, tool.read(family));
-    return present.empty() ? Result<void>() : tool.replace(family, present, {});
-}
-
-// Whether something redirects, or has.
-Result<bool> may_have_redirected(const std::vector<RuleTool>& tools, Family family) {
-    for (const RuleTool& tool : tools) {
-        FSM_ASSIGN(const RuleSet present, tool.read(family));
-        if (!present.empty()) {
-            return true;
-        }
-    }
-    return false;
-}
-
-Result<void> leave_tracking(const ChosenTool& chosen, Family family) {
-    FSM_ASSIGN(const RuleSet present, chosen.tool.read(family));
-    FSM_ASSIGN(const bool by_others, may_have_redirected(chosen.others, family));
-    return present.empty() && !by_others ? Result<void>()
-                                         : chosen.tool.replace(family, present, tracking_rules());
-}
-
-Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
-    for (const RuleTool& tool : tools) {
-        FSM_TRY(remove_with(tool, Family::ipv4));
-        FSM_TRY(remove_with(tool, Family::ipv6));
-    }
-    return {};
-}
-
-// A connection that was redirected cannot outlive the translation: without a reset, an end that
-// only waits would wait for ever. The resets are translated by the rules that are still there.
-Result<void> reset_redirected(const std::vector<RuleTool>& tools) {
-    std::set<std::uint16_t> ports;
-    for (const RuleTool& tool : tools) {
-        for (const Family family : {Family::ipv4, Family::ipv6}) {
-            FSM_ASSIGN(const RuleSet present, tool.read(family));
-            ports.merge(redirect_ports(present));
-        }
-    }
-    if (ports.empty()) {
-        return {};
-    }
-    FSM_TRY(abort_connections(
-        [&](const TcpConnection& connection) { return ports.contains(connection.local_port()); }));
-    return {};
-}
-
-Result<void> cut_and_remove(const std::vector<RuleTool>& tools) {
-    FSM_TRY(reset_redirected(tools));
-    return remove_with_all(tools);
-}
-
-// In the place of all rules: connections that are open go on.
-Result<void> leave_tracking(const ChosenTool& chosen) {
-    FSM_TRY(leave_tracking(chosen, Family::ipv4));
-    FSM_TRY(leave_tracking(chosen, Family::ipv6));
-    return remove_with_all(chosen.others);
-}
-
-// The same for a family that is no longer intercepted in a pod that is.
-RuleSet or_tracking(RuleSet wanted, const RuleSet& before) {
-    return wanted.empty() && !before.empty() ? tracking_rules() : std::move(wanted);
 }
 
 // By cookie.
@@ -197,12 +89,7 @@ Result<void> IptablesDatapath::uninstall(const IptablesOptions& options) {
     FSM_ASSIGN(auto tracked, tracked_records.load());
     pods.merge(tracked);
     const auto tools = pods.empty() ? std::vector<RuleTool>() : RuleTool::installed();
-    std::string failures;
-    const auto note = [&](const Result<void>& outcome) {
-        if (!outcome) {
-            failures += (failures.empty() ? "" : "; ") + outcome.error().message();
-        }
-    };
+    Failures failures;
     const auto forget = [&](std::uint64_t cookie) -> Result<void> {
         FSM_TRY(records.remove(cookie));
         return tracked_records.remove(cookie);
@@ -216,15 +103,14 @@ Result<void> IptablesDatapath::uninstall(const IptablesOptions& options) {
             return Error(netns.path() +
                          " has iptables rules of ours, but iptables is not installed");
         }
-        FSM_TRY(run_in(netns, [&] { return cut_and_remove(tools); }));
+        FSM_TRY(NamespaceRules::cut_and_remove_by(tools, netns));
         return forget(cookie);
     };
     if (!pods.empty()) {
-        note(for_each_netns(options.proc, [&](const Netns& netns) { note(remove_from(netns)); }));
+        failures.note(for_each_netns(
+            options.proc, [&](const Netns& netns) { failures.note(remove_from(netns)); }));
     }
-    if (!failures.empty()) {
-        return Error("remove the iptables rules: " + failures);
-    }
+    FSM_TRY(failures.result("remove the iptables rules"));
     // The others' namespaces are gone, and the rules with them.
     for (const auto& [cookie, addresses] : pods) {
         FSM_TRY(forget(cookie));
@@ -263,68 +149,20 @@ Result<EnrolledPod> IptablesDatapath::enrol_locked(const Netns& netns,
     // knows.
     const auto before = find(cookie);
     FSM_TRY(records_.save(cookie, enrolment.addresses));
-    Pod pod;
-    auto programmed = run_in(netns, [&]() -> Result<void> {
-        FSM_ASSIGN(pod, program(enrolment));
-        return {};
-    });
-    if (!programmed) {
+    auto made = rules_.make(netns, enrolment);
+    if (!made) {
         const auto undone =
             before ? records_.save(cookie, before->addresses) : records_.remove(cookie);
-        return std::move(programmed.error())
+        return std::move(made.error())
             .within(undone ? "make the iptables rules"
                            : undone.error().message() + "; make the iptables rules");
     }
-    pod.whereabouts = {netns.path(), netns.identity()};
+    Pod pod{enrolment.addresses, enrolment, std::move(*made), {netns.path(), netns.identity()}};
     forget_tracking_of(cookie);
     const EnrolledPod enrolled = describe(cookie, pod);
     const std::lock_guard guard(mutex_);
     pods_[cookie] = std::move(pod);
     return enrolled;
-}
-
-Result<IptablesDatapath::Pod> IptablesDatapath::program(const PodEnrolment& enrolment) const {
-    Pod pod;
-    pod.addresses = enrolment.addresses;
-    pod.enrolment = enrolment;
-    FSM_ASSIGN(const Rules before, read_both());
-    FSM_ASSIGN(pod.ipv6, ipv6_directions(enrolment.policy, before.ipv6));
-    const Rules wanted{
-        or_tracking(render_rules(enrolment, Family::ipv4, {true, true}), before.ipv4),
-        or_tracking(render_rules(enrolment, Family::ipv6, pod.ipv6), before.ipv6)};
-    FSM_TRY(replace_both(before, wanted));
-    // Of an earlier run with the other kind of iptables: both kinds would be asked.
-    FSM_TRY(remove_with_all(chosen_.others));
-    FSM_ASSIGN(pod.rules.ipv4, chosen_.tool.read(Family::ipv4));
-    if (!before.ipv6.empty() || !wanted.ipv6.empty()) {
-        FSM_ASSIGN(pod.rules.ipv6, chosen_.tool.read(Family::ipv6));
-    }
-    return pod;
-}
-
-Result<IptablesDatapath::Rules> IptablesDatapath::read_both() const {
-    Rules rules;
-    FSM_ASSIGN(rules.ipv4, chosen_.tool.read(Family::ipv4));
-    FSM_ASSIGN(rules.ipv6, chosen_.tool.read(Family::ipv6));
-    return rules;
-}
-
-// Each family in one transaction. When the second is refused, the first is put back.
-Result<void> IptablesDatapath::replace_both(const Rules& before, const Rules& wanted) const {
-    FSM_TRY(chosen_.tool.replace(Family::ipv4, before.ipv4, wanted.ipv4));
-    if (before.ipv6.empty() && wanted.ipv6.empty()) {
-        return {};
-    }
-    auto replaced = chosen_.tool.replace(Family::ipv6, before.ipv6, wanted.ipv6);
-    if (replaced) {
-        return {};
-    }
-    const auto undone = [&]() -> Result<void> {
-        FSM_ASSIGN(const RuleSet present, chosen_.tool.read(Family::ipv4));
-        return chosen_.tool.replace(Family::ipv4, present, before.ipv4);
-    }();
-    const std::string left = undone ? "" : "; and not undone: " + undone.error().message();
-    return Error(replaced.error().message() + left, replaced.error().errno_value());
 }
 
 // ---- withdraw ----------------------------------------------------------------------------------
@@ -350,7 +188,7 @@ Result<void> IptablesDatapath::forget_pod(std::uint64_t netns_cookie) {
 
 Result<void> IptablesDatapath::let_go_of(std::uint64_t netns_cookie, const Netns& netns) {
     FSM_TRY(tracked_records_.save(netns_cookie, {}));
-    FSM_TRY(run_in(netns, [&] { return leave_tracking(chosen_); }));
+    FSM_TRY(rules_.leave_tracking(netns));
     const std::lock_guard guard(mutex_);
     tracked_[netns_cookie] = {netns.path(), netns.identity()};
     return {};
@@ -358,9 +196,7 @@ Result<void> IptablesDatapath::let_go_of(std::uint64_t netns_cookie, const Netns
 
 Result<void> IptablesDatapath::withdraw_and_cut(std::uint64_t netns_cookie, const Netns& netns) {
     const auto lock = pod_locks_.lock(netns_cookie);
-    std::vector<RuleTool> tools = chosen_.others;
-    tools.push_back(chosen_.tool);
-    FSM_TRY(run_in(netns, [&] { return cut_and_remove(tools); }));
+    FSM_TRY(rules_.cut_and_remove(netns));
     forget_tracking_of(netns_cookie);
     return find(netns_cookie) ? forget_pod(netns_cookie) : Result<void>();
 }
@@ -381,23 +217,7 @@ Result<EnrolledPod> IptablesDatapath::check(const Netns& netns, std::uint64_t ne
     if (!pod || !pod->enrolment) {
         return Error("the pod has no iptables rules of this process", ENOENT);
     }
-    FSM_TRY(run_in(netns, [&]() -> Result<void> {
-        FSM_ASSIGN(const Rules present, read_both());
-        for (const auto& [wanted, found, family] :
-             {std::tuple(pod->rules.ipv4, present.ipv4, Family::ipv4),
-              std::tuple(pod->rules.ipv6, present.ipv6, Family::ipv6)}) {
-            const std::string changed = difference(wanted, found);
-            if (!changed.empty()) {
-                return Error("in the nat table for " + std::string(to_string(family)) + " " +
-                             changed);
-            }
-        }
-        FSM_ASSIGN(const Directions ipv6, ipv6_directions(pod->enrolment->policy, present.ipv6));
-        if (either(ipv6, pod->ipv6) != pod->ipv6) {
-            return Error("the sidecar listens on IPv6, which is not intercepted yet");
-        }
-        return {};
-    }));
+    FSM_TRY(rules_.check(netns, pod->enrolment->policy, pod->rules));
     return describe(netns_cookie, *pod);
 }
 
@@ -437,7 +257,7 @@ Result<void> IptablesDatapath::forget_tracked() {
 
 bool IptablesDatapath::waits_for_ipv6(const Pod& pod) {
     return pod.enrolment && pod.enrolment->policy.ipv6 == Ipv6Mode::when_listening &&
-           pod.ipv6 != Directions{true, true};
+           pod.rules.ipv6_directions != Directions{true, true};
 }
 
 std::optional<Netns> IptablesDatapath::find_again(const Whereabouts& whereabouts) {
@@ -446,16 +266,15 @@ std::optional<Netns> IptablesDatapath::find_again(const Whereabouts& whereabouts
                                                               : std::nullopt;
 }
 
-// A namespace that is gone is found by who watches the pods.
+// The reconciler finds a namespace that is gone.
 Result<void> IptablesDatapath::follow_listeners(std::uint64_t netns_cookie, const Pod& pod) {
     const auto netns = find_again(pod.whereabouts);
     if (!netns) {
         return {};
     }
-    std::optional<Result<Directions>> listening;
-    FSM_TRY(netns->run([&] { listening = listening_ipv6(pod.enrolment->policy); }));
-    FSM_ASSIGN(const Directions now, std::move(*listening));
-    if (either(now, pod.ipv6) == pod.ipv6) {
+    FSM_ASSIGN(const bool lacking,
+               NamespaceRules::lack_directions(*netns, pod.enrolment->policy, pod.rules));
+    if (!lacking) {
         return {};
     }
     const auto lock = pod_locks_.lock(netns_cookie);
@@ -474,8 +293,8 @@ EnrolledPod IptablesDatapath::describe(std::uint64_t netns_cookie, const Pod& po
     enrolled.netns_cookie = netns_cookie;
     enrolled.addresses = pod.addresses;
     enrolled.inbound = InboundMechanism::iptables;
-    enrolled.listeners.outbound6 = pod.ipv6.outbound;
-    enrolled.listeners.inbound6 = pod.ipv6.inbound;
+    enrolled.listeners.outbound6 = pod.rules.ipv6_directions.outbound;
+    enrolled.listeners.inbound6 = pod.rules.ipv6_directions.inbound;
     return enrolled;
 }
 

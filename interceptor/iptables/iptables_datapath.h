@@ -21,8 +21,8 @@
 
 #include "common/keyed_mutex.h"
 #include "interceptor/interception/datapath.h"
+#include "interceptor/iptables/namespace_rules.h"
 #include "interceptor/iptables/pod_records.h"
-#include "interceptor/iptables/rules.h"
 #include "interceptor/iptables/tools.h"
 
 namespace fsm {
@@ -62,17 +62,12 @@ class IptablesDatapath : public Datapath {
     Result<std::vector<DatapathProgram>> programs() const override;
     Result<std::vector<CounterValue>> counters() const override;
     const std::vector<KernelCapability>& capabilities() const override {
-        return chosen_.capabilities;
+        return rules_.capabilities();
     }
     Acceleration automatic_acceleration() const override { return Acceleration::off; }
     const std::string& automatic_acceleration_reason() const override { return reason_; }
 
   private:
-    // What the tool printed right after the rules had been made: its own words, to compare with.
-    struct Rules {
-        RuleSet ipv4;
-        RuleSet ipv6;
-    };
     // Where a namespace was when it was last seen.
     struct Whereabouts {
         std::string path;
@@ -82,14 +77,13 @@ class IptablesDatapath : public Datapath {
         std::vector<IpAddress> addresses;
         // Absent: enrolled by an earlier process only.
         std::optional<PodEnrolment> enrolment;
-        Rules rules;
-        Directions ipv6;
+        MadeRules rules;
         Whereabouts whereabouts;
     };
 
     IptablesDatapath(IptablesOptions options, ChosenTool chosen)
         : options_(std::move(options)),
-          chosen_(std::move(chosen)),
+          rules_(std::move(chosen)),
           records_(PodRecords::intercepted(options_.run_directory)),
           tracked_records_(PodRecords::tracked(options_.run_directory)) {}
 
@@ -107,13 +101,9 @@ class IptablesDatapath : public Datapath {
     Result<void> follow_listeners(std::uint64_t netns_cookie, const Pod& pod);
     static bool waits_for_ipv6(const Pod& pod);
     static EnrolledPod describe(std::uint64_t netns_cookie, const Pod& pod);
-    // In the calling thread's network namespace, which is the pod's.
-    Result<Pod> program(const PodEnrolment& enrolment) const;
-    Result<Rules> read_both() const;
-    Result<void> replace_both(const Rules& before, const Rules& wanted) const;
 
     const IptablesOptions options_;
-    const ChosenTool chosen_;
+    const NamespaceRules rules_;
     const PodRecords records_;
     const PodRecords tracked_records_;
     const std::string reason_ =
