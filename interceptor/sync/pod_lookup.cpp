@@ -16,6 +16,11 @@ bool is_another(const FoundPod& found, const cni::PodReference& reference) {
 
 }  // namespace
 
+std::string pod_name_of(const cni::PodReference& reference) {
+    return reference.pod_namespace.empty() ? reference.name
+                                           : reference.pod_namespace + "/" + reference.name;
+}
+
 Result<FoundPod> PodLookup::find_by_name_alone(const std::string& name) const {
     FSM_ASSIGN(auto in_default, source_.find({"default", name}));
     if (in_default) {

@@ -4,11 +4,15 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <string>
 
 #include "common/cni/request.h"
 #include "interceptor/pod/pod_source.h"
 
 namespace fsm {
+
+// "namespace/name", or the name alone where the runtime gives no namespace.
+std::string pod_name_of(const cni::PodReference& reference);
 
 // Threads: every function may be called from any thread.
 class PodLookup {

@@ -1,0 +1,81 @@
+// CniAdd: the container runtime adds an attachment. From the request to a pod that is intercepted,
+// or that passes untouched, or that is not started.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/cni/network.h"
+#include "common/cni/request.h"
+#include "common/netns.h"
+#include "interceptor/health/conditions.h"
+#include "interceptor/pod/pod_source.h"
+#include "interceptor/sync/attachment_life_cycle.h"
+#include "interceptor/sync/chain_use.h"
+#include "interceptor/sync/cni_error.h"
+#include "interceptor/sync/mesh_rules.h"
+#include "interceptor/sync/netns_view.h"
+#include "interceptor/sync/owner_reports.h"
+#include "interceptor/sync/pod_lookup.h"
+#include "interceptor/sync/pod_namespaces.h"
+
+namespace fsm {
+
+// What ADD answers for a container that the pod source is certain not to know.
+enum class UnknownPods : std::uint8_t { refuse, pass };
+
+struct PodLookupRules {
+    std::chrono::milliseconds timeout{5000};
+    UnknownPods unknown_pods = UnknownPods::pass;
+};
+
+// Threads: every function may be called from any thread.
+class CniAdd {
+  public:
+    // What an ADD works with. Everything referred to must outlive it.
+    struct Parts {
+        AttachmentLifeCycle& attachments;
+        const PodNamespaces& namespaces;
+        const MeshRules& rules;
+        const PodSource& source;
+        const PodLookup& lookup;
+        const OwnerReports& owners;
+        Conditions& conditions;
+    };
+
+    CniAdd(const Parts& parts, PodLookupRules lookup_rules)
+        : parts_(parts), lookup_rules_(lookup_rules) {}
+
+    // Told of every ADD of a pod that the source knows; before anything else, or not at all.
+    void tell(ChainUse& use) { chain_use_ = &use; }
+
+    CniOutcome add(const cni::Request& request);
+
+  private:
+    // A request after its checks.
+    struct Candidate {
+        AttachmentKey key;
+        std::string netns_path;  // as the interceptor opens it
+        cni::Network config;
+        cni::PodReference reference;
+        Netns netns;
+        NetnsView view;
+    };
+
+    // With the container's lock held, in this order.
+    CniOutcome add_locked(Candidate& candidate);
+    CniOutcome end_former(const Candidate& candidate,
+                          std::optional<AttachmentState>& previous) const;
+    CniOutcome look_up(const Candidate& candidate, FoundPod& found) const;
+    AttachmentState state_of(const Candidate& candidate, const FoundPod& found) const;
+    CniOutcome settle(AttachmentState& state, const FoundPod& found, const Candidate& candidate);
+    void replace_found_running(const Attachment& attached);
+
+    const Parts parts_;
+    const PodLookupRules lookup_rules_;
+    ChainUse* chain_use_ = nullptr;
+};
+
+}  // namespace fsm
