@@ -41,7 +41,7 @@ std::set<IpAddress> without(const std::set<IpAddress>& from, const std::set<IpAd
 
 Result<void> AddressBook::learn(const std::set<Cookie>& pods) {
     const std::lock_guard guard(mutex_);
-    FSM_ASSIGN(const auto given, (pod_ips_.entries<struct fsm_address, Cookie>()));
+    FSM_ASSIGN(const auto given, pod_ips_.entries());
     for (const auto& [address, pod] : given) {
         if (pods.contains(pod)) {
             pods_[pod].given.insert(ip_address(address));
@@ -49,7 +49,7 @@ Result<void> AddressBook::learn(const std::set<Cookie>& pods) {
             FSM_TRY(pod_ips_.remove(address));
         }
     }
-    FSM_ASSIGN(const auto own, (own_.entries<fsm_own_address, std::uint8_t>()));
+    FSM_ASSIGN(const auto own, own_.entries());
     for (const auto& [key, listed] : own) {
         if (pods.contains(key.netns_cookie)) {
             pods_[key.netns_cookie].own.insert(ip_address(key.address));
@@ -61,7 +61,7 @@ Result<void> AddressBook::learn(const std::set<Cookie>& pods) {
 }
 
 Result<std::optional<AddressBook::Cookie>> AddressBook::owner_of(const IpAddress& address) const {
-    return pod_ips_.lookup<struct fsm_address, Cookie>(map_address(address));
+    return pod_ips_.lookup(map_address(address));
 }
 
 std::optional<AddressBook::Cookie> AddressBook::if_living(Cookie owner) const {
@@ -175,9 +175,7 @@ Result<void> AddressBook::reduce_to(Cookie pod, const Entries& wanted) {
 
 Result<void> AddressBook::check(const PodEnrolment& pod) const {
     for (const IpAddress& address : own_addresses(pod)) {
-        FSM_ASSIGN(
-            const auto listed,
-            (own_.lookup<fsm_own_address, std::uint8_t>(own_key(pod.netns_cookie, address))));
+        FSM_ASSIGN(const auto listed, own_.lookup(own_key(pod.netns_cookie, address)));
         if (!listed) {
             return Error("the map of addresses lacks the pod's " + address.to_string());
         }

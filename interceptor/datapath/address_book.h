@@ -17,10 +17,9 @@
 #include <set>
 #include <vector>
 
-#include "bpf/abi.h"
 #include "common/ip_address.h"
 #include "common/result.h"
-#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath_maps.h"
 #include "interceptor/datapath/undo_log.h"
 #include "interceptor/interception/enrolment.h"
 
@@ -33,9 +32,9 @@ class AddressBook {
     // treated as connections to elsewhere.
     static constexpr std::size_t kOwnAddresses = 256;
 
-    // `pod_ips` (fsm_pod_ips) and `own` (fsm_addresses) outlive this. `is_alive`: whether the
+    // `is_alive`: whether the
     // namespace of an enrolled pod exists; called for conflicts alone, and may be slow.
-    AddressBook(const BpfMap& pod_ips, const BpfMap& own, std::function<bool(Cookie)> is_alive)
+    AddressBook(PodIpsMap pod_ips, AddressesMap own, std::function<bool(Cookie)> is_alive)
         : pod_ips_(pod_ips), own_(own), is_alive_(std::move(is_alive)) {}
 
     // Takes over what an earlier process has left of these pods; what is left of others goes.
@@ -73,8 +72,8 @@ class AddressBook {
     Result<void> reduce_to(Cookie pod, const Entries& wanted);
     Result<void> remove_given(Cookie pod, const IpAddress& address);
 
-    const BpfMap& pod_ips_;
-    const BpfMap& own_;
+    const PodIpsMap pod_ips_;
+    const AddressesMap own_;
     const std::function<bool(Cookie)> is_alive_;
     mutable std::mutex mutex_;
     std::map<Cookie, Entries> pods_;

@@ -117,15 +117,18 @@ Result<void> migrate_map(const AdoptionPlan& plan, const MapSet& fresh, const ch
 }
 
 Result<void> stop_redirecting(const AdoptionPlan& plan) {
-    const BpfMap* settings = replaced_map(plan, "fsm_settings");
-    if (settings == nullptr || settings->shape().value_size != sizeof(fsm_settings)) {
+    const BpfMap* replaced = replaced_map(plan, "fsm_settings");
+    if (replaced == nullptr) {
         return {};
     }
-    const std::uint32_t key = 0;
-    FSM_ASSIGN(auto value, (settings->lookup<std::uint32_t, struct fsm_settings>(key)));
+    const auto settings = SettingsMap::of(*replaced);
+    if (!settings) {
+        return {};  // another layout's
+    }
+    FSM_ASSIGN(auto value, settings->lookup(0));
     if (value) {
         value->unread_limit = 0;
-        FSM_TRY(settings->put(key, *value));
+        FSM_TRY(settings->put(0, *value));
     }
     return {};
 }

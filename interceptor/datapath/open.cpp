@@ -25,26 +25,25 @@ Result<void> check_name(const std::string& name) {
     return {};
 }
 
-Result<void> write_settings(const BpfMap& settings, const DatapathOptions& options) {
+Result<void> write_settings(const SettingsMap& settings, const DatapathOptions& options) {
     struct fsm_settings value {};
     value.layout = FSM_ABI_LAYOUT;
     value.unread_limit = options.unread_limit_bytes;
     value.coalesce_below = options.coalesce_below_bytes;
-    return settings.put(std::uint32_t{0}, value);
+    return settings.put(0, value);
 }
 
 // Runs `work` for every enrolled pod whose namespace lives.
 Result<void> for_each_living_pod(
-    const DatapathOptions& options, const MapSet& maps,
+    const DatapathOptions& options, const PodsMap& pods,
     const std::function<Result<void>(const Netns&, std::uint64_t, const struct fsm_pod&)>& work) {
     std::optional<Error> failure;
-    const BpfMap& pods = maps.at("fsm_pods");
     FSM_TRY(for_each_netns(options.proc, [&](const Netns& netns) {
         const auto cookie = netns.cookie();
         if (!cookie || failure) {
             return;
         }
-        auto entry = pods.lookup<std::uint64_t, struct fsm_pod>(*cookie);
+        auto entry = pods.lookup(*cookie);
         if (entry && !*entry) {
             return;
         }
@@ -59,14 +58,14 @@ Result<void> for_each_living_pod(
     return {};
 }
 
-Result<void> retake_listeners(const DatapathOptions& options, const MapSet& maps) {
+Result<void> retake_listeners(const DatapathOptions& options, const DatapathMaps& maps) {
+    const ListenerBook listeners(maps.listeners, options.proc);
     return for_each_living_pod(
-        options, maps,
+        options, maps.pods,
         [&](const Netns& netns, std::uint64_t cookie, const struct fsm_pod& entry) -> Result<void> {
             FSM_ASSIGN(const auto sockets, listening_sockets_in(netns));
-            auto taken =
-                take_over_listeners(maps.at("fsm_listeners"), options.proc, netns.identity(),
-                                    cookie, listener_ports(entry), sockets);
+            UndoLog none;
+            auto taken = listeners.enter(netns, cookie, listener_ports(entry), sockets, none);
             // tc needs no listeners.
             if (!taken && (entry.flags & FSM_POD_INBOUND_TC) == 0) {
                 return std::move(taken.error());
@@ -81,11 +80,12 @@ Result<void> switch_programs(KernelDatapath::Parts& parts, const AdoptionPlan& p
     const DatapathOptions& options = parts.options;
     const PinTree& tree = parts.tree;
     const LoadedObject& loaded = parts.loaded;
+    FSM_ASSIGN(const DatapathMaps maps, DatapathMaps::of(loaded.maps));
     const bool moves_listeners = plan.had_maps && !plan.reused.contains("fsm_listeners");
     if (plan.replaces_maps) {
         FSM_TRY(migrate_entries(plan, loaded.maps));
         if (moves_listeners) {
-            FSM_TRY(retake_listeners(options, loaded.maps));
+            FSM_TRY(retake_listeners(options, maps));
         }
         FSM_TRY(pin_next_maps(tree, loaded.maps));
     }
@@ -96,7 +96,7 @@ Result<void> switch_programs(KernelDatapath::Parts& parts, const AdoptionPlan& p
     }
     FSM_TRY(migrate_entries(plan, loaded.maps));
     if (moves_listeners) {
-        FSM_TRY(retake_listeners(options, loaded.maps));
+        FSM_TRY(retake_listeners(options, maps));
     }
     FSM_TRY(retire_sockets(tree, plan));
     return tree.commit_next_maps();
@@ -126,7 +126,8 @@ Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, con
     FSM_ASSIGN(const AdoptionPlan plan, plan_adoption(tree, wanted));
     FSM_ASSIGN(LoadedObject loaded, load_programs(options, plan.reused));
     add_program_capabilities(probe, loaded);
-    FSM_TRY(write_settings(loaded.maps.at("fsm_settings"), options));
+    FSM_ASSIGN(const DatapathMaps maps, DatapathMaps::of(loaded.maps));
+    FSM_TRY(write_settings(maps.settings, options));
     auto inbound = std::make_unique<InboundAttachment>(tree, std::move(loaded.pod_programs),
                                                        tc_handle(options.bpffs, options.name));
     KernelDatapath::Parts parts{options,         std::move(lock),   tree,

@@ -2,8 +2,6 @@
 
 #include <optional>
 
-#include "bpf/abi.h"
-
 namespace fsm {
 
 namespace {
@@ -17,7 +15,8 @@ struct fsm_container_key key_of(std::uint64_t netns_cookie, std::uint64_t cgroup
     return key;
 }
 
-Result<void> put_level(const BpfMap& map, std::uint64_t netns_cookie, const OtherContainers& now) {
+Result<void> put_level(const ContainersMap& map, std::uint64_t netns_cookie,
+                       const OtherContainers& now) {
     const auto key = key_of(netns_cookie, FSM_LEVEL_OF_CONTAINERS);
     if (now.cgroups.empty()) {
         FSM_TRY(map.remove(key));
@@ -28,7 +27,7 @@ Result<void> put_level(const BpfMap& map, std::uint64_t netns_cookie, const Othe
 
 }  // namespace
 
-Result<void> put_other_containers(const BpfMap& map, std::uint64_t netns_cookie,
+Result<void> put_other_containers(const ContainersMap& map, std::uint64_t netns_cookie,
                                   const OtherContainers& before, const OtherContainers& now) {
     for (const std::uint64_t cgroup : now.cgroups) {
         if (!before.cgroups.contains(cgroup)) {
@@ -44,16 +43,12 @@ Result<void> put_other_containers(const BpfMap& map, std::uint64_t netns_cookie,
     return {};
 }
 
-Result<std::map<std::uint64_t, OtherContainers>> read_other_containers(const BpfMap& map) {
+Result<std::map<std::uint64_t, OtherContainers>> read_other_containers(const ContainersMap& map) {
     std::map<std::uint64_t, OtherContainers> pods;
-    FSM_ASSIGN(const auto keys, map.keys<struct fsm_container_key>());
-    for (const auto& key : keys) {
-        FSM_ASSIGN(const auto value, (map.lookup<struct fsm_container_key, std::uint32_t>(key)));
-        if (!value) {
-            continue;
-        }
+    FSM_ASSIGN(const auto entries, map.entries());
+    for (const auto& [key, value] : entries) {
         if (key.cgroup_id == FSM_LEVEL_OF_CONTAINERS) {
-            pods[key.netns_cookie].level = *value;
+            pods[key.netns_cookie].level = value;
         } else {
             pods[key.netns_cookie].cgroups.insert(key.cgroup_id);
         }

@@ -5,16 +5,16 @@
 #include <map>
 
 #include "common/result.h"
-#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath_maps.h"
 #include "interceptor/interception/container_registry.h"
 
 namespace fsm {
 
 // Writes the difference. Whatever order the programs read it in: a container that is listed before
 // and after stays listed throughout, unless the level changes.
-Result<void> put_other_containers(const BpfMap& map, std::uint64_t netns_cookie,
+Result<void> put_other_containers(const ContainersMap& map, std::uint64_t netns_cookie,
                                   const OtherContainers& before, const OtherContainers& now);
 
-Result<std::map<std::uint64_t, OtherContainers>> read_other_containers(const BpfMap& map);
+Result<std::map<std::uint64_t, OtherContainers>> read_other_containers(const ContainersMap& map);
 
 }  // namespace fsm

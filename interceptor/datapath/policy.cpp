@@ -125,7 +125,7 @@ void set_addresses(struct fsm_pod& entry, const std::vector<IpAddress>& addresse
 
 // One key type's part of write_policy: what was written is deleted again on failure.
 template <typename Key>
-Result<void> write_listed(const BpfMap& map, const std::vector<Key>& keys) {
+Result<void> write_listed(const TypedMap<Key, std::uint8_t>& map, const std::vector<Key>& keys) {
     for (std::size_t at = 0; at < keys.size(); ++at) {
         auto written = map.put(keys[at], kListed);
         if (written) {
@@ -144,8 +144,9 @@ Result<void> write_listed(const BpfMap& map, const std::vector<Key>& keys) {
 }
 
 template <typename Key>
-Result<void> purge(const BpfMap& map, const std::function<bool(std::uint32_t)>& is_stale) {
-    FSM_ASSIGN(const std::vector<Key> keys, map.keys<Key>());
+Result<void> purge(const TypedMap<Key, std::uint8_t>& map,
+                   const std::function<bool(std::uint32_t)>& is_stale) {
+    FSM_ASSIGN(const std::vector<Key> keys, map.keys());
     for (const Key& key : keys) {
         if (is_stale(key.pod_id)) {
             FSM_TRY(map.remove(key));
@@ -226,7 +227,8 @@ IpAddress ip_address(const struct fsm_address& address) {
     return IpAddress(bytes);
 }
 
-Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const PolicyEntries& entries) {
+Result<void> write_policy(const PortsMap& ports, const RangesMap& ranges,
+                          const PolicyEntries& entries) {
     FSM_TRY(write_listed(ports, entries.ports));
     auto written = write_listed(ranges, entries.ranges);
     if (!written) {
@@ -237,7 +239,7 @@ Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const Polic
     return written;
 }
 
-Result<void> remove_policy(const BpfMap& ports, const BpfMap& ranges,
+Result<void> remove_policy(const PortsMap& ports, const RangesMap& ranges,
                            const PolicyEntries& entries) {
     Failures failures;
     for (const fsm_port_key& key : entries.ports) {
@@ -249,10 +251,10 @@ Result<void> remove_policy(const BpfMap& ports, const BpfMap& ranges,
     return failures.result();
 }
 
-Result<void> purge_policies(const BpfMap& ports, const BpfMap& ranges,
+Result<void> purge_policies(const PortsMap& ports, const RangesMap& ranges,
                             const std::function<bool(std::uint32_t pod_id)>& is_stale) {
-    FSM_TRY(purge<fsm_port_key>(ports, is_stale));
-    return purge<fsm_range_key>(ranges, is_stale);
+    FSM_TRY(purge(ports, is_stale));
+    return purge(ranges, is_stale);
 }
 
 }  // namespace fsm

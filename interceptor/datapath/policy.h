@@ -5,10 +5,9 @@
 #include <functional>
 #include <vector>
 
-#include "bpf/abi.h"
 #include "common/interception.h"
 #include "common/result.h"
-#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath_maps.h"
 #include "interceptor/interception/enrolment.h"
 
 namespace fsm {
@@ -41,10 +40,12 @@ struct fsm_address map_address(const IpAddress& address);
 IpAddress ip_address(const struct fsm_address& address);
 
 // Writes all entries or, on failure, none.
-Result<void> write_policy(const BpfMap& ports, const BpfMap& ranges, const PolicyEntries& entries);
-Result<void> remove_policy(const BpfMap& ports, const BpfMap& ranges, const PolicyEntries& entries);
+Result<void> write_policy(const PortsMap& ports, const RangesMap& ranges,
+                          const PolicyEntries& entries);
+Result<void> remove_policy(const PortsMap& ports, const RangesMap& ranges,
+                           const PolicyEntries& entries);
 // Deletes the entries of every pod id that is stale.
-Result<void> purge_policies(const BpfMap& ports, const BpfMap& ranges,
+Result<void> purge_policies(const PortsMap& ports, const RangesMap& ranges,
                             const std::function<bool(std::uint32_t pod_id)>& is_stale);
 
 }  // namespace fsm

@@ -25,9 +25,10 @@ bool is_full(const Error& error) {
 }
 
 template <typename Key>
-Result<void> require(const BpfMap& map, const std::vector<Key>& keys, const char* kind) {
+Result<void> require(const TypedMap<Key, std::uint8_t>& map, const std::vector<Key>& keys,
+                     const char* kind) {
     for (const Key& key : keys) {
-        FSM_ASSIGN(const auto listed, (map.template lookup<Key, std::uint8_t>(key)));
+        FSM_ASSIGN(const auto listed, map.lookup(key));
         if (!listed) {
             return Error("map " + map.name() + " lacks one of the pod's " + kind);
         }

@@ -10,7 +10,7 @@
 
 #include "common/interception.h"
 #include "common/result.h"
-#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath_maps.h"
 #include "interceptor/datapath/pod_ids.h"
 #include "interceptor/datapath/undo_log.h"
 
@@ -18,8 +18,7 @@ namespace fsm {
 
 class PolicyStore {
   public:
-    // The maps outlive this.
-    PolicyStore(const BpfMap& ports, const BpfMap& ranges) : ports_(ports), ranges_(ranges) {}
+    PolicyStore(PortsMap ports, RangesMap ranges) : ports_(ports), ranges_(ranges) {}
 
     // Takes over the numbers that an earlier process gave to its pods; entries under others go.
     Result<void> learn(const std::set<std::uint32_t>& living);
@@ -35,8 +34,8 @@ class PolicyStore {
     Result<void> check(std::uint32_t number, const InterceptionPolicy& policy) const;
 
   private:
-    const BpfMap& ports_;
-    const BpfMap& ranges_;
+    const PortsMap ports_;
+    const RangesMap ranges_;
     PodIds ids_;
 };
 

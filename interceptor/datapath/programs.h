@@ -10,7 +10,7 @@
 
 #include "common/fd.h"
 #include "common/result.h"
-#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath_maps.h"
 #include "interceptor/datapath/options.h"
 #include "interceptor/datapath/pod_program.h"
 #include "interceptor/interception/inspection.h"
@@ -45,8 +45,6 @@ struct ProgramCall {
 };
 
 const std::vector<ProgramCall>& program_calls();
-
-using MapSet = std::map<std::string, BpfMap>;
 
 struct LoadedObject {
     std::map<std::string, Fd> programs;  // those that the kernel took

@@ -1,10 +1,11 @@
 #include "interceptor/datapath/tc_flows.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <ctime>
 #include <set>
 
-#include "bpf/abi.h"
 #include "interceptor/datapath/policy.h"
 #include "interceptor/interception/sock_diag.h"
 
@@ -28,13 +29,29 @@ fsm_flow_tuple tuple_of(const TcpConnection& connection) {
     return tuple;
 }
 
+std::uint64_t monotonic_nanoseconds() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ULL +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 }  // namespace
 
-Result<void> reset_translated(const BpfMap& flows, std::uint64_t netns_cookie) {
-    if (!may_have_tcp_sockets()) {
+Result<bool> TcFlows::has_any_of(std::uint64_t netns_cookie) const {
+    if (!flows_) {
+        return false;
+    }
+    FSM_ASSIGN(const auto flows, flows_->entries());
+    return std::any_of(flows.begin(), flows.end(),
+                       [&](const auto& flow) { return flow.first.netns_cookie == netns_cookie; });
+}
+
+Result<void> TcFlows::reset(std::uint64_t netns_cookie) const {
+    if (!flows_ || !may_have_tcp_sockets()) {
         return {};
     }
-    FSM_ASSIGN(const auto entries, (flows.entries<fsm_flow_key, fsm_flow>()));
+    FSM_ASSIGN(const auto entries, flows_->entries());
     std::set<Bytes> translated;
     for (const auto& [key, flow] : entries) {
         if (key.netns_cookie == netns_cookie) {
@@ -47,6 +64,20 @@ Result<void> reset_translated(const BpfMap& flows, std::uint64_t netns_cookie) {
     FSM_TRY(abort_connections([&](const TcpConnection& connection) {
         return translated.contains(bytes_of(tuple_of(connection)));
     }));
+    return {};
+}
+
+Result<void> TcFlows::sweep() const {
+    if (!flows_) {
+        return {};
+    }
+    FSM_ASSIGN(const auto flows, flows_->entries());
+    const std::uint64_t now = monotonic_nanoseconds();
+    for (const auto& [key, flow] : flows) {
+        if (flow.idle_since_ns != 0 && flow.idle_since_ns + FSM_FLOW_LINGER_NS < now) {
+            FSM_TRY(flows_->remove(key));
+        }
+    }
     return {};
 }
 

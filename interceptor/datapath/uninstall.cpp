@@ -10,11 +10,11 @@
 #include <thread>
 #include <utility>
 
-#include "bpf/abi.h"
 #include "common/failures.h"
 #include "common/file.h"
 #include "interceptor/datapath/bpf_link.h"
 #include "interceptor/datapath/bpf_map.h"
+#include "interceptor/datapath/datapath_maps.h"
 #include "interceptor/datapath/mounts.h"
 #include "interceptor/datapath/open.h"
 #include "interceptor/datapath/pins.h"
@@ -36,17 +36,17 @@ Result<void> stop_redirecting(const PinTree& tree) {
     if (access(path.c_str(), F_OK) != 0) {
         return {};
     }
-    FSM_ASSIGN(const BpfMap settings, BpfMap::open_pinned(path));
-    if (settings.shape().value_size != sizeof(struct fsm_settings)) {
-        return {};
+    FSM_ASSIGN(const BpfMap pinned, BpfMap::open_pinned(path));
+    const auto settings = SettingsMap::of(pinned);
+    if (!settings) {
+        return {};  // another version's
     }
-    const std::uint32_t key = 0;
-    FSM_ASSIGN(auto value, (settings.lookup<std::uint32_t, struct fsm_settings>(key)));
+    FSM_ASSIGN(auto value, settings->lookup(0));
     if (!value || value->unread_limit == 0) {
         return {};
     }
     value->unread_limit = 0;
-    FSM_TRY(settings.put(key, *value));
+    FSM_TRY(settings->put(0, *value));
     FSM_ASSIGN(const BpfMap sockets, BpfMap::open_pinned(tree.maps() + "/fsm_sockets"));
     FSM_ASSIGN(const std::uint64_t accelerated, sockets.count());
     if (accelerated != 0) {
@@ -99,28 +99,24 @@ std::map<ino_t, PinnedFilters> pinned_filters(const PinTree& tree, Failures& fai
     return filters;
 }
 
-// None where there are no pins, or those of another version: then nothing is reset.
-std::optional<BpfMap> pinned_flows(const PinTree& tree) {
-    auto flows = BpfMap::open_pinned(tree.maps() + "/fsm_flows");
-    const bool usable = flows && flows->shape().key_size == sizeof(struct fsm_flow_key) &&
-                        flows->shape().value_size == sizeof(struct fsm_flow);
-    return usable ? std::optional<BpfMap>(std::move(*flows)) : std::nullopt;
+// None where there is no such map, or that of another version: then nothing is reset.
+TcFlows flows_in(const Result<BpfMap>& pinned) {
+    auto flows = pinned ? FlowsMap::of(*pinned) : Result<FlowsMap>(pinned.error());
+    return TcFlows(flows ? std::optional(*flows) : std::nullopt);
 }
 
 // Every interface is looked at, not only those that are remembered: the notes may be gone, or the
 // inode may be another namespace's by now. Only they tell, however, whose the qdisc is.
 Result<void> remove_filters_here(const Netns& netns, const PinnedFilters& remembered,
-                                 std::uint32_t handle, const std::optional<BpfMap>& flows) {
+                                 std::uint32_t handle, const TcFlows& flows) {
     FSM_ASSIGN(const std::vector<int> indexes, all_interface_indexes());
     for (const int index : indexes) {
         FSM_ASSIGN(const TcAttached attached, attached_tc(index, handle));
         if (attached.ingress == 0 && attached.egress == 0) {
             continue;
         }
-        if (flows) {
-            FSM_ASSIGN(const std::uint64_t cookie, netns.cookie_from_inside());
-            FSM_TRY(reset_translated(*flows, cookie));
-        }
+        FSM_ASSIGN(const std::uint64_t cookie, netns.cookie_from_inside());
+        FSM_TRY(flows.reset(cookie));
         TcInterface interface { index, QdiscOwner::others };
         for (const TcInterface& candidate : remembered.interfaces) {
             if (candidate.index == index) {
@@ -135,7 +131,9 @@ Result<void> remove_filters_here(const Netns& netns, const PinnedFilters& rememb
 void remove_filters(const DatapathOptions& options, const std::map<ino_t, PinnedFilters>& pinned,
                     Failures& failures) {
     const std::uint32_t handle = tc_handle(options.bpffs, options.name);
-    const std::optional<BpfMap> flows = pinned_flows(PinTree(options.bpffs, options.name));
+    const PinTree tree(options.bpffs, options.name);
+    const auto pinned_flows = BpfMap::open_pinned(tree.maps() + "/fsm_flows");
+    const TcFlows flows = flows_in(pinned_flows);
     failures.note(for_each_netns(options.proc, [&](const Netns& netns) {
         const auto found = pinned.find(netns.identity().inode);
         const PinnedFilters remembered = found == pinned.end() ? PinnedFilters() : found->second;

@@ -37,8 +37,10 @@ class PortMap : public testing::Test {
   protected:
     Instance instance;
     std::unique_ptr<Datapath> datapath = instance.open();
-    BpfMap ports = instance.pinned("fsm_ports");
-    BpfMap ranges = instance.pinned("fsm_ranges");
+    BpfMap pinned_ports = instance.pinned("fsm_ports");
+    BpfMap pinned_ranges = instance.pinned("fsm_ranges");
+    PortsMap ports = must(PortsMap::of(pinned_ports));
+    RangesMap ranges = must(RangesMap::of(pinned_ranges));
 
     // As port_listed() of bpf/policy.h asks.
     bool has(std::uint32_t pod_id, fsm_list list, std::uint16_t port) const {
@@ -47,7 +49,7 @@ class PortMap : public testing::Test {
         key.pod_id = pod_id;
         key.list = static_cast<__u16>(list);
         key.port_be = htons(port);
-        return must(ports.lookup<fsm_port_key, std::uint8_t>(key)).has_value();
+        return must(ports.lookup(key)).has_value();
     }
 };
 
@@ -65,7 +67,7 @@ TEST_F(PortMap, HoldsTheRangesOfEachListAndPodAndNothingElse) {
         ASSERT_FALSE(has(7, FSM_IN_EXCLUDE, port) || has(8, FSM_OUT_EXCLUDE, port)) << port;
     }
     must(purge_policies(ports, ranges, [](std::uint32_t pod_id) { return pod_id == 7; }));
-    EXPECT_EQ(must(ports.count()), 0U);
+    EXPECT_EQ(must(pinned_ports.count()), 0U);
 }
 
 TEST(PolicyEntries, KeepTheFamiliesApart) {

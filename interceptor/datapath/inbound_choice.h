@@ -1,0 +1,33 @@
+// Which mechanism leads a pod's inbound connections to its sidecar.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/interception.h"
+#include "common/result.h"
+
+namespace fsm {
+
+// What this kernel, with the programs that are loaded, can do.
+struct InboundAbilities {
+    bool sk_lookup = false;
+    bool tc = false;
+};
+
+// What speaks against sk_lookup in this pod.
+struct SidecarListeners {
+    Result<void> taken;            // into the map that sk_lookup steers by
+    std::uint16_t mptcp_port = 0;  // an inbound port that has listeners by MPTCP alone; 0: none
+};
+
+struct InboundChoice {
+    InboundMechanism mechanism = InboundMechanism::sk_lookup;
+    std::string reason;  // why it is not the first choice of "auto"
+};
+
+Result<InboundChoice> choose_inbound(const InterceptionPolicy& policy,
+                                     const InboundAbilities& abilities,
+                                     const SidecarListeners& listeners);
+
+}  // namespace fsm
