@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "count.h"
+#include "features.h"
 #include "flows.h"
 #include "kernel.h"
 #include "maps.h"
@@ -59,6 +60,9 @@ static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, const stru
                                             struct fsm_conn* conn, __u64 client_cookie,
                                             __u32 role) {
     struct fsm_end_key key = {.client_cookie = client_cookie, .role = role};
+    if (!fsm_acceleration) {
+        return 0;
+    }
     if (!take_socket(end->netns_cookie)) {
         count(FSM_COUNTER_SOCKET_OVER_SHARE);
         return 0;
@@ -187,7 +191,8 @@ static __always_inline void flow_tuple_of(const struct end* end, struct fsm_flow
 
 static __always_inline void place_inbound_by_tc(struct bpf_sock_ops* ops, const struct end* end,
                                                 struct fsm_conn* conn) {
-    if (bpf_ntohs(end->local.port_be) != inbound_port(end->pod, &end->local.address)) {
+    if (!fsm_inbound_tc ||
+        bpf_ntohs(end->local.port_be) != inbound_port(end->pod, &end->local.address)) {
         return;
     }
     struct fsm_flow_tuple tuple;
@@ -331,6 +336,9 @@ static __always_inline void on_established_after_withdrawal(struct bpf_sock_ops*
 /* A flow whose socket went into TIME_WAIT still translates what is on its way, and is swept later.
  */
 static __always_inline void close_flow(struct end* end, __u32 old_state) {
+    if (!fsm_inbound_tc) {
+        return;
+    }
     struct fsm_flow_tuple tuple;
     flow_tuple_of(end, &tuple);
     if (old_state != BPF_TCP_FIN_WAIT2 && old_state != BPF_TCP_CLOSING &&

@@ -208,6 +208,22 @@ void read_defaults(YamlMap& map, NodeDefaults& defaults) {
     defaults.excluded_interfaces = map.texts("networkInterfaceExclusionList");
 }
 
+// Interception itself cannot be left out.
+void read_disabled_features(YamlMap& map, FeatureSet& disabled) {
+    for (const auto& text : map.texts("disabledFeatures")) {
+        const auto found =
+            std::find_if(kFeatures.begin() + 1, kFeatures.end(),
+                         [&](const Feature feature) { return to_string(feature) == text; });
+        if (found == kFeatures.end()) {
+            map.fail("disabledFeatures", "\"" + text +
+                                             "\" must be acceleration, inbound-sk_lookup or "
+                                             "inbound-tc");
+        } else {
+            disabled.insert(*found);
+        }
+    }
+}
+
 void read_limits(YamlMap& map, DatapathOptions& options) {
     read_size(map, "maxPods", options.max_pods);
     read_size(map, "maxPolicyEntries", options.max_policy_entries);
@@ -357,6 +373,7 @@ Result<void> read_config_file(const std::string& path, Config& config) {
     read_pods(map, config);
     read_defaults(map, config.enroller.defaults);
     read_limits(map, config.datapath);
+    read_disabled_features(map, config.datapath.disabled_features);
     read_log_level(map, config);
     read_metrics_address(map, config);
     read_cni(map, config.cni);

@@ -22,6 +22,7 @@
 //   unknownPods: refuse|pass            ADD for a container that the source certainly does not
 //   have;
 //                                       unless it is said: pass, with Kubernetes refuse
+//   disabledFeatures: []                acceleration, inbound-sk_lookup, inbound-tc: not loaded
 //   maxPods, maxPolicyEntries, maxConnections, unreadLimit (bytes)
 //   metricsAddress: ""                  ADDRESS:PORT of /metrics; "": on the socket alone
 //   logLevel: trace|debug|info|warn|error|off, kernelTracing: false

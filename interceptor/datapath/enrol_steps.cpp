@@ -82,7 +82,7 @@ Result<void> EnrolSteps::enter_listeners() {
 Result<void> EnrolSteps::choose_mechanism() {
     const ListenerPorts ports = listener_ports(enrolment_.policy);
     FSM_ASSIGN(const InboundChoice choice,
-               choose_inbound(enrolment_.policy, parts_.inbound_abilities,
+               choose_inbound(enrolment_.policy, parts_.inbound_obstacles,
                               {listeners_entered_, port_of_mptcp_alone(ports, sockets_)}));
     record_.decision.inbound = choice.mechanism;
     record_.inbound_reason = choice.reason;

@@ -3,11 +3,9 @@
 namespace fsm {
 namespace {
 
-// A sentence's end; empty: there is none.
-std::string obstacle_of_lookup(const InboundAbilities& abilities,
-                               const SidecarListeners& listeners) {
-    if (!abilities.sk_lookup) {
-        return "this kernel does not take the sk_lookup programs (Linux 5.9)";
+std::string obstacle_to_lookup(const InboundObstacles& of_node, const SidecarListeners& listeners) {
+    if (!of_node.sk_lookup.empty()) {
+        return of_node.sk_lookup;
     }
     if (!listeners.taken) {
         return listeners.taken.error().message();
@@ -19,28 +17,34 @@ std::string obstacle_of_lookup(const InboundAbilities& abilities,
     return {};
 }
 
+Error cannot(const char* wanted, const std::string& obstacle, const char* other) {
+    return Error(std::string("inbound \"") + wanted + "\" was asked for, but " + obstacle +
+                 ": use \"auto\" or \"" + other + "\"");
+}
+
 }  // namespace
 
 Result<InboundChoice> choose_inbound(const InterceptionPolicy& policy,
-                                     const InboundAbilities& abilities,
+                                     const InboundObstacles& of_node,
                                      const SidecarListeners& listeners) {
     const auto wanted = policy.inbound_mechanism;
-    const std::string obstacle = obstacle_of_lookup(abilities, listeners);
-    if (wanted != InboundMechanism::tc && obstacle.empty()) {
+    if (wanted == InboundMechanism::tc) {
+        if (!of_node.tc.empty()) {
+            return cannot("tc", of_node.tc, "sk_lookup");
+        }
+        return InboundChoice{InboundMechanism::tc, {}};
+    }
+    const std::string obstacle = obstacle_to_lookup(of_node, listeners);
+    if (obstacle.empty()) {
         return InboundChoice{};
     }
     if (wanted == InboundMechanism::sk_lookup) {
-        return Error("inbound \"sk_lookup\" was asked for, but " + obstacle +
-                     ": use \"auto\" or \"tc\"");
+        return cannot("sk_lookup", obstacle, "tc");
     }
-    if (!abilities.tc) {
-        return Error(
-            "neither sk_lookup nor tc can be used on this kernel: it does not take the tc "
-            "programs" +
-            (obstacle.empty() ? "" : ", and " + obstacle));
+    if (!of_node.tc.empty()) {
+        return Error("neither sk_lookup nor tc can be used: " + of_node.tc + ", and " + obstacle);
     }
-    return InboundChoice{InboundMechanism::tc,
-                         wanted == InboundMechanism::tc ? std::string() : obstacle};
+    return InboundChoice{InboundMechanism::tc, obstacle};
 }
 
 }  // namespace fsm

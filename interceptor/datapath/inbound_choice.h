@@ -9,10 +9,10 @@
 
 namespace fsm {
 
-// What this kernel, with the programs that are loaded, can do.
-struct InboundAbilities {
-    bool sk_lookup = false;
-    bool tc = false;
+// Why a mechanism cannot be used with what is loaded, a sentence; empty: it can.
+struct InboundObstacles {
+    std::string sk_lookup;
+    std::string tc;
 };
 
 // What speaks against sk_lookup in this pod.
@@ -27,7 +27,7 @@ struct InboundChoice {
 };
 
 Result<InboundChoice> choose_inbound(const InterceptionPolicy& policy,
-                                     const InboundAbilities& abilities,
+                                     const InboundObstacles& of_node,
                                      const SidecarListeners& listeners);
 
 }  // namespace fsm

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <initializer_list>
+#include <string>
 #include <utility>
 
 #include "interceptor/datapath/enrol_steps.h"
@@ -25,15 +25,24 @@ Result<void> validate(const PodEnrolment& enrolment) {
     return {};
 }
 
-bool has_programs(const LoadedObject& loaded, std::initializer_list<const char*> names) {
-    return std::all_of(names.begin(), names.end(),
-                       [&](const char* name) { return loaded.programs.contains(name); });
+// A sentence; empty: it can be used.
+std::string obstacle_to(Feature feature, const KernelDatapath::Parts& parts,
+                        const char* kernel_refuses) {
+    if (const auto unused = parts.features.unused.find(feature);
+        unused != parts.features.unused.end()) {
+        return parts.options.disabled_features.contains(feature) ? unused->second : kernel_refuses;
+    }
+    const FeatureSpec& spec = spec_of(feature);
+    const bool loaded = std::all_of(
+        spec.programs.begin(), spec.programs.end(),
+        [&](const ProgramSpec& program) { return parts.loaded.programs.contains(program.name); });
+    return loaded && parts.probe.*spec.works ? std::string() : kernel_refuses;
 }
 
-InboundAbilities inbound_abilities(const KernelDatapath::Parts& parts) {
-    return {parts.probe.sk_lookup && has_programs(parts.loaded, {"fsm_lookup", "fsm_steer"}),
-            parts.probe.tc && has_programs(parts.loaded, {"fsm_ingress", "fsm_egress", "fsm_tc_in",
-                                                          "fsm_tc_out"})};
+InboundObstacles inbound_obstacles(const KernelDatapath::Parts& parts) {
+    return {obstacle_to(Feature::inbound_lookup, parts,
+                        "this kernel does not take the sk_lookup programs (Linux 5.9)"),
+            obstacle_to(Feature::inbound_tc, parts, "this kernel does not take the tc programs")};
 }
 
 }  // namespace
@@ -55,7 +64,7 @@ KernelDatapath::KernelDatapath(Parts parts, const DatapathMaps& maps)
                  listeners_,
                  *parts_.inbound,
                  flows_,
-                 inbound_abilities(parts_),
+                 inbound_obstacles(parts_),
                  {parts_.probe.order_and_flow_control, parts_.probe.automatic}},
       inventory_(pod_parts_, parts_.node, parts_.loaded),
       sweeper_(parts_.tree, flows_, policies_,

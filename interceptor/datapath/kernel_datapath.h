@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/keyed_mutex.h"
+#include "interceptor/datapath/features.h"
 #include "interceptor/datapath/inventory.h"
 #include "interceptor/datapath/kernel_probe.h"
 #include "interceptor/datapath/node_attachments.h"
@@ -40,6 +41,7 @@ class KernelDatapath : public Datapath {
         LoadedObject loaded;
         std::unique_ptr<InboundAttachment> inbound;
         KernelProbe probe;
+        FeatureChoice features;
     };
 
     // Takes over the pods that an earlier process has left.

@@ -2,6 +2,7 @@
 #include "interceptor/datapath/open.h"
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include <functional>
 
@@ -10,6 +11,7 @@
 #include "interceptor/datapath/kernel_datapath.h"
 #include "interceptor/datapath/map_adoption.h"
 #include "interceptor/datapath/mounts.h"
+#include "interceptor/datapath/pod_pins.h"
 #include "interceptor/datapath/tc_filters.h"
 #include "interceptor/interception/netns_scan.h"
 
@@ -102,14 +104,44 @@ Result<void> switch_programs(KernelDatapath::Parts& parts, const AdoptionPlan& p
     return tree.commit_next_maps();
 }
 
-void add_program_capabilities(KernelProbe& probe, const LoadedObject& loaded) {
+// A program that is not loaded can do nothing, whatever the probe has found.
+void add_program_capabilities(KernelProbe& probe, const LoadedObject& loaded,
+                              const FeatureChoice& choice) {
     probe.capabilities.insert(probe.capabilities.end(), loaded.capabilities.begin(),
                               loaded.capabilities.end());
+    for (const auto& [feature, reason] : choice.unused) {
+        for (const ProgramSpec& spec : spec_of(feature).programs) {
+            probe.capabilities.push_back(
+                {std::string("program ") + spec.name, false, "not loaded: " + reason});
+        }
+    }
+    const auto off = choice.unused.find(Feature::acceleration);
+    if (off != choice.unused.end() && probe.order_and_flow_control) {
+        probe.order_and_flow_control = false;
+        probe.automatic = Acceleration::off;
+        probe.reason = "Nothing is accelerated: " + off->second + ".";
+    }
     if (!loaded.programs.contains("fsm_msg") && probe.order_and_flow_control) {
         probe.order_and_flow_control = false;
         probe.automatic = Acceleration::off;
         probe.reason = "This kernel does not take the sk_msg program.";
     }
+}
+
+// By the pods of an earlier process: their links and filters are given new programs.
+Result<FeatureSet> attached_features(const PinTree& tree) {
+    FeatureSet attached;
+    FSM_ASSIGN(const std::vector<std::uint64_t> pods, pinned_pods(tree));
+    for (const std::uint64_t pod : pods) {
+        FSM_ASSIGN(const PodPins pins, read_pod_pins(tree, pod));
+        if (!pins.interfaces.empty()) {
+            attached.insert(Feature::inbound_tc);
+        }
+        if (access(tree.pod_lookup_link(pod).c_str(), F_OK) == 0) {
+            attached.insert(Feature::inbound_lookup);
+        }
+    }
+    return attached;
 }
 
 Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, const PinTree& tree,
@@ -122,17 +154,24 @@ Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, con
     FSM_TRY(make_pin_directory(tree.root()));
     FSM_TRY(tree.recover());
     FSM_ASSIGN(NodeAttachments node, NodeAttachments::open(options, tree, cgroup));
-    FSM_ASSIGN(const auto wanted, wanted_maps(options));
+    FSM_ASSIGN(const FeatureSet attached, attached_features(tree));
+    const FeatureChoice choice = choose_features(options.disabled_features, attached, probe);
+    FSM_ASSIGN(const auto wanted, wanted_maps(options, choice.used));
     FSM_ASSIGN(const AdoptionPlan plan, plan_adoption(tree, wanted));
-    FSM_ASSIGN(LoadedObject loaded, load_programs(options, plan.reused));
-    add_program_capabilities(probe, loaded);
+    FSM_ASSIGN(LoadedObject loaded, load_programs(options, choice.used, plan.reused));
+    add_program_capabilities(probe, loaded, choice);
     FSM_ASSIGN(const DatapathMaps maps, DatapathMaps::of(loaded.maps));
     FSM_TRY(write_settings(maps.settings, options));
     auto inbound = std::make_unique<InboundAttachment>(tree, std::move(loaded.pod_programs),
                                                        tc_handle(options.bpffs, options.name));
-    KernelDatapath::Parts parts{options,         std::move(lock),   tree,
-                                std::move(node), std::move(loaded), std::move(inbound),
-                                std::move(probe)};
+    KernelDatapath::Parts parts{options,
+                                std::move(lock),
+                                tree,
+                                std::move(node),
+                                std::move(loaded),
+                                std::move(inbound),
+                                std::move(probe),
+                                choice};
     FSM_TRY(switch_programs(parts, plan));
     FSM_ASSIGN(auto datapath, KernelDatapath::create(std::move(parts)));
     // Loading has read the kernel's type information, tens of megabytes.

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "interceptor/datapath/feature.h"
+
 namespace fsm {
 
 struct DatapathOptions {
@@ -26,6 +28,9 @@ struct DatapathOptions {
     // Smaller messages go by TCP while their reader has something unread. 0: none. Faster for
     // streams of small writes, but then one read ends where the two queues meet (docs).
     std::uint32_t coalesce_below_bytes = 0;
+
+    // That are not loaded although the kernel takes them.
+    FeatureSet disabled_features;
 
     bool kernel_tracing = false;  // bpf_printk for every decision
 

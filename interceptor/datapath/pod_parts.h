@@ -24,7 +24,7 @@ struct PodParts {
     const ListenerBook& listeners;
     InboundAttachment& inbound;
     const TcFlows& flows;
-    InboundAbilities inbound_abilities;
+    InboundObstacles inbound_obstacles;
     AccelerationAbilities acceleration;
 };
 

@@ -24,8 +24,6 @@
 namespace fsm {
 namespace {
 
-using Need = ProgramSpec::Need;
-
 struct ObjectDeleter {
     void operator()(fsm_bpf* object) const { fsm_bpf__destroy(object); }
 };
@@ -34,16 +32,39 @@ using Object = std::unique_ptr<fsm_bpf, ObjectDeleter>;
 // One pod may hold this part of what all share.
 constexpr std::uint32_t kShare = 8;
 
-// tc filters are attached by netlink.
-constexpr bpf_attach_type kNoAttachType = __MAX_BPF_ATTACH_TYPE;
+// What is loaded: the features, and those of their programs that are tried.
+struct Selection {
+    FeatureSet features;
+    std::set<std::string> programs;
+};
 
-Result<Object> open_object(const DatapathOptions& options) {
+// libbpf makes no map of a feature that is not used. The code of other programs that names one is
+// never reached, by the constants, and the verifier drops it.
+Result<void> leave_out_maps(const Object& object, const FeatureSet& used) {
+    for (const FeatureSpec& feature : features()) {
+        if (used.contains(feature.feature)) {
+            continue;
+        }
+        for (const char* name : feature.maps) {
+            bpf_map* map = bpf_object__find_map_by_name(object->obj, name);
+            const int failed = map == nullptr ? -ENOENT : bpf_map__set_autocreate(map, false);
+            if (failed != 0) {
+                return Error::from_errno(std::string("leave out map ") + name, -failed);
+            }
+        }
+    }
+    return {};
+}
+
+Result<Object> open_object(const DatapathOptions& options, const FeatureSet& used) {
     const LibbpfLog log;
     Object object(fsm_bpf__open());
     if (!object) {
         return log.error("open the embedded BPF object", errno);
     }
     object->rodata->fsm_tracing = options.kernel_tracing ? 1 : 0;
+    object->rodata->fsm_acceleration = used.contains(Feature::acceleration) ? 1 : 0;
+    object->rodata->fsm_inbound_tc = used.contains(Feature::inbound_tc) ? 1 : 0;
     object->rodata->fsm_handshakes_per_pod = std::max(options.max_connections / kShare, 1U);
     object->rodata->fsm_sockets_per_pod =
         std::max(options.max_connections / kShare, 1U) * kEndsPerConnection;
@@ -57,6 +78,7 @@ Result<Object> open_object(const DatapathOptions& options) {
             return log.error(std::string("set the size of map ") + limit.map, -failed);
         }
     }
+    FSM_TRY(leave_out_maps(object, used));
     return object;
 }
 
@@ -65,7 +87,7 @@ std::vector<bpf_map*> state_maps(const Object& object) {
     std::vector<bpf_map*> maps;
     bpf_map* map = nullptr;
     while ((map = bpf_object__next_map(object->obj, map)) != nullptr) {
-        if (!bpf_map__is_internal(map)) {
+        if (!bpf_map__is_internal(map) && bpf_map__autocreate(map)) {
             maps.push_back(map);
         }
     }
@@ -92,15 +114,15 @@ Result<void> reuse_maps(const Object& object, const MapSet& reused) {
 }
 
 Result<Object> load_only(const DatapathOptions& options, const MapSet& reused,
-                         const std::set<std::string>& wanted) {
-    FSM_ASSIGN(Object object, open_object(options));
+                         const Selection& selection) {
+    FSM_ASSIGN(Object object, open_object(options, selection.features));
     FSM_TRY(reuse_maps(object, reused));
     for (const ProgramSpec& spec : program_specs()) {
         bpf_program* program = bpf_object__find_program_by_name(object->obj, spec.name);
         if (program == nullptr) {
             return Error(std::string("the embedded BPF object has no program ") + spec.name);
         }
-        bpf_program__set_autoload(program, wanted.contains(spec.name));
+        bpf_program__set_autoload(program, selection.programs.contains(spec.name));
     }
     const LibbpfLog log;
     const int failed = fsm_bpf__load(object.get());
@@ -110,47 +132,64 @@ Result<Object> load_only(const DatapathOptions& options, const MapSet& reused,
     return object;
 }
 
-std::set<std::string> all_programs() {
+std::set<std::string> programs_of(const FeatureSet& used) {
     std::set<std::string> names;
-    for (const ProgramSpec& spec : program_specs()) {
-        names.insert(spec.name);
+    for (const Feature feature : used) {
+        for (const ProgramSpec& spec : spec_of(feature).programs) {
+            names.insert(spec.name);
+        }
     }
     return names;
 }
 
-// Asks the kernel about each program on its own.
+// Asks the kernel about a program on its own. False: it costs its feature.
+Result<bool> is_accepted(const DatapathOptions& options, const FeatureSet& used,
+                         const FeatureSpec& feature, const ProgramSpec& spec,
+                         std::vector<KernelCapability>& refusals) {
+    auto trial = load_only(options, {}, {used, {spec.name}});
+    if (trial) {
+        return true;
+    }
+    const std::string detail =
+        "needs Linux " + std::string(spec.since) + ": " + trial.error().message();
+    if (feature.need == FeatureSpec::Need::mandatory) {
+        return Error(std::string(spec.hook) + " (" + spec.name +
+                         "), without which nothing can be intercepted, " + detail,
+                     trial.error().errno_value());
+    }
+    refusals.push_back({std::string("program ") + spec.name, false, detail});
+    return false;
+}
+
 Result<std::set<std::string>> accepted_programs(const DatapathOptions& options,
+                                                const FeatureSet& used,
                                                 std::vector<KernelCapability>& refusals) {
     std::set<std::string> accepted;
-    for (const ProgramSpec& spec : program_specs()) {
-        auto trial = load_only(options, {}, {spec.name});
-        if (trial) {
-            accepted.insert(spec.name);
-            continue;
+    for (const Feature feature : used) {
+        const FeatureSpec& of_feature = spec_of(feature);
+        for (const ProgramSpec& spec : of_feature.programs) {
+            FSM_ASSIGN(const bool taken, is_accepted(options, used, of_feature, spec, refusals));
+            if (taken) {
+                accepted.insert(spec.name);
+            }
         }
-        const std::string detail =
-            "needs Linux " + std::string(spec.since) + ": " + trial.error().message();
-        if (spec.need == Need::mandatory) {
-            return Error(std::string(spec.hook) + " (" + spec.name +
-                             "), without which nothing can be intercepted, " + detail,
-                         trial.error().errno_value());
-        }
-        refusals.push_back({std::string("program ") + spec.name, false, detail});
     }
     return accepted;
 }
 
-Result<Object> load_what_the_kernel_takes(const DatapathOptions& options, const MapSet& reused,
+Result<Object> load_what_the_kernel_takes(const DatapathOptions& options, const FeatureSet& used,
+                                          const MapSet& reused,
                                           std::vector<KernelCapability>& refusals) {
-    auto object = load_only(options, reused, all_programs());
+    const std::set<std::string> all = programs_of(used);
+    auto object = load_only(options, reused, {used, all});
     if (object) {
         return object;
     }
-    FSM_ASSIGN(const std::set<std::string> accepted, accepted_programs(options, refusals));
-    if (accepted == all_programs()) {
+    FSM_ASSIGN(const std::set<std::string> accepted, accepted_programs(options, used, refusals));
+    if (accepted == all) {
         return std::move(object.error());  // not the fault of any program
     }
-    return load_only(options, reused, accepted);
+    return load_only(options, reused, {used, accepted});
 }
 
 bool is_of_pods(const ProgramSpec& spec) {
@@ -190,37 +229,6 @@ void raise_memory_limit() {
 
 }  // namespace
 
-const std::vector<ProgramSpec>& program_specs() {
-    static const std::vector<ProgramSpec> specs = {
-        {"fsm_connect4", "cgroup/connect4", HookKind::cgroup, BPF_CGROUP_INET4_CONNECT,
-         Need::mandatory, "5.15"},
-        {"fsm_connect6", "cgroup/connect6", HookKind::cgroup, BPF_CGROUP_INET6_CONNECT,
-         Need::mandatory, "5.15"},
-        {"fsm_peername4", "cgroup/getpeername4", HookKind::cgroup, BPF_CGROUP_INET4_GETPEERNAME,
-         Need::mandatory, "5.8"},
-        {"fsm_peername6", "cgroup/getpeername6", HookKind::cgroup, BPF_CGROUP_INET6_GETPEERNAME,
-         Need::mandatory, "5.8"},
-        {"fsm_sockname4", "cgroup/getsockname4", HookKind::cgroup, BPF_CGROUP_INET4_GETSOCKNAME,
-         Need::mandatory, "5.8"},
-        {"fsm_sockname6", "cgroup/getsockname6", HookKind::cgroup, BPF_CGROUP_INET6_GETSOCKNAME,
-         Need::mandatory, "5.8"},
-        {"fsm_getsockopt", "cgroup/getsockopt", HookKind::cgroup, BPF_CGROUP_GETSOCKOPT,
-         Need::mandatory, "5.15"},
-        {"fsm_sockops", "sockops", HookKind::cgroup, BPF_CGROUP_SOCK_OPS, Need::mandatory, "5.15"},
-        {"fsm_msg", "sk_msg", HookKind::socket_map, BPF_SK_MSG_VERDICT, Need::optional, "5.15"},
-        {"fsm_lookup", "sk_lookup", HookKind::netns, BPF_SK_LOOKUP, Need::optional, "5.9"},
-        {"fsm_steer", "sk_lookup, for all pods", HookKind::call, BPF_SK_LOOKUP, Need::optional,
-         "5.9"},
-        {"fsm_ingress", "tc ingress", HookKind::tc, kNoAttachType, Need::optional, "5.15"},
-        {"fsm_egress", "tc egress", HookKind::tc, kNoAttachType, Need::optional, "5.15"},
-        {"fsm_tc_in", "tc ingress, for all pods", HookKind::call, kNoAttachType, Need::optional,
-         "5.15"},
-        {"fsm_tc_out", "tc egress, for all pods", HookKind::call, kNoAttachType, Need::optional,
-         "5.15"},
-    };
-    return specs;
-}
-
 const std::vector<ProgramCall>& program_calls() {
     static const std::vector<ProgramCall> calls = {
         {"fsm_steer", "fsm_lookup_calls", FSM_CALL_LOOKUP},
@@ -230,8 +238,9 @@ const std::vector<ProgramCall>& program_calls() {
     return calls;
 }
 
-Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& options) {
-    FSM_ASSIGN(const Object object, open_object(options));
+Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& options,
+                                                    const FeatureSet& used) {
+    FSM_ASSIGN(const Object object, open_object(options, used));
     std::map<std::string, MapShape> shapes;
     for (const bpf_map* map : state_maps(object)) {
         shapes[bpf_map__name(map)] = shape_of(map);
@@ -239,20 +248,24 @@ Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& optio
     return shapes;
 }
 
-Result<LoadedObject> load_programs(const DatapathOptions& options, const MapSet& reused) {
+Result<LoadedObject> load_programs(const DatapathOptions& options, const FeatureSet& used,
+                                   const MapSet& reused) {
     raise_memory_limit();
     LoadedObject loaded;
     FSM_ASSIGN(const Object object,
-               load_what_the_kernel_takes(options, reused, loaded.capabilities));
-    for (const ProgramSpec& spec : program_specs()) {
-        const bpf_program* program = bpf_object__find_program_by_name(object->obj, spec.name);
-        const int fd = bpf_program__fd(program);
-        if (fd < 0) {
-            continue;
-        }
-        FSM_ASSIGN(loaded.programs[spec.name], duplicate(fd, spec.name));
-        if (spec.need == Need::optional) {
-            loaded.capabilities.push_back({std::string("program ") + spec.name, true, "loaded"});
+               load_what_the_kernel_takes(options, used, reused, loaded.capabilities));
+    for (const FeatureSpec& feature : features()) {
+        for (const ProgramSpec& spec : feature.programs) {
+            const bpf_program* program = bpf_object__find_program_by_name(object->obj, spec.name);
+            const int fd = bpf_program__fd(program);
+            if (fd < 0) {
+                continue;
+            }
+            FSM_ASSIGN(loaded.programs[spec.name], duplicate(fd, spec.name));
+            if (feature.need == FeatureSpec::Need::optional) {
+                loaded.capabilities.push_back(
+                    {std::string("program ") + spec.name, true, "loaded"});
+            }
         }
     }
     for (const bpf_map* map : state_maps(object)) {

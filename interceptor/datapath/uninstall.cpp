@@ -47,7 +47,11 @@ Result<void> stop_redirecting(const PinTree& tree) {
     }
     value->unread_limit = 0;
     FSM_TRY(settings->put(0, *value));
-    FSM_ASSIGN(const BpfMap sockets, BpfMap::open_pinned(tree.maps() + "/fsm_sockets"));
+    const std::string sockets_path = tree.maps() + "/fsm_sockets";
+    if (access(sockets_path.c_str(), F_OK) != 0) {
+        return {};  // acceleration was not loaded
+    }
+    FSM_ASSIGN(const BpfMap sockets, BpfMap::open_pinned(sockets_path));
     FSM_ASSIGN(const std::uint64_t accelerated, sockets.count());
     if (accelerated != 0) {
         std::this_thread::sleep_for(kDrainTime);

@@ -26,7 +26,8 @@ class PodPrograms : public testing::TestWithParam<const char*> {};
 
 TEST_P(PodPrograms, AreSmallAndQuicklyLoaded) {
     const Instance instance;
-    const LoadedObject loaded = must(load_programs(instance.options, {}));
+    const LoadedObject loaded =
+        must(load_programs(instance.options, {kFeatures.begin(), kFeatures.end()}, {}));
     const PodProgram& program = loaded.pod_programs.at(GetParam());
     std::vector<Fd> made;
     const auto began = std::chrono::steady_clock::now();

@@ -36,6 +36,7 @@ maxPods: 10
 maxPolicyEntries: 10
 maxConnections: 10
 unreadLimit: 65536
+disabledFeatures: [acceleration, inbound-sk_lookup]
 logLevel: debug
 kernelTracing: true
 cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excludeNamespaces: [a]}
@@ -64,6 +65,8 @@ cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excl
     ("bpfName: a/b\n", ["bpfName"]),
     ("bpfName: ..\n", ["bpfName"]),
     ("unreadLimit: 1\n", ["unreadLimit"]),
+    ("disabledFeatures: acceleration\n", ["disabledFeatures"]),
+    ("\ndisabledFeatures: [interception]\n", [":2:", "disabledFeatures", "inbound-tc"]),
     ("logLevel: loud\n", ["logLevel", "debug"]),
     ("kernelTracing: 3\n", ["kernelTracing"]),
     ("metricsAddress: 9091\n", ["metricsAddress", "ADDRESS:PORT"]),

@@ -1,0 +1,38 @@
+// The features of mode ebpf. A node loads what it uses, and nothing else.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <string_view>
+
+namespace fsm {
+
+enum class Feature : std::uint8_t {
+    interception,    // outbound, what sockets are told, and everything that pods share
+    acceleration,    // data between two sockets of the node
+    inbound_lookup,  // inbound by sk_lookup
+    inbound_tc,      // inbound by tc filters
+};
+
+inline constexpr std::array kFeatures = {Feature::interception, Feature::acceleration,
+                                         Feature::inbound_lookup, Feature::inbound_tc};
+
+using FeatureSet = std::set<Feature>;
+
+// As the configuration names it.
+constexpr std::string_view to_string(Feature feature) {
+    switch (feature) {
+        case Feature::interception:
+            return "interception";
+        case Feature::acceleration:
+            return "acceleration";
+        case Feature::inbound_lookup:
+            return "inbound-sk_lookup";
+        case Feature::inbound_tc:
+            return "inbound-tc";
+    }
+    return "?";
+}
+
+}  // namespace fsm

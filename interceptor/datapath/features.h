@@ -1,0 +1,61 @@
+// The table of features: which programs and maps each consists of, what it needs of the kernel, and
+// whether interception can do without it; and the choice of those that this node loads.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "interceptor/datapath/feature.h"
+#include "interceptor/datapath/kernel_probe.h"
+
+namespace fsm {
+
+enum class HookKind : std::uint8_t {
+    cgroup,      // for all sockets below the cgroup, by link
+    socket_map,  // for the sockets in fsm_sockets
+    netns,       // one per pod, by link
+    tc,          // one per pod, on each of its interfaces
+    call,        // called by those of the pods, through an array of programs
+};
+
+struct ProgramSpec {
+    const char* name;
+    const char* hook;  // as people call it
+    HookKind kind;
+    bpf_attach_type attach_type;
+    const char* since;  // the first kernel that takes it
+};
+
+struct FeatureSpec {
+    Feature feature;
+    // A program of an optional feature that the kernel refuses costs the feature; that of a
+    // mandatory one is an error.
+    enum class Need : std::uint8_t { mandatory, optional } need;
+    // What the probe has found out about it; null: there is nothing to probe but the load.
+    bool KernelProbe::*works;
+    std::vector<ProgramSpec> programs;
+    std::vector<const char*> maps;  // that no other feature uses
+};
+
+// In the order in which their programs are attached.
+const std::vector<FeatureSpec>& features();
+const FeatureSpec& spec_of(Feature feature);
+// Of all features, in that order.
+const std::vector<ProgramSpec>& program_specs();
+
+// What a node loads, and why not the rest.
+struct FeatureChoice {
+    FeatureSet used;
+    std::map<Feature, std::string> unused;  // a sentence
+};
+
+// `disabled`: by the configuration. `attached`: what pods of an earlier process are attached to,
+// which stays loaded until they have gone over to something else.
+FeatureChoice choose_features(const FeatureSet& disabled, const FeatureSet& attached,
+                              const KernelProbe& probe);
+
+}  // namespace fsm
