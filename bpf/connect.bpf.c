@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* connect(): sends an application's connection to the outbound listener of its sidecar, and the
- * sidecar's own calls to its pod to the inbound listener. The rules and their order are those of
- * the meshes' iptables chains. */
+ * sidecar's own calls to its pod to the inbound listener. In three stages:
+ *
+ *   translate   what the socket asks for, in the one form that the rules know
+ *   judge       the rules and their order are those of the meshes' iptables chains
+ *   rewrite     what the socket remembers, its source, and where it connects to instead
+ */
 #include <linux/in.h>
 #include <linux/in6.h>
 
@@ -10,12 +14,19 @@
 #include "share.h"
 
 #define LOCALHOST4 bpf_htonl(0x7f000001)
-#define REFUSE 0xffffffffU
 
 enum verdict {
     LEAVE,
     TO_OUTBOUND,
     TO_INBOUND,
+};
+
+/* How the socket names its destination. A constant wherever it is used, so that each form has code
+ * of its own. */
+enum form {
+    FORM_V4,
+    FORM_V4_MAPPED, /* by an AF_INET6 socket, as ::ffff:a.b.c.d */
+    FORM_V6,
 };
 
 /* One connect() as the rules see it. */
@@ -26,6 +37,39 @@ struct attempt {
     __u16 source_port;         /* host order */
     __u32 device;              /* ifindex that the socket is bound to; 0: none */
 };
+
+/* ---- translate ------------------------------------------------------------------------------- */
+
+static __always_inline int is_tcp(struct bpf_sock_addr* ctx) {
+    return ctx->type == SOCK_STREAM &&
+           (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_MPTCP);
+}
+
+static __always_inline void translate_socket(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                             struct attempt* attempt) {
+    attempt->netns_cookie = bpf_get_netns_cookie(ctx);
+    attempt->destination.port_be = (__u16)ctx_read(ctx->user_port);
+    attempt->source_port = (__u16)ctx_read(sk->src_port);
+    attempt->device = ctx_read(sk->bound_dev_if);
+}
+
+static __always_inline void translate4(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                       struct attempt* attempt) {
+    translate_socket(ctx, sk, attempt);
+    set_v4(&attempt->destination.address, ctx_read(ctx->user_ip4));
+    set_v4(&attempt->source, ctx_read(sk->src_ip4));
+}
+
+static __always_inline void translate6(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                       struct attempt* attempt) {
+    translate_socket(ctx, sk, attempt);
+    set_v6(&attempt->destination.address, ctx_read(ctx->user_ip6[0]), ctx_read(ctx->user_ip6[1]),
+           ctx_read(ctx->user_ip6[2]), ctx_read(ctx->user_ip6[3]));
+    set_v6(&attempt->source, ctx_read(sk->src_ip6[0]), ctx_read(sk->src_ip6[1]),
+           ctx_read(sk->src_ip6[2]), ctx_read(sk->src_ip6[3]));
+}
+
+/* ---- judge ----------------------------------------------------------------------------------- */
 
 /* The sidecar's way to its own application. */
 static __always_inline int from_own_source(const struct fsm_pod* pod,
@@ -39,8 +83,8 @@ static __always_inline int from_own_source(const struct fsm_pod* pod,
            equal_words(source, pod->own_source6_be);
 }
 
-static __always_inline enum verdict decide_for_sidecar(const struct fsm_pod* pod,
-                                                       const struct attempt* attempt) {
+static __always_inline enum verdict judge_sidecar(const struct fsm_pod* pod,
+                                                  const struct attempt* attempt) {
     const struct fsm_address* to = &attempt->destination.address;
     const __u16 port = bpf_ntohs(attempt->destination.port_be);
     if (!(pod->flags & FSM_POD_INBOUND) || is_localhost(to)) {
@@ -63,8 +107,8 @@ static __always_inline int refused_by_kernel(const struct attempt* attempt) {
     return is_v4(&attempt->source) && is_loopback(&attempt->source);
 }
 
-static __always_inline enum verdict decide_for_application(const struct fsm_pod* pod,
-                                                           const struct attempt* attempt) {
+static __always_inline enum verdict judge_application(const struct fsm_pod* pod,
+                                                      const struct attempt* attempt) {
     const struct fsm_address* to = &attempt->destination.address;
     const __u16 port = bpf_ntohs(attempt->destination.port_be);
     if (!(pod->flags & FSM_POD_OUTBOUND) || is_loopback(to) || is_group(to) ||
@@ -93,16 +137,18 @@ static __always_inline int in_other_container(__u64 netns_cookie) {
     return key.cgroup_id && bpf_map_lookup_elem(&fsm_containers, &key) != 0;
 }
 
-static __always_inline enum verdict decide(const struct fsm_pod* pod, struct tcp_sock* tcp,
-                                           const struct attempt* attempt) {
+static __always_inline enum verdict judge(const struct fsm_pod* pod, struct tcp_sock* tcp,
+                                          const struct attempt* attempt) {
     /* 0.0.0.0 and :: mean loopback. A socket bound to lo reaches nothing beyond it. */
     if (is_unspecified(&attempt->destination.address) || attempt->device == LOOPBACK_IFINDEX) {
         return LEAVE;
     }
     return owned_by_sidecar(pod, tcp) && !in_other_container(attempt->netns_cookie)
-               ? decide_for_sidecar(pod, attempt)
-               : decide_for_application(pod, attempt);
+               ? judge_sidecar(pod, attempt)
+               : judge_application(pod, attempt);
 }
+
+/* ---- rewrite --------------------------------------------------------------------------------- */
 
 /* With one loopback address, all connections of a pod to its sidecar would differ by their source
  * port alone: 28,000 would be the end, and one source port could not reach two destinations. So the
@@ -142,14 +188,14 @@ static __always_inline int bind_source6(struct bpf_sock_addr* ctx, const struct 
 
 /* Forgets what an earlier connect() of this socket left, the source address included. */
 static __always_inline void forget_earlier(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
-                                           int family) {
+                                           const enum form form) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
     if (!conn) {
         return;
     }
     if (conn->bound_by_us) {
         const struct fsm_address any = {};
-        if (family == AF_INET) {
+        if (form == FORM_V4) {
             bind_source4(ctx, 0);
         } else {
             bind_source6(ctx, &any);
@@ -184,59 +230,71 @@ static __always_inline struct fsm_conn* remember(struct bpf_sock* sk, const stru
     return conn;
 }
 
-static __always_inline int may_bind(const struct fsm_pod* pod, const struct attempt* attempt,
-                                    enum verdict verdict) {
-    return verdict == TO_OUTBOUND && !attempt->source_port && is_unspecified(&attempt->source);
+static __always_inline void bind_source(struct bpf_sock_addr* ctx, const struct fsm_pod* pod,
+                                        const struct attempt* attempt, enum verdict verdict,
+                                        struct fsm_conn* conn, const enum form form) {
+    if (verdict != TO_OUTBOUND || attempt->source_port || !is_unspecified(&attempt->source)) {
+        return;
+    }
+    if (form == FORM_V6 ? is_unspecified(&conn->shown.address) : !pod->address4_be) {
+        return;
+    }
+    const int failed = form == FORM_V4 ? bind_source4(ctx, pod->address4_be)
+                                       : bind_source6(ctx, &conn->shown.address);
+    conn->bound_by_us = !failed;
 }
 
-/* Which of the sidecar's listeners the connection goes to. */
-static __always_inline __u16 listener_port(const struct fsm_pod* pod, const struct attempt* attempt,
-                                           enum verdict verdict) {
+/* To the sidecar's listener. */
+static __always_inline void set_destination(struct bpf_sock_addr* ctx, const struct fsm_pod* pod,
+                                            const struct attempt* attempt, enum verdict verdict,
+                                            const enum form form) {
     const struct fsm_address* to = &attempt->destination.address;
-    return verdict == TO_OUTBOUND ? outbound_port(pod, to) : inbound_port(pod, to);
+    const __u16 port = verdict == TO_OUTBOUND ? outbound_port(pod, to) : inbound_port(pod, to);
+    trace("connect to %pI6 port %u goes to port %u", to->bytes,
+          bpf_ntohs(attempt->destination.port_be), port);
+    ctx_write(ctx->user_port, (__u32)bpf_htons(port));
+    if (form == FORM_V6) {
+        ctx_write(ctx->user_ip6[0], 0);
+        ctx_write(ctx->user_ip6[1], 0);
+        ctx_write(ctx->user_ip6[2], 0);
+        ctx_write(ctx->user_ip6[3], bpf_htonl(1));
+        return;
+    }
+    const __u32 address = verdict == TO_OUTBOUND ? loopback4_for(pod, attempt) : LOCALHOST4;
+    if (form == FORM_V4) {
+        ctx_write(ctx->user_ip4, address);
+    } else {
+        ctx_write(ctx->user_ip6[3], address);
+    }
 }
 
-/* An IPv4 destination, by an AF_INET socket or by an AF_INET6 one as ::ffff:a.b.c.d. Returns the
- * address to connect to instead, 0 to leave the connect alone, or REFUSE. */
-static __always_inline __u32 intercept4(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
-                                        struct attempt* attempt, int family, __u16* port) {
-    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &attempt->netns_cookie);
-    if (!pod) {
-        return 0;
-    }
-    struct tcp_sock* tcp = tcp_sock_of(sk);
-    if (!tcp) {
-        return 0;
-    }
-    const enum verdict verdict = decide(pod, tcp, attempt);
+/* 0: the connection is refused, because its original destination could not be remembered. */
+static __always_inline int rewrite(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                   const struct fsm_pod* pod, const struct attempt* attempt,
+                                   enum verdict verdict, const enum form form) {
     if (verdict == LEAVE) {
-        forget_earlier(ctx, sk, family);
-        return 0;
+        forget_earlier(ctx, sk, form);
+        return 1;
     }
     struct fsm_conn* conn = remember(sk, pod, attempt, verdict);
     if (!conn) {
-        return REFUSE;
+        return 0;
     }
-    *port = listener_port(pod, attempt, verdict);
-    if (verdict == TO_INBOUND) {
-        return LOCALHOST4;
-    }
-    const __u32 address = loopback4_for(pod, attempt);
-    if (may_bind(pod, attempt, verdict) && pod->address4_be) {
-        int failed;
-        if (family == AF_INET) {
-            failed = bind_source4(ctx, pod->address4_be);
-        } else {
-            failed = bind_source6(ctx, &conn->shown.address);
-        }
-        conn->bound_by_us = !failed;
-    }
-    return address;
+    bind_source(ctx, pod, attempt, verdict, conn, form);
+    set_destination(ctx, pod, attempt, verdict, form);
+    return 1;
 }
 
-static __always_inline int is_tcp(struct bpf_sock_addr* ctx) {
-    return ctx->type == SOCK_STREAM &&
-           (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_MPTCP);
+/* ---- the stages ------------------------------------------------------------------------------ */
+
+static __always_inline int judge_and_rewrite(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
+                                             const struct attempt* attempt, const enum form form) {
+    const struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &attempt->netns_cookie);
+    struct tcp_sock* tcp = pod ? tcp_sock_of(sk) : 0;
+    if (!tcp) {
+        return 1;
+    }
+    return rewrite(ctx, sk, pod, attempt, judge(pod, tcp, attempt), form);
 }
 
 SEC("cgroup/connect4")
@@ -245,68 +303,9 @@ int fsm_connect4(struct bpf_sock_addr* ctx) {
     if (!is_tcp(ctx) || !sk) {
         return 1;
     }
-    struct attempt attempt = {.netns_cookie = bpf_get_netns_cookie(ctx)};
-    set_v4(&attempt.destination.address, ctx_read(ctx->user_ip4));
-    attempt.destination.port_be = (__u16)ctx_read(ctx->user_port);
-    set_v4(&attempt.source, ctx_read(sk->src_ip4));
-    attempt.source_port = (__u16)ctx_read(sk->src_port);
-    attempt.device = ctx_read(sk->bound_dev_if);
-
-    __u16 port = 0;
-    const __u32 address = intercept4(ctx, sk, &attempt, AF_INET, &port);
-    if (address == REFUSE) {
-        return 0;
-    }
-    if (address) {
-        trace("connect4 to %pI4 goes to port %u", &attempt.destination.address.bytes[12], port);
-        ctx_write(ctx->user_ip4, address);
-        ctx_write(ctx->user_port, (__u32)bpf_htons(port));
-    }
-    return 1;
-}
-
-static __always_inline int connect6_mapped(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
-                                           struct attempt* attempt) {
-    __u16 port = 0;
-    const __u32 address = intercept4(ctx, sk, attempt, AF_INET6, &port);
-    if (address == REFUSE) {
-        return 0;
-    }
-    if (address) {
-        ctx_write(ctx->user_ip6[3], address);
-        ctx_write(ctx->user_port, (__u32)bpf_htons(port));
-    }
-    return 1;
-}
-
-static __always_inline int connect6_native(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
-                                           struct attempt* attempt) {
-    struct fsm_pod* pod = bpf_map_lookup_elem(&fsm_pods, &attempt->netns_cookie);
-    if (!pod) {
-        return 1;
-    }
-    struct tcp_sock* tcp = tcp_sock_of(sk);
-    if (!tcp) {
-        return 1;
-    }
-    const enum verdict verdict = decide(pod, tcp, attempt);
-    if (verdict == LEAVE) {
-        forget_earlier(ctx, sk, AF_INET6);
-        return 1;
-    }
-    struct fsm_conn* conn = remember(sk, pod, attempt, verdict);
-    if (!conn) {
-        return 0;
-    }
-    if (may_bind(pod, attempt, verdict) && !is_unspecified(&conn->shown.address)) {
-        conn->bound_by_us = !bind_source6(ctx, &conn->shown.address);
-    }
-    ctx_write(ctx->user_ip6[0], 0);
-    ctx_write(ctx->user_ip6[1], 0);
-    ctx_write(ctx->user_ip6[2], 0);
-    ctx_write(ctx->user_ip6[3], bpf_htonl(1));
-    ctx_write(ctx->user_port, (__u32)bpf_htons(listener_port(pod, attempt, verdict)));
-    return 1;
+    struct attempt attempt = {};
+    translate4(ctx, sk, &attempt);
+    return judge_and_rewrite(ctx, sk, &attempt, FORM_V4);
 }
 
 SEC("cgroup/connect6")
@@ -315,17 +314,11 @@ int fsm_connect6(struct bpf_sock_addr* ctx) {
     if (!is_tcp(ctx) || !sk) {
         return 1;
     }
-    struct attempt attempt = {.netns_cookie = bpf_get_netns_cookie(ctx)};
-    set_v6(&attempt.destination.address, ctx_read(ctx->user_ip6[0]), ctx_read(ctx->user_ip6[1]),
-           ctx_read(ctx->user_ip6[2]), ctx_read(ctx->user_ip6[3]));
-    attempt.destination.port_be = (__u16)ctx_read(ctx->user_port);
-    set_v6(&attempt.source, ctx_read(sk->src_ip6[0]), ctx_read(sk->src_ip6[1]),
-           ctx_read(sk->src_ip6[2]), ctx_read(sk->src_ip6[3]));
-    attempt.source_port = (__u16)ctx_read(sk->src_port);
-    attempt.device = ctx_read(sk->bound_dev_if);
-
-    return is_v4(&attempt.destination.address) ? connect6_mapped(ctx, sk, &attempt)
-                                               : connect6_native(ctx, sk, &attempt);
+    struct attempt attempt = {};
+    translate6(ctx, sk, &attempt);
+    return is_v4(&attempt.destination.address)
+               ? judge_and_rewrite(ctx, sk, &attempt, FORM_V4_MAPPED)
+               : judge_and_rewrite(ctx, sk, &attempt, FORM_V6);
 }
 
 char fsm_license[] SEC("license") __weak = "GPL";
