@@ -5,127 +5,17 @@
  */
 #include <linux/in.h>
 
-#include "address.h"
+#include "acceleration.h"
 #include "count.h"
+#include "end.h"
 #include "features.h"
 #include "flows.h"
-#include "kernel.h"
-#include "maps.h"
+#include "listeners.h"
 #include "pairing.h"
 #include "policy.h"
 #include "share.h"
 
-/* The established socket, its pod, and both of its addresses. */
-struct end {
-    __u64 netns_cookie;
-    struct fsm_pod* pod;
-    struct bpf_sock* sk;
-    struct tcp_sock* tcp;
-    struct fsm_endpoint local;
-    struct fsm_endpoint remote;
-};
-
-static __always_inline void read_local(struct bpf_sock_ops* ops, struct fsm_endpoint* local) {
-    if (ctx_read(ops->family) == AF_INET) {
-        set_v4(&local->address, ctx_read(ops->local_ip4));
-    } else {
-        set_v6(&local->address, ctx_read(ops->local_ip6[0]), ctx_read(ops->local_ip6[1]),
-               ctx_read(ops->local_ip6[2]), ctx_read(ops->local_ip6[3]));
-    }
-    local->port_be = bpf_htons((__u16)ctx_read(ops->local_port));
-}
-
-static __always_inline void read_remote(struct bpf_sock_ops* ops, struct fsm_endpoint* remote) {
-    if (ctx_read(ops->family) == AF_INET) {
-        set_v4(&remote->address, ctx_read(ops->remote_ip4));
-    } else {
-        set_v6(&remote->address, ctx_read(ops->remote_ip6[0]), ctx_read(ops->remote_ip6[1]),
-               ctx_read(ops->remote_ip6[2]), ctx_read(ops->remote_ip6[3]));
-    }
-    /* Network order in the upper half: linux/bpf.h, struct bpf_sock_ops. */
-    remote->port_be = bpf_htons((__u16)bpf_ntohl(ctx_read(ops->remote_port)));
-}
-
-/* kTLS and MPTCP do things to a socket that socket maps do not know of. */
-static __always_inline int may_enter_socket_map(struct tcp_sock* tcp) {
-    return !tcp->inet_conn.icsk_ulp_ops && !tcp->is_mptcp;
-}
-
-/* The socket has left something in a map: on_close takes it away. */
-static __always_inline void watch_close(struct bpf_sock_ops* ops) {
-    bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-}
-
-static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, const struct end* end,
-                                            struct fsm_conn* conn, __u64 client_cookie,
-                                            __u32 role) {
-    struct fsm_end_key key = {.client_cookie = client_cookie, .role = role};
-    if (!fsm_acceleration) {
-        return 0;
-    }
-    if (!take_socket(end->netns_cookie)) {
-        count(FSM_COUNTER_SOCKET_OVER_SHARE);
-        return 0;
-    }
-    if (bpf_sock_hash_update(ops, &fsm_sockets, &key, BPF_ANY)) {
-        give_back_socket(end->netns_cookie);
-        count(FSM_COUNTER_SOCKET_NOT_ENTERED);
-        return 0;
-    }
-    conn->in_socket_map = 1;
-    watch_close(ops);
-    count(FSM_COUNTER_SOCKET_ACCELERATED);
-    return 1;
-}
-
 /* ---- the client's end ---- */
-
-/* The scope that lets this connection be accelerated, seen from its client; FSM_SCOPE_FULL + 1 when
- * none does. Asked before the server's end is known: is it a sidecar's inbound listener on this
- * node? A connection to another node must not pay for acceleration. */
-#define FSM_SCOPE_NONE (FSM_SCOPE_FULL + 1)
-static __always_inline __u32 scope_needed(const struct end* end, __u8 place) {
-    switch (place) {
-        case FSM_PLACE_OUTBOUND:
-            return FSM_SCOPE_FULL;
-        case FSM_PLACE_SELF_CALL:
-            return FSM_SCOPE_SIDECAR;
-        default:
-            break;
-    }
-    if (!owned_by_sidecar(end->pod, end->tcp)) {
-        return FSM_SCOPE_NONE;
-    }
-    if (is_loopback(&end->remote.address)) {
-        return FSM_SCOPE_FULL;
-    }
-    __u64* peer_netns = bpf_map_lookup_elem(&fsm_pod_ips, &end->remote.address);
-    if (!peer_netns) {
-        return FSM_SCOPE_NONE;
-    }
-    if (*peer_netns == end->netns_cookie) {
-        return FSM_SCOPE_FULL;
-    }
-    struct fsm_pod* peer = bpf_map_lookup_elem(&fsm_pods, peer_netns);
-    if (!peer || peer->scope == FSM_SCOPE_OFF ||
-        !inbound_intercepted(peer, *peer_netns, &end->remote.address,
-                             bpf_ntohs(end->remote.port_be), &end->local.address)) {
-        return FSM_SCOPE_NONE;
-    }
-    return FSM_SCOPE_SIDECAR;
-}
-
-static __always_inline void pace_client(const struct end* end, __u64 cookie,
-                                        const struct fsm_handshake_key* key) {
-    struct fsm_pace* pace = bpf_sk_storage_get(&fsm_pace, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (pace) {
-        pace->peer.client_cookie = cookie;
-        pace->peer.role = FSM_ROLE_SERVER;
-        pace->peer_sock = 0; /* an earlier connection of this socket had another */
-        pace->peer_cookie = 0;
-        pace->handshake = *key;
-    }
-}
 
 static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* end,
                                     struct fsm_conn* conn, int accelerate) {
@@ -220,17 +110,6 @@ static __always_inline void place_inbound_by_lookup(const struct end* end, struc
     conn->shown.port_be = bpf_htons(inbound_port(end->pod, &end->local.address));
 }
 
-/* Whether the server's end allows what the client's end has offered. */
-static __always_inline int accelerate_server(const struct end* end, const struct fsm_conn* conn,
-                                             const struct fsm_handshake* found) {
-    if (!found->accelerate || !may_enter_socket_map(end->tcp)) {
-        return 0;
-    }
-    const int both_are_sidecars =
-        conn->place == FSM_PLACE_AT_INBOUND || conn->place == FSM_PLACE_AT_SELF;
-    return end->pod->scope >= (both_are_sidecars ? FSM_SCOPE_SIDECAR : FSM_SCOPE_FULL);
-}
-
 static __always_inline void pair_with(struct bpf_sock_ops* ops, const struct end* end,
                                       struct fsm_conn* conn, struct fsm_handshake* found) {
     count(FSM_COUNTER_HANDSHAKE_PAIRED);
@@ -239,13 +118,7 @@ static __always_inline void pair_with(struct bpf_sock_ops* ops, const struct end
         remove_handshake(&conn->handshake, found->client_netns);
         return;
     }
-    struct fsm_pace* pace = bpf_sk_storage_get(&fsm_pace, end->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (pace) {
-        pace->peer.client_cookie = found->client_cookie;
-        pace->peer.role = FSM_ROLE_CLIENT;
-        pace->peer_cookie = found->client_cookie;
-        pace->peer_sock = found->client_sock;
-    }
+    pace_server(end, found);
     /* The client reads this with its first message: cookie first, for it looks at server_sock. */
     found->server_cookie = bpf_get_socket_cookie(ops);
     asm volatile("" ::: "memory");
@@ -371,112 +244,6 @@ static __always_inline void on_close(struct bpf_sock_ops* ops, struct bpf_sock* 
         read_remote(ops, &end.remote);
         close_flow(&end, ops->args[0]);
         conn->by_tc = 0;
-    }
-}
-
-/* ---- listeners ---- */
-
-/* Takes the first free slot, so that every one of several listeners on a port can be found. */
-static __always_inline void enter_listener(struct bpf_sock_ops* ops, struct fsm_listener_key* key) {
-    for (int slot = 0; slot < FSM_LISTENER_SLOTS; slot++) {
-        key->slot = slot;
-        const long failed = bpf_sock_hash_update(ops, &fsm_listeners, key, BPF_NOEXIST);
-        if (!failed) {
-            count(FSM_COUNTER_LISTENER_SEEN);
-            return;
-        }
-        if (failed != -EEXIST) {
-            break;
-        }
-    }
-    /* The newest must be there: an older one of the same group is reached through it. */
-    key->slot = FSM_LISTENER_SLOTS - 1;
-    if (bpf_sock_hash_update(ops, &fsm_listeners, key, BPF_ANY)) {
-        count(FSM_COUNTER_LISTENER_NOT_ENTERED);
-        return;
-    }
-    count(FSM_COUNTER_LISTENER_SEEN);
-}
-
-static __always_inline void note_seen(__u64 netns_cookie, __u32 clear, __u32 set) {
-    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
-    if (!observed) {
-        const struct fsm_observed first = {.seen = set};
-        bpf_map_update_elem(&fsm_observed, &netns_cookie, &first, BPF_NOEXIST);
-        return;
-    }
-    if (clear) {
-        __sync_fetch_and_and(&observed->seen, ~clear);
-    }
-    __sync_fetch_and_or(&observed->seen, set);
-}
-
-/* An inbound listener that sk_lookup cannot be told of: user space looks for another way. */
-static __always_inline void note_refused(__u64 netns_cookie) {
-    note_seen(netns_cookie, 0, 0);
-    struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
-    if (observed) {
-        __sync_fetch_and_add(&observed->refused, 1);
-    }
-}
-
-static __always_inline void note_listener(const struct end* end, __u16 port, __u8 family,
-                                          __u8 bind) {
-    __u32 out4 = 0;
-    if (family == AF_INET6) {
-        note_seen(end->netns_cookie, 0,
-                  port == end->pod->outbound_port6 ? FSM_SEEN_OUT6 : FSM_SEEN_IN6);
-        return;
-    }
-    if (port == end->pod->inbound_port4) {
-        note_seen(end->netns_cookie, 0, FSM_SEEN_IN4);
-        return;
-    }
-    if (bind == FSM_BIND_LOOPBACK) {
-        out4 = end->tcp->is_mptcp ? FSM_SEEN_OUT4_FIXED : FSM_SEEN_OUT4_LOOPBACK;
-    } else if (is_unspecified(&end->local.address)) {
-        out4 = FSM_SEEN_OUT4_WILDCARD;
-    }
-    if (out4) {
-        note_seen(end->netns_cookie, FSM_SEEN_OUT4 & ~out4, out4);
-    }
-}
-
-static __always_inline void add_listener(struct bpf_sock_ops* ops, const struct end* end,
-                                         __u8 family) {
-    const __u16 port = bpf_ntohs(end->local.port_be);
-    const struct fsm_pod* pod = end->pod;
-    if (family == AF_INET ? port != pod->outbound_port4 && port != pod->inbound_port4
-                          : port != pod->outbound_port6 && port != pod->inbound_port6) {
-        return;
-    }
-    struct fsm_listener_key key = {
-        .netns_cookie = end->netns_cookie,
-        .port = port,
-        .family = family,
-        .bind = is_loopback(&end->local.address) ? FSM_BIND_LOOPBACK : FSM_BIND_POD,
-    };
-    if (!end->tcp->is_mptcp) {
-        enter_listener(ops, &key);
-    } else {
-        count(FSM_COUNTER_LISTENER_MPTCP);
-        if (port == inbound_port(pod, &end->local.address)) {
-            note_refused(end->netns_cookie);
-        }
-    }
-    note_listener(end, port, family, key.bind);
-    trace("listener on port %u, family %u, bind %u", port, family, key.bind);
-}
-
-static __always_inline void on_listen(struct bpf_sock_ops* ops, const struct end* end) {
-    if (is_v4(&end->local.address)) {
-        add_listener(ops, end, AF_INET);
-        return;
-    }
-    add_listener(ops, end, AF_INET6);
-    const int ipv6_only = BPF_CORE_READ_BITFIELD(sock_of(end->tcp), __sk_common.skc_ipv6only);
-    if (!ipv6_only && is_unspecified(&end->local.address)) {
-        add_listener(ops, end, AF_INET);
     }
 }
 
