@@ -10,6 +10,7 @@
 #include <linux/in6.h>
 
 #include "count.h"
+#include "emit.h"
 #include "policy.h"
 #include "share.h"
 
@@ -210,6 +211,7 @@ static __always_inline struct fsm_conn* remember(struct bpf_sock* sk, const stru
                                                  enum verdict verdict) {
     if (!may_take_handshake(attempt->netns_cookie)) {
         count(FSM_COUNTER_HANDSHAKE_OVER_SHARE);
+        emit(attempt->netns_cookie, FSM_EVENT_CONNECT_OVER_SHARE);
         return 0;
     }
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);

@@ -9,5 +9,6 @@
 
 const volatile __u32 fsm_acceleration __weak = 1;
 const volatile __u32 fsm_inbound_tc __weak = 1;
+const volatile __u32 fsm_events_told __weak = 1;
 
 #endif

@@ -216,8 +216,8 @@ void read_disabled_features(YamlMap& map, FeatureSet& disabled) {
                          [&](const Feature feature) { return to_string(feature) == text; });
         if (found == kFeatures.end()) {
             map.fail("disabledFeatures", "\"" + text +
-                                             "\" must be acceleration, inbound-sk_lookup or "
-                                             "inbound-tc");
+                                             "\" must be acceleration, inbound-sk_lookup, "
+                                             "inbound-tc or events");
         } else {
             disabled.insert(*found);
         }

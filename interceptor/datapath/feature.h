@@ -13,10 +13,12 @@ enum class Feature : std::uint8_t {
     acceleration,    // data between two sockets of the node
     inbound_lookup,  // inbound by sk_lookup
     inbound_tc,      // inbound by tc filters
+    events,          // what the programs tell user space as it happens
 };
 
 inline constexpr std::array kFeatures = {Feature::interception, Feature::acceleration,
-                                         Feature::inbound_lookup, Feature::inbound_tc};
+                                         Feature::inbound_lookup, Feature::inbound_tc,
+                                         Feature::events};
 
 using FeatureSet = std::set<Feature>;
 
@@ -31,6 +33,8 @@ constexpr std::string_view to_string(Feature feature) {
             return "inbound-sk_lookup";
         case Feature::inbound_tc:
             return "inbound-tc";
+        case Feature::events:
+            return "events";
     }
     return "?";
 }

@@ -30,9 +30,19 @@ FeatureSpec interception() {
              "5.15"},
             {"fsm_sockops", "sockops", HookKind::cgroup, BPF_CGROUP_SOCK_OPS, "5.15"},
         },
-        {"fsm_pods", "fsm_pod_ips", "fsm_addresses", "fsm_observed", "fsm_usage", "fsm_ports",
-         "fsm_ranges", "fsm_listeners", "fsm_containers", "fsm_settings", "fsm_counters",
-         "fsm_conn", "fsm_handshakes"},
+        {{"fsm_pods"},
+         {"fsm_pod_ips"},
+         {"fsm_addresses"},
+         {"fsm_observed"},
+         {"fsm_usage"},
+         {"fsm_ports"},
+         {"fsm_ranges"},
+         {"fsm_listeners"},
+         {"fsm_containers"},
+         {"fsm_settings"},
+         {"fsm_counters"},
+         {"fsm_conn"},
+         {"fsm_handshakes"}},
     };
 }
 
@@ -42,7 +52,7 @@ FeatureSpec acceleration() {
         Need::optional,
         &KernelProbe::order_and_flow_control,
         {{"fsm_msg", "sk_msg", HookKind::socket_map, BPF_SK_MSG_VERDICT, "5.15"}},
-        {"fsm_sockets", "fsm_pace"},
+        {{"fsm_sockets"}, {"fsm_pace"}},
     };
 }
 
@@ -53,7 +63,7 @@ FeatureSpec inbound_lookup() {
         &KernelProbe::sk_lookup,
         {{"fsm_lookup", "sk_lookup", HookKind::netns, BPF_SK_LOOKUP, "5.9"},
          {"fsm_steer", "sk_lookup, for all pods", HookKind::call, BPF_SK_LOOKUP, "5.9"}},
-        {"fsm_lookup_calls", "fsm_callers"},
+        {{"fsm_lookup_calls"}, {"fsm_callers"}},
     };
 }
 
@@ -66,16 +76,19 @@ FeatureSpec inbound_tc() {
          {"fsm_egress", "tc egress", HookKind::tc, kNoAttachType, "5.15"},
          {"fsm_tc_in", "tc ingress, for all pods", HookKind::call, kNoAttachType, "5.15"},
          {"fsm_tc_out", "tc egress, for all pods", HookKind::call, kNoAttachType, "5.15"}},
-        {"fsm_tc_calls", "fsm_flows"},
+        {{"fsm_tc_calls"}, {"fsm_flows"}},
     };
+}
+
+FeatureSpec events() {
+    return {Feature::events, Need::optional, nullptr, {}, {{"fsm_events", MapSpec::Life::process}}};
 }
 
 // Empty: it is loaded.
 std::string reason_against(const FeatureSpec& spec, const FeatureSet& disabled,
                            const KernelProbe& probe) {
     if (disabled.contains(spec.feature)) {
-        return "disabledFeatures of the configuration names " +
-               std::string(to_string(spec.feature));
+        return disabled_reason(spec.feature);
     }
     if (spec.works != nullptr && !(probe.*spec.works)) {
         return "the kernel does not do what it needs";
@@ -87,8 +100,12 @@ std::string reason_against(const FeatureSpec& spec, const FeatureSet& disabled,
 
 const std::vector<FeatureSpec>& features() {
     static const std::vector<FeatureSpec> specs = {interception(), acceleration(), inbound_lookup(),
-                                                   inbound_tc()};
+                                                   inbound_tc(), events()};
     return specs;
+}
+
+std::string disabled_reason(Feature feature) {
+    return "disabledFeatures of the configuration names " + std::string(to_string(feature));
 }
 
 const FeatureSpec& spec_of(Feature feature) {

@@ -30,6 +30,13 @@ struct ProgramSpec {
     const char* since;  // the first kernel that takes it
 };
 
+struct MapSpec {
+    const char* name;
+    // Pinned ones outlive the process, and the next one adopts them. The process's own are made
+    // anew by each, and end with its programs.
+    enum class Life : std::uint8_t { pinned, process } life = Life::pinned;
+};
+
 struct FeatureSpec {
     Feature feature;
     // A program of an optional feature that the kernel refuses costs the feature; that of a
@@ -38,7 +45,7 @@ struct FeatureSpec {
     // What the probe has found out about it; null: there is nothing to probe but the load.
     bool KernelProbe::*works;
     std::vector<ProgramSpec> programs;
-    std::vector<const char*> maps;  // that no other feature uses
+    std::vector<MapSpec> maps;  // that no other feature uses
 };
 
 // In the order in which their programs are attached.
@@ -53,8 +60,11 @@ struct FeatureChoice {
     std::map<Feature, std::string> unused;  // a sentence
 };
 
+// Why a feature that the configuration disables is not used: a sentence.
+std::string disabled_reason(Feature feature);
+
 // `disabled`: by the configuration. `attached`: what pods of an earlier process are attached to,
-// which stays loaded until they have gone over to something else.
+// which stays loaded until they have gone over to something else, though no pod is given it.
 FeatureChoice choose_features(const FeatureSet& disabled, const FeatureSet& attached,
                               const KernelProbe& probe);
 

@@ -28,9 +28,8 @@ Result<void> validate(const PodEnrolment& enrolment) {
 // A sentence; empty: it can be used.
 std::string obstacle_to(Feature feature, const KernelDatapath::Parts& parts,
                         const char* kernel_refuses) {
-    if (const auto unused = parts.features.unused.find(feature);
-        unused != parts.features.unused.end()) {
-        return parts.options.disabled_features.contains(feature) ? unused->second : kernel_refuses;
+    if (parts.options.disabled_features.contains(feature)) {
+        return disabled_reason(feature);
     }
     const FeatureSpec& spec = spec_of(feature);
     const bool loaded = std::all_of(
@@ -75,6 +74,10 @@ Result<std::unique_ptr<KernelDatapath>> KernelDatapath::create(Parts parts) {
     FSM_ASSIGN(const DatapathMaps maps, DatapathMaps::of(parts.loaded.maps));
     std::unique_ptr<KernelDatapath> datapath(new KernelDatapath(std::move(parts), maps));
     FSM_TRY(datapath->learn_pods());
+    const MapSet& own = datapath->parts_.loaded.process_maps;
+    if (const auto ring = own.find("fsm_events"); ring != own.end()) {
+        FSM_ASSIGN(datapath->events_, EventReader::open(ring->second));
+    }
     return datapath;
 }
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "common/keyed_mutex.h"
-#include "interceptor/datapath/features.h"
+#include "interceptor/datapath/event_reader.h"
 #include "interceptor/datapath/inventory.h"
 #include "interceptor/datapath/kernel_probe.h"
 #include "interceptor/datapath/node_attachments.h"
@@ -41,7 +41,6 @@ class KernelDatapath : public Datapath {
         LoadedObject loaded;
         std::unique_ptr<InboundAttachment> inbound;
         KernelProbe probe;
-        FeatureChoice features;
     };
 
     // Takes over the pods that an earlier process has left.
@@ -62,6 +61,9 @@ class KernelDatapath : public Datapath {
     std::vector<std::string> verify_node() override;
     Result<std::vector<std::uint64_t>> pods_to_enrol_again() const override {
         return table_.with_refused_listeners();
+    }
+    std::vector<PodEvent> take_events() override {
+        return events_ == nullptr ? std::vector<PodEvent>() : events_->take();
     }
     Result<void> sweep() override { return sweeper_.sweep(); }
 
@@ -98,6 +100,7 @@ class KernelDatapath : public Datapath {
     const PodParts pod_parts_;
     const Inventory inventory_;
     Sweeper sweeper_;
+    std::unique_ptr<EventReader> events_;          // null: not loaded
     mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; before the locks of the parts
 };
 

@@ -164,14 +164,9 @@ Result<std::unique_ptr<Datapath>> open_below(const DatapathOptions& options, con
     FSM_TRY(write_settings(maps.settings, options));
     auto inbound = std::make_unique<InboundAttachment>(tree, std::move(loaded.pod_programs),
                                                        tc_handle(options.bpffs, options.name));
-    KernelDatapath::Parts parts{options,
-                                std::move(lock),
-                                tree,
-                                std::move(node),
-                                std::move(loaded),
-                                std::move(inbound),
-                                std::move(probe),
-                                choice};
+    KernelDatapath::Parts parts{options,         std::move(lock),   tree,
+                                std::move(node), std::move(loaded), std::move(inbound),
+                                std::move(probe)};
     FSM_TRY(switch_programs(parts, plan));
     FSM_ASSIGN(auto datapath, KernelDatapath::create(std::move(parts)));
     // Loading has read the kernel's type information, tens of megabytes.

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 #include <set>
+#include <string_view>
 
 #include "bpf/abi.h"
 #include "interceptor/datapath/libbpf_log.h"
@@ -45,11 +46,11 @@ Result<void> leave_out_maps(const Object& object, const FeatureSet& used) {
         if (used.contains(feature.feature)) {
             continue;
         }
-        for (const char* name : feature.maps) {
-            bpf_map* map = bpf_object__find_map_by_name(object->obj, name);
+        for (const MapSpec& spec : feature.maps) {
+            bpf_map* map = bpf_object__find_map_by_name(object->obj, spec.name);
             const int failed = map == nullptr ? -ENOENT : bpf_map__set_autocreate(map, false);
             if (failed != 0) {
-                return Error::from_errno(std::string("leave out map ") + name, -failed);
+                return Error::from_errno(std::string("leave out map ") + spec.name, -failed);
             }
         }
     }
@@ -65,6 +66,7 @@ Result<Object> open_object(const DatapathOptions& options, const FeatureSet& use
     object->rodata->fsm_tracing = options.kernel_tracing ? 1 : 0;
     object->rodata->fsm_acceleration = used.contains(Feature::acceleration) ? 1 : 0;
     object->rodata->fsm_inbound_tc = used.contains(Feature::inbound_tc) ? 1 : 0;
+    object->rodata->fsm_events_told = used.contains(Feature::events) ? 1 : 0;
     object->rodata->fsm_handshakes_per_pod = std::max(options.max_connections / kShare, 1U);
     object->rodata->fsm_sockets_per_pod =
         std::max(options.max_connections / kShare, 1U) * kEndsPerConnection;
@@ -82,16 +84,32 @@ Result<Object> open_object(const DatapathOptions& options, const FeatureSet& use
     return object;
 }
 
-// The maps that hold state; libbpf's own for constants and variables belong to the programs.
-std::vector<bpf_map*> state_maps(const Object& object) {
+MapSpec::Life life_of(const bpf_map* map) {
+    for (const FeatureSpec& feature : features()) {
+        for (const MapSpec& spec : feature.maps) {
+            if (std::string_view(spec.name) == bpf_map__name(map)) {
+                return spec.life;
+            }
+        }
+    }
+    return MapSpec::Life::pinned;
+}
+
+// Libbpf's own maps, for constants and variables, belong to the programs.
+std::vector<bpf_map*> maps_of(const Object& object, MapSpec::Life life) {
     std::vector<bpf_map*> maps;
     bpf_map* map = nullptr;
     while ((map = bpf_object__next_map(object->obj, map)) != nullptr) {
-        if (!bpf_map__is_internal(map) && bpf_map__autocreate(map)) {
+        if (!bpf_map__is_internal(map) && bpf_map__autocreate(map) && life_of(map) == life) {
             maps.push_back(map);
         }
     }
     return maps;
+}
+
+// The maps that hold state.
+std::vector<bpf_map*> state_maps(const Object& object) {
+    return maps_of(object, MapSpec::Life::pinned);
 }
 
 MapShape shape_of(const bpf_map* map) {
@@ -220,6 +238,15 @@ Result<Fd> duplicate(int fd, const std::string& what) {
     return copy;
 }
 
+Result<void> keep_maps(const std::vector<bpf_map*>& maps, MapSet& kept) {
+    for (const bpf_map* map : maps) {
+        FSM_ASSIGN(Fd fd, duplicate(bpf_map__fd(map), bpf_map__name(map)));
+        FSM_ASSIGN(BpfMap owned, BpfMap::adopt(std::move(fd)));
+        kept.emplace(bpf_map__name(map), std::move(owned));
+    }
+    return {};
+}
+
 // Before Linux 5.11 the memory of maps counted against this limit; later it has no effect on them,
 // so a failure does not matter unless a map cannot be made, which then says so.
 void raise_memory_limit() {
@@ -268,11 +295,8 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
             }
         }
     }
-    for (const bpf_map* map : state_maps(object)) {
-        FSM_ASSIGN(Fd fd, duplicate(bpf_map__fd(map), bpf_map__name(map)));
-        FSM_ASSIGN(BpfMap owned, BpfMap::adopt(std::move(fd)));
-        loaded.maps.emplace(bpf_map__name(map), std::move(owned));
-    }
+    FSM_TRY(keep_maps(state_maps(object), loaded.maps));
+    FSM_TRY(keep_maps(maps_of(object, MapSpec::Life::process), loaded.process_maps));
     FSM_TRY(copy_pod_programs(object, loaded));
     return loaded;
 }

@@ -29,11 +29,12 @@ struct LoadedObject {
     std::map<std::string, Fd> programs;  // those that the kernel took
     // Those of `programs` of which every pod has its own; the one in `programs` belongs to no pod.
     std::map<std::string, PodProgram> pod_programs;
-    MapSet maps;
+    MapSet maps;                                 // pinned ones
+    MapSet process_maps;                         // this process's own
     std::vector<KernelCapability> capabilities;  // one for each optional program that was tried
 };
 
-// The shapes of the maps of these features, sized by `options`.
+// The shapes of the pinned maps of these features, sized by `options`.
 Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& options,
                                                     const FeatureSet& used);
 

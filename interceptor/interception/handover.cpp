@@ -76,6 +76,16 @@ std::vector<std::string> Handover::verify_node() {
     return repaired;
 }
 
+std::vector<PodEvent> Handover::take_events() {
+    auto events = current_->take_events();
+    const std::shared_lock guard(mutex_);
+    if (former_ != nullptr) {
+        const auto formers = former_->take_events();
+        events.insert(events.end(), formers.begin(), formers.end());
+    }
+    return events;
+}
+
 // Each part for itself: an error of one mechanism must not keep pods with both.
 Result<void> Handover::sweep() {
     Failures failures;

@@ -62,6 +62,8 @@ class Handover : public Datapath {
         return current_->pods_to_enrol_again();
     }
     std::vector<std::string> verify_node() override;
+    // Of both.
+    std::vector<PodEvent> take_events() override;
     // All of it is done, whatever fails; what has failed is done again by the next one.
     Result<void> sweep() override;
     // Of both, while the former one has pods.

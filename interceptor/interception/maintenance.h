@@ -9,6 +9,13 @@
 
 namespace fsm {
 
+// What a mode has seen happen to a pod, and what its state does not tell afterwards.
+struct PodEvent {
+    std::uint64_t netns_cookie = 0;
+    std::string what;         // a sentence about the pod
+    std::uint64_t times = 0;  // since the last call, at least
+};
+
 // Threads: every function may be called from any thread.
 class Maintenance {
   public:
@@ -23,6 +30,9 @@ class Maintenance {
     virtual Result<std::vector<std::uint64_t>> pods_to_enrol_again() const {
         return std::vector<std::uint64_t>();
     }
+
+    // What has happened since the last call. Cheap: to be asked every second or so.
+    virtual std::vector<PodEvent> take_events() { return {}; }
 
     // Removes what pods and connections have left behind after their time (tc flows in TIME_WAIT).
     // To be called every few seconds.

@@ -68,6 +68,7 @@ void AttachmentPasses::look_after_node() {
     for (const std::string& repaired : parts_.maintenance.verify_node()) {
         log::error("{}; it was put back", repaired);
     }
+    report_events();
     const auto pods = parts_.maintenance.pods_to_enrol_again();
     Failures failures;
     failures.note(pods);
@@ -81,6 +82,18 @@ void AttachmentPasses::look_after_node() {
         table.plan_again(cookie);
         for (const AttachmentKey& key : table.keys_in(cookie)) {
             reconcile_one(key, ReconcileDepth::settings);
+        }
+    }
+}
+
+// Of a pod that is gone by now nothing is told.
+void AttachmentPasses::report_events() {
+    const AttachmentTable& table = parts_.attachments.table();
+    for (const PodEvent& event : parts_.maintenance.take_events()) {
+        const auto keys = table.keys_in(event.netns_cookie);
+        const auto state = keys.empty() ? std::nullopt : table.find(keys.front());
+        if (state) {
+            parts_.owners.event(state->attachment, event);
         }
     }
 }

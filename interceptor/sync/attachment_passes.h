@@ -40,7 +40,7 @@ class AttachmentPasses {
         RunningPodFinder& finder;
         LeftBehind& left_behind;
         ContainerCgroups& containers;
-        const OwnerReports& owners;
+        OwnerReports& owners;
         Conditions& conditions;
     };
 
@@ -59,6 +59,7 @@ class AttachmentPasses {
     void interrupt() { interrupted_ = true; }
 
   private:
+    void report_events();
     void reconcile_one(const AttachmentKey& key, ReconcileDepth depth);
     // With the container's lock held.
     void end_dead(const AttachmentState& state);

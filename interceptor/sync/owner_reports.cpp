@@ -6,6 +6,12 @@
 
 namespace fsm {
 
+namespace {
+
+constexpr std::chrono::minutes kPause{1};
+
+}  // namespace
+
 void OwnerReports::new_problems(const AttachmentState& state,
                                 const std::vector<std::string>& before) const {
     const Attachment& attachment = state.attachment;
@@ -19,6 +25,22 @@ void OwnerReports::new_problems(const AttachmentState& state,
                 problem.starts_with("annotation ") ? "FsmAnnotationIgnored" : "FsmPodProblem";
             notifier_->warn({attachment.pod, attachment.pod_uid, reason, problem});
         }
+    }
+}
+
+void OwnerReports::event(const Attachment& attachment, const PodEvent& event) {
+    {
+        const std::lock_guard guard(mutex_);
+        const auto now = Clock::now();
+        std::erase_if(told_, [&](const auto& told) { return now - told.second >= kPause; });
+        if (!told_.emplace(event.netns_cookie, now).second) {
+            return;
+        }
+    }
+    log::warn("pod={} {} ({} times in a second)", attachment.pod.to_string(), event.what,
+              event.times);
+    if (notifier_ != nullptr) {
+        notifier_->warn({attachment.pod, attachment.pod_uid, "FsmPodProblem", event.what});
     }
 }
 

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "interceptor/datapath/inbound_choice.h"
 #include "test/bpf/instance.h"
@@ -19,7 +21,6 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
-using testing::Not;
 
 std::set<std::string> pinned_maps(const Instance& instance) {
     std::set<std::string> names;
@@ -62,6 +63,17 @@ std::set<std::string> loaded_programs(const Instance& instance) {
     return names;
 }
 
+// The kernel frees a program some time after its last user.
+bool is_gone(const Instance& instance, const std::string& program) {
+    for (int attempt = 0; attempt < 200; ++attempt) {
+        if (!loaded_programs(instance).contains(program)) {
+            return true;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return false;
+}
+
 std::set<std::string> programs_of(Feature feature) {
     std::set<std::string> names;
     for (const ProgramSpec& program : spec_of(feature).programs) {
@@ -81,7 +93,11 @@ TEST(Features, HaveEveryMapOnce) {
     const auto datapath = instance.open();
     std::multiset<std::string> listed;
     for (const FeatureSpec& feature : features()) {
-        listed.insert(feature.maps.begin(), feature.maps.end());
+        for (const MapSpec& map : feature.maps) {
+            if (map.life == MapSpec::Life::pinned) {
+                listed.insert(map.name);
+            }
+        }
     }
     const std::set<std::string> made = pinned_maps(instance);
     EXPECT_THAT(listed, testing::ElementsAreArray(made));
@@ -100,8 +116,9 @@ TEST_P(Disabled, IsNotLoadedAndTheRestIs) {
         for (const ProgramSpec& program : feature.programs) {
             EXPECT_EQ(programs.contains(program.name), !off) << program.name;
         }
-        for (const char* map : feature.maps) {
-            EXPECT_EQ(maps.contains(map), !off) << map;
+        for (const MapSpec& map : feature.maps) {
+            EXPECT_EQ(maps.contains(map.name), !off && map.life == MapSpec::Life::pinned)
+                << map.name;
         }
     }
     for (const std::string& program : programs_of(GetParam())) {
@@ -177,18 +194,21 @@ TEST(WithoutTc, ItStaysLoadedForAPodThatHasItsFilters) {
         const auto datapath = instance.open();
         EXPECT_THAT(loaded_programs(instance), Contains("fsm_tc_in"));
         must(datapath->check(pod.netns(), pod.cookie()));
-        must(datapath->withdraw(pod.cookie(), &pod.netns()));
+        EXPECT_FALSE(datapath->enrol(pod.netns(), enrolment)) << "it asks for tc";
+        must(datapath->check(pod.netns(), pod.cookie()));
+        EXPECT_EQ(must(datapath->enrol(pod.netns(), pod.enrolment())).inbound,
+                  InboundMechanism::sk_lookup);
     }
     const auto datapath = instance.open();
-    EXPECT_THAT(loaded_programs(instance), Not(Contains("fsm_tc_in")));
+    EXPECT_TRUE(is_gone(instance, "fsm_tc_in"));
 }
 
 TEST(FeatureChoice, LeavesOutWhatTheKernelCannotDo) {
     KernelProbe probe = capable_kernel();
     probe.order_and_flow_control = false;
     const FeatureChoice choice = choose_features({}, {}, probe);
-    EXPECT_EQ(choice.used,
-              (FeatureSet{Feature::interception, Feature::inbound_lookup, Feature::inbound_tc}));
+    EXPECT_EQ(choice.used, (FeatureSet{Feature::interception, Feature::inbound_lookup,
+                                       Feature::inbound_tc, Feature::events}));
     EXPECT_TRUE(choice.unused.contains(Feature::acceleration));
 }
 

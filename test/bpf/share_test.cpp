@@ -100,6 +100,50 @@ class Connections : public Share {
     }
 };
 
+// The ring buffer is the process's own.
+class RefusedConnections : public Connections {
+  protected:
+    // Nothing accepts them: each keeps its handshake.
+    void refuse() {
+        fsm_usage full{};
+        full.handshakes = static_cast<int>(kShare);
+        must(instance.pinned("fsm_usage").put(greedy.cookie(), full));
+        for (int number = 0; number < 3; ++number) {
+            connect(greedy, 1, EPERM);
+        }
+    }
+};
+
+TEST_F(RefusedConnections, AreToldWithTheirPod) {
+    EXPECT_TRUE(datapath->take_events().empty());
+    refuse();
+    const auto events = datapath->take_events();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events.front().netns_cookie, greedy.cookie());
+    EXPECT_EQ(events.front().times, 3U);
+    EXPECT_THAT(events.front().what, testing::HasSubstr("maxConnections"));
+    EXPECT_TRUE(datapath->take_events().empty()) << "once";
+}
+
+TEST_F(RefusedConnections, AreToldToTheNextInterceptorToo) {
+    datapath.reset();
+    refuse();
+    datapath = instance.open();
+    EXPECT_TRUE(datapath->take_events().empty()) << "the ring buffer of the former one is gone";
+    refuse();
+    EXPECT_EQ(datapath->take_events().size(), 1U);
+}
+
+TEST_F(RefusedConnections, AreCountedWhereEventsAreDisabled) {
+    datapath.reset();
+    instance.options.disabled_features = {Feature::events};
+    datapath = instance.open();
+    const auto before = counter(FSM_COUNTER_HANDSHAKE_OVER_SHARE);
+    refuse();
+    EXPECT_EQ(counter(FSM_COUNTER_HANDSHAKE_OVER_SHARE), before + 3);
+    EXPECT_TRUE(datapath->take_events().empty());
+}
+
 TEST_F(Connections, WithoutEndLoseTheirOwnAcceleration) {
     std::vector<Fd> open;
     for (int number = 0; number < 1200; ++number) {

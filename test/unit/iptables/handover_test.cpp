@@ -180,6 +180,12 @@ TEST_F(HandoverTest, WhatIsBrokenForTheNodeIsSaidOfBoth) {
     EXPECT_EQ(handover_->node_conditions(), std::vector<Problem>({{"connect4", "it is detached"}}));
 }
 
+TEST_F(HandoverTest, EventsAreThoseOfBoth) {
+    current_->events = {{pod_.cookie(), "refused", 1}};
+    former_->events = {{pod_.cookie() + 1, "refused", 2}};
+    EXPECT_EQ(handover_->take_events().size(), 2U);
+}
+
 TEST_F(HandoverTest, ARemovalThatFailsIsTriedAgain) {
     removal_ = Error("busy");
     EXPECT_TRUE(handover_->withdraw(pod_.cookie(), &netns_));

@@ -67,6 +67,7 @@ class FakeDatapath : public Datapath {
     }
 
     Result<std::vector<std::uint64_t>> pods_to_enrol_again() const override { return asked_again; }
+    std::vector<PodEvent> take_events() override { return std::exchange(events, {}); }
     std::vector<std::string> verify_node() override { return std::exchange(repaired, {}); }
 
     Result<void> sweep() override {
@@ -164,6 +165,7 @@ class FakeDatapath : public Datapath {
     std::string inbound_reason;
     std::vector<std::uint64_t> asked_again;  // what pods_to_enrol_again() answers
     std::vector<std::string> repaired;       // what verify_node() answers, once
+    std::vector<PodEvent> events;            // what take_events() answers, once
     std::uint64_t cut = 0;                   // the pod whose open connections were cut
     std::atomic<int> sweeps = 0;
     mutable std::atomic<int> map_counts = 0;  // calls of maps()

@@ -56,6 +56,19 @@ TEST_F(PodWarningsTest, ABadAnnotationOfARunningPod) {
     EXPECT_EQ(notifier_.warnings.front().reason, "FsmAnnotationIgnored");
 }
 
+TEST_F(PodWarningsTest, AnEventOfTheDataPathOnceAMinute) {
+    const TestNetns netns;
+    const TestNetns unknown;
+    source.put(mesh_pod("web", "u1"));
+    EXPECT_OK(enroller->create(request(netns)));
+    datapath.events = {{netns.cookie(), "its connections are refused", 7},
+                       {unknown.cookie(), "nobody's", 1}};
+    enroller->look_after_node();
+    datapath.events = {{netns.cookie(), "its connections are refused", 9}};
+    enroller->look_after_node();
+    expect_warning("FsmPodProblem", "its connections are refused");
+}
+
 TEST_F(PodWarningsTest, ARefusal) {
     const TestNetns netns;
     source.put(mesh_pod("web", "u1"));

@@ -1,0 +1,42 @@
+// EventReader: what the programs have told through their ring buffer (bpf/events.h).
+//
+// Threads: every function may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "common/result.h"
+#include "interceptor/datapath/bpf_map.h"
+#include "interceptor/interception/maintenance.h"
+
+struct ring_buffer;
+
+namespace fsm {
+
+class EventReader {
+  public:
+    // The map must outlive this.
+    static Result<std::unique_ptr<EventReader>> open(const BpfMap& ring);
+    ~EventReader();
+    EventReader(const EventReader&) = delete;
+    EventReader& operator=(const EventReader&) = delete;
+
+    // What has come since the last call, one entry for each pod and kind.
+    std::vector<PodEvent> take();
+
+  private:
+    EventReader() = default;
+    static int note(void* reader, void* data, std::size_t size);
+
+    std::mutex mutex_;
+    ring_buffer* ring_ = nullptr;
+    // By pod and kind: how often.
+    std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> noted_;
+};
+
+}  // namespace fsm
