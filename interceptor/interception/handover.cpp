@@ -26,11 +26,15 @@ Result<EnrolledPod> Handover::enrol(const Netns& netns, const PodEnrolment& enro
     }
     FSM_ASSIGN(Netns copy, netns.duplicate());
     FSM_ASSIGN(auto enrolled, current_->enrol(netns, enrolment));
-    const bool involves_tc = held->inbound == InboundMechanism::tc || held->draining ||
-                             enrolled.inbound == InboundMechanism::tc;
-    begin(enrolment.netns_cookie,
-          {std::move(copy), involves_tc ? Stage::cutting : Stage::overlapping, Clock::now()});
+    begin(enrolment.netns_cookie, {std::move(copy), state_after(*held, enrolled), Clock::now()});
     return enrolled;
+}
+
+// With inbound tc on either side the two do not agree about a connection.
+Handover::State Handover::state_after(const EnrolledPod& by_former, const EnrolledPod& by_current) {
+    const bool involves_tc = by_former.inbound == InboundMechanism::tc || by_former.draining ||
+                             by_current.inbound == InboundMechanism::tc;
+    return involves_tc ? State::cutting : State::overlapping;
 }
 
 Result<std::optional<EnrolledPod>> Handover::held_by_former(std::uint64_t netns_cookie) const {
@@ -38,22 +42,19 @@ Result<std::optional<EnrolledPod>> Handover::held_by_former(std::uint64_t netns_
     return former_ == nullptr ? std::optional<EnrolledPod>() : former_->pod(netns_cookie);
 }
 
-// A pod that changes to tc while it overlaps goes on to the stricter stage.
+// A pod that changes to tc while it overlaps goes on to the stricter state.
 void Handover::begin(std::uint64_t netns_cookie, Transfer transfer) {
-    if (transfer.stage == Stage::overlapping) {
-        const std::lock_guard guard(transfers_mutex_);
-        transfers_.try_emplace(netns_cookie, std::move(transfer));
-        return;
-    }
     {
         const std::lock_guard guard(transfers_mutex_);
+        if (transfer.state == State::overlapping) {
+            transfers_.try_emplace(netns_cookie, std::move(transfer));
+            return;
+        }
         transfers_.erase(netns_cookie);
     }
-    Transfers now;
-    now.emplace(netns_cookie, std::move(transfer));
     const std::shared_lock guard(mutex_);
     // An error is told by the sweep() that tries it again.
-    static_cast<void>(advance(std::move(now)));
+    static_cast<void>(advance(netns_cookie, std::move(transfer)));
 }
 
 Result<void> Handover::withdraw(std::uint64_t netns_cookie, const Netns* netns) {
@@ -98,7 +99,9 @@ Result<void> Handover::sweep() {
 void Handover::sweep_former(Failures& failures) {
     const std::shared_lock guard(mutex_);
     if (former_ != nullptr) {
-        failures.note(advance(take_due()));
+        for (auto& [cookie, transfer] : take_due()) {
+            failures.note(advance(cookie, std::move(transfer)));
+        }
         failures.note(former_->sweep());
     }
 }
@@ -122,7 +125,7 @@ Handover::Transfers Handover::take_due() {
     const std::lock_guard guard(transfers_mutex_);
     for (auto entry = transfers_.begin(); entry != transfers_.end();) {
         const auto next = std::next(entry);
-        if (entry->second.stage == Stage::cutting || now - entry->second.since >= overlap_) {
+        if (entry->second.state == State::cutting || now - entry->second.since >= overlap_) {
             due.insert(transfers_.extract(entry));
         }
         entry = next;
@@ -130,22 +133,19 @@ Handover::Transfers Handover::take_due() {
     return due;
 }
 
-Result<void> Handover::advance(Transfers due) {
+Result<void> Handover::advance(std::uint64_t netns_cookie, Transfer transfer) {
     if (former_ == nullptr) {
         return {};
     }
-    Failures failures;
-    for (auto& [cookie, transfer] : due) {
-        auto ended = transfer.stage == Stage::cutting
-                         ? former_->withdraw_and_cut(cookie, transfer.netns)
-                         : former_->withdraw(cookie, &transfer.netns);
-        if (!ended) {
-            failures.note(not_gone(std::move(ended.error())));
-            const std::lock_guard guard(transfers_mutex_);
-            transfers_.try_emplace(cookie, std::move(transfer));
-        }
+    auto let_go = transfer.state == State::cutting
+                      ? former_->withdraw_and_cut(netns_cookie, transfer.netns)
+                      : former_->withdraw(netns_cookie, &transfer.netns);
+    if (let_go) {
+        return {};  // the current one has it alone
     }
-    return failures.result();
+    const std::lock_guard guard(transfers_mutex_);
+    transfers_.try_emplace(netns_cookie, std::move(transfer));
+    return not_gone(std::move(let_go.error()));
 }
 
 Result<void> Handover::finish_when_empty() {

@@ -87,25 +87,26 @@ class Handover : public Datapath {
   private:
     using Clock = std::chrono::steady_clock;
 
-    // Of a pod that both have, what the former one still does. A pod that one of them has alone has
-    // no stage.
-    enum class Stage : std::uint8_t {
-        overlapping,  // intercepts what asked too early for the current one
-        cutting,      // nothing any more; it lets go, and resets its connections
+    // Of a pod that both have. First the former one has it alone, in the end the current one, and
+    // nothing has to be remembered of it.
+    enum class State : std::uint8_t {
+        overlapping,  // the former one intercepts what asked too early for the current one
+        cutting,      // the former one lets go, and resets its connections
     };
     struct Transfer {
         Netns netns;
-        Stage stage;
+        State state;
         Clock::time_point since;
     };
     using Transfers = std::map<std::uint64_t, Transfer>;  // by cookie
 
     Result<std::optional<EnrolledPod>> held_by_former(std::uint64_t netns_cookie) const;
+    static State state_after(const EnrolledPod& by_former, const EnrolledPod& by_current);
     void begin(std::uint64_t netns_cookie, Transfer transfer);
     Transfers take_due();
-    // The one place where a pod leaves its stage. What fails stays for the next sweep(). With
-    // mutex_ held.
-    Result<void> advance(Transfers due);
+    // The one place where a pod that both have goes on to its next state. What fails stays for the
+    // next sweep(). With mutex_ held.
+    Result<void> advance(std::uint64_t netns_cookie, Transfer transfer);
     void sweep_former(Failures& failures);
     Result<void> finish_when_empty();
 
