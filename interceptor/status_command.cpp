@@ -79,7 +79,8 @@ std::string describe_status(const nlohmann::json& status) {
     const auto& attachments = status.at("attachments");
     out += "attachments   " + attachments.at("inMesh").dump() + " in the mesh, " +
            attachments.at("notInMesh").dump() + " outside, " + attachments.at("unknown").dump() +
-           " of unknown pods, " + attachments.at("refused").dump() + " refused\n";
+           " of unknown pods, " + attachments.at("refused").dump() + " refused, " +
+           attachments.at("withoutSidecar").dump() + " in the mesh without a sidecar\n";
     out += "kernel\n";
     for (const auto& capability : status.at("capabilities")) {
         out += std::string("  ") + (capability.at("works").get<bool>() ? "yes  " : "no   ") +

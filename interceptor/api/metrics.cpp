@@ -50,7 +50,7 @@ void add_maps(const std::vector<DatapathMap>& maps, Families& families) {
 }
 
 void add_attachments(const std::vector<AttachmentState>& states, Families& families) {
-    std::array<double, 4> members{};
+    std::array<double, kMemberships.size()> members{};
     double failures = 0;
     double problems = 0;
     double conflicts = 0;
@@ -62,8 +62,7 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
     }
     auto attachments =
         gauge("fsm_attachments", "Attachments of this node by their pod's state", {});
-    for (const auto state :
-         {Membership::unknown, Membership::not_in_mesh, Membership::in_mesh, Membership::refused}) {
+    for (const auto state : kMemberships) {
         attachments.metric.push_back(gauge_value(members[static_cast<std::size_t>(state)],
                                                  {{"state", std::string(to_string(state))}}));
     }

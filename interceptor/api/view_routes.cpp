@@ -148,7 +148,7 @@ HttpResponse show_counters(const Inspection& datapath) {
 }
 
 json pod_summary(const std::vector<AttachmentState>& states) {
-    std::size_t counts[4] = {};
+    std::array<std::size_t, kMemberships.size()> counts{};
     json problems = json::array();
     for (const auto& state : states) {
         ++counts[static_cast<std::size_t>(state.membership)];
@@ -164,6 +164,7 @@ json pod_summary(const std::vector<AttachmentState>& states) {
             {"notInMesh", counts[static_cast<std::size_t>(Membership::not_in_mesh)]},
             {"unknown", counts[static_cast<std::size_t>(Membership::unknown)]},
             {"refused", counts[static_cast<std::size_t>(Membership::refused)]},
+            {"withoutSidecar", counts[static_cast<std::size_t>(Membership::sidecarless)]},
             {"problems", problems}};
 }
 

@@ -79,6 +79,18 @@ std::optional<std::string> first_missing(const std::vector<std::string>& names, 
     return std::nullopt;
 }
 
+// Why a pod without a sidecar is in the mesh all the same.
+std::optional<std::string> sidecarless(const MeshProfile& profile, const Pod& pod) {
+    for (const auto& [label, values] : profile.sidecarless_labels) {
+        const auto found = pod.labels.find(label);
+        if (found != pod.labels.end() && has(values, found->second)) {
+            return "it is in the mesh without a sidecar: its label " + label + " says " +
+                   found->second;
+        }
+    }
+    return std::nullopt;
+}
+
 // Other programs have containers of the sidecar's name, too: whether the mesh meant this one.
 std::optional<std::string> missing_marks(const MeshProfile& profile, const Pod& pod,
                                          const Container& sidecar) {
@@ -231,6 +243,9 @@ Decision decide(const MeshProfile& profile, const Pod& pod, const NodeDefaults& 
     }
     const Container* sidecar = find_sidecar(profile, pod);
     if (sidecar == nullptr) {
+        if (auto reason = sidecarless(profile, pod)) {
+            return {Sidecarless{std::move(*reason)}, {}};
+        }
         return {NotInMesh{"it has no container named " + joined(profile.sidecar_containers)}, {}};
     }
     if (auto reason = reason_for_exemption(profile, pod, *sidecar)) {

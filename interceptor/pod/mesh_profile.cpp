@@ -154,6 +154,7 @@ void read_pods(YamlMap pods, MeshProfile& profile) {
     profile.exempting_annotations = pods.texts("exempting_annotations");
     profile.exempting_environment = variables(pods.map("exempting_environment"));
     profile.exempting_arguments = pods.texts("exempting_arguments");
+    profile.sidecarless_labels = variables(pods.map("sidecarless_labels"));
     pods.refuse_unknown_keys();
 }
 

@@ -63,19 +63,31 @@ struct InMesh {
     bool operator==(const InMesh&) const = default;
 };
 
+// In the mesh without a sidecar: the mesh carries its traffic by other means, and nothing of it is
+// led to a sidecar.
+struct Sidecarless {
+    std::string reason;
+};
+
 // In the mesh, but it cannot be intercepted rightly: it must not start, and is not called in-mesh.
 struct Refused {
     std::string reason;  // and what its owner has to change
 };
 
 struct Decision {
-    std::variant<NotInMesh, InMesh, Refused> verdict;
+    std::variant<NotInMesh, InMesh, Refused, Sidecarless> verdict;
     // Entries that could not be used, each as a sentence that names the annotation, the entry and
     // what is expected. The rest of the pod's settings still apply.
     std::vector<std::string> problems;
     // What may surprise an owner, though nothing is wrong.
     std::vector<std::string> notes = {};
 };
+
+// Whether the mesh means the pod's traffic to go through its sidecar.
+inline bool needs_interception(const Decision& decision) {
+    return std::holds_alternative<InMesh>(decision.verdict) ||
+           std::holds_alternative<Refused>(decision.verdict);
+}
 
 // What the value of an annotation means.
 enum class AnnotationKind : std::uint8_t {
@@ -182,6 +194,9 @@ struct MeshProfile {
     // Environment of the sidecar's container: variable and the values that exempt the pod.
     std::map<std::string, std::vector<std::string>> exempting_environment;
     std::vector<std::string> exempting_arguments;  // of the sidecar's container
+    // Labels of a pod without a sidecar, and the values that mean that it is in the mesh all the
+    // same.
+    std::map<std::string, std::vector<std::string>> sidecarless_labels;
 
     // What is never intercepted, and what the sidecar may do.
     PortSet never_inbound_ports;

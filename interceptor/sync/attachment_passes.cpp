@@ -21,6 +21,9 @@ bool same_verdict(const AttachmentState& state, const Decision& decision) {
     if (std::holds_alternative<NotInMesh>(decision.verdict)) {
         return state.membership == Membership::not_in_mesh;
     }
+    if (std::holds_alternative<Sidecarless>(decision.verdict)) {
+        return state.membership == Membership::sidecarless;
+    }
     if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
         return state.membership == Membership::refused && !state.problems.empty() &&
                state.problems.back() == EnrolmentKeeper::refusal_problem(*refused);
@@ -212,8 +215,10 @@ void AttachmentPasses::reapply(AttachmentState& state, const Pod& pod, const Dec
                        state.failure);
         }
     }
-    if (membership_before != state.membership && state.membership == Membership::not_in_mesh) {
-        log::info("pod={} is not in the mesh: {}", name, state.reason);
+    if (membership_before != state.membership && !needs_interception(decision)) {
+        log::info("pod={} {}{}", name,
+                  state.membership == Membership::not_in_mesh ? "is not in the mesh: " : "",
+                  state.reason);
     }
     parts_.owners.new_problems(state, problems_before);
     table.put(state);

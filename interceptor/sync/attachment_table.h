@@ -1,6 +1,7 @@
 // AttachmentTable: what is known of every attachment beside what is on disk.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -18,8 +19,12 @@
 namespace fsm {
 
 // `refused`: of the mesh, but it runs without interception, because it cannot be intercepted
-// rightly.
-enum class Membership : std::uint8_t { unknown, not_in_mesh, in_mesh, refused };
+// rightly. `sidecarless`: of the mesh, which does without interception.
+enum class Membership : std::uint8_t { unknown, not_in_mesh, in_mesh, refused, sidecarless };
+
+inline constexpr std::array kMemberships = {Membership::unknown, Membership::not_in_mesh,
+                                            Membership::in_mesh, Membership::refused,
+                                            Membership::sidecarless};
 
 constexpr std::string_view to_string(Membership membership) {
     switch (membership) {
@@ -31,6 +36,8 @@ constexpr std::string_view to_string(Membership membership) {
             return "in-mesh";
         case Membership::refused:
             return "refused";
+        case Membership::sidecarless:
+            return "in-mesh-without-sidecar";
     }
     return "?";
 }
@@ -38,7 +45,7 @@ constexpr std::string_view to_string(Membership membership) {
 struct AttachmentState {
     Attachment attachment;
     Membership membership = Membership::unknown;
-    std::string reason;                   // why it is not in the mesh, or not known
+    std::string reason;                   // why it is not intercepted, or not known
     std::optional<InMesh> decided;        // what `applied` was made from
     std::optional<PodEnrolment> applied;  // absent: not enrolled by this process
     std::optional<EnrolledPod> enrolled;  // what the data path made of it

@@ -90,7 +90,7 @@ CniOutcome CniVerbs::check_unknown(const cni::Request& request) const {
         return CniError(CniErrorCode::try_again_later, "pod " + name + " is not known yet",
                         found.error().message());
     }
-    if (*found && !std::holds_alternative<NotInMesh>(parts_.rules.decide(**found).verdict)) {
+    if (*found && needs_interception(parts_.rules.decide(**found))) {
         return CniError(
             CniErrorCode::not_enrolled, "pod " + name + " is in the mesh, but not intercepted",
             "the attachment " + request.interface.container_id + "/" + request.interface.ifname +

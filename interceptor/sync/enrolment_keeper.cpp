@@ -95,6 +95,11 @@ Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& deci
         state.reason = outside->reason;
         return leave_outside(state, netns, view);
     }
+    if (const auto* sidecarless = std::get_if<Sidecarless>(&decision.verdict)) {
+        state.membership = Membership::sidecarless;
+        state.reason = sidecarless->reason;
+        return leave_outside(state, netns, view);
+    }
     if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
         return refuse(state, *refused, netns, view);
     }

@@ -58,7 +58,7 @@ std::map<std::string, Pod> RunningPodFinder::pods_without_attachment() const {
         if (is_attached || pod.host_network || pod.uid.empty()) {
             continue;
         }
-        if (!std::holds_alternative<NotInMesh>(parts_.rules.decide(pod).verdict)) {
+        if (needs_interception(parts_.rules.decide(pod))) {
             missing.emplace(pod.uid, pod);
         }
     }

@@ -111,6 +111,22 @@ const MembershipCase kMembership[] = {
      "no annotation kuma.io/sidecar-injected"},
 };
 
+TEST(Decide, APodWithoutASidecarMayBeInTheMeshAllTheSame) {
+    const MeshProfile profile = profile_of("istio");
+    Pod pod = meshed_pod("istio");
+    pod.labels["istio.io/dataplane-mode"] = "ambient";
+    EXPECT_TRUE(std::holds_alternative<InMesh>(decide(profile, pod, {}).verdict))
+        << "it has a sidecar";
+    pod.containers.pop_back();
+    const Decision decision = decide(profile, pod, {});
+    const auto* sidecarless = std::get_if<Sidecarless>(&decision.verdict);
+    ASSERT_NE(sidecarless, nullptr);
+    EXPECT_THAT(sidecarless->reason, HasSubstr("istio.io/dataplane-mode says ambient"));
+    EXPECT_FALSE(needs_interception(decision));
+    pod.labels["istio.io/dataplane-mode"] = "none";
+    EXPECT_THAT(reason_outside(decide(profile, pod, {})), HasSubstr("container named istio-proxy"));
+}
+
 TEST(Decide, WhichPodsAreInTheMesh) {
     for (const MembershipCase& each : kMembership) {
         SCOPED_TRACE(each.description);

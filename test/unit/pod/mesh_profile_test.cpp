@@ -57,6 +57,7 @@ TEST(MeshProfile, TheTemplateDescribesEveryKeyAndKind) {
                              "outbound_ipv6:",
                              "inbound_ipv6:",
                              "self_call_exempt_port:",
+                             "sidecarless_labels:",
                              "injection",
                              "ipv6 ",
                              "outbound_only",

@@ -10,6 +10,35 @@ namespace {
 
 class Create : public EnrollerTest {};
 
+// With Istio's profile, which has such pods.
+class CreateInIstio : public EnrollerTest {
+  protected:
+    void SetUp() override {
+        profile = "istio";
+        EnrollerTest::SetUp();
+    }
+};
+
+TEST_F(CreateInIstio, APodInTheMeshWithoutASidecarIsNamedAndNotIntercepted) {
+    const TestNetns netns;
+    Pod pod = plain_pod("web");
+    pod.uid = "u1";
+    pod.labels["istio.io/dataplane-mode"] = "ambient";
+    source.put(pod);
+    EXPECT_OK(enroller->create(request_for("web", netns.path())));
+    EXPECT_EQ(only_attachment().membership, Membership::sidecarless);
+    EXPECT_EQ(datapath.size(), 0U);
+    EXPECT_OK(enroller->check(request_for("web", netns.path())));
+    // An attachment that was made without us.
+    EXPECT_OK(enroller->check(request_for("web", netns.path(), "other")));
+    EXPECT_OK(enroller->status());
+    // The label goes: the pod is outside.
+    pod.labels.clear();
+    source.put(pod);
+    enroller->reconcile_pod(pod.name);
+    EXPECT_EQ(only_attachment().membership, Membership::not_in_mesh);
+}
+
 IpAddress ip(const std::string& text) {
     return *IpAddress::parse(text);
 }

@@ -47,9 +47,9 @@ class EnrollerTest : public ::testing::Test {
         enroller.reset();
         conditions.emplace();
         options.state_directory = directory.path();
-        auto profile = MeshProfile::builtin("fsm");
-        ASSERT_TRUE(profile) << profile.error().message();
-        auto opened = Enroller::open(options, *profile, source, datapath, *conditions);
+        auto mesh = MeshProfile::builtin(profile);
+        ASSERT_TRUE(mesh) << mesh.error().message();
+        auto opened = Enroller::open(options, *mesh, source, datapath, *conditions);
         ASSERT_TRUE(opened) << opened.error().message();
         enroller = std::move(*opened);
         const auto restored = enroller->restore();
@@ -99,6 +99,7 @@ class EnrollerTest : public ::testing::Test {
         initial.pod_lookup_timeout = std::chrono::milliseconds(150);
         return initial;
     }();
+    std::string profile = "fsm";
     std::unique_ptr<Enroller> enroller;
 };
 
