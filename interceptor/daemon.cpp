@@ -117,7 +117,7 @@ void log_kernel(const Datapath& datapath) {
               datapath.automatic_acceleration_reason());
 }
 
-// What the node's parts answer when they are asked, and who is told of what begins.
+// What the node's parts answer when they are asked, and where a condition that begins is told.
 void connect_conditions(Conditions& conditions, const NodePods& pods, const Datapath& datapath,
                         const Installer& installer, const ChainUse& chain_use) {
     conditions.ask(Component::datapath, [&] { return datapath.node_conditions(); });

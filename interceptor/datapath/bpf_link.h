@@ -24,8 +24,8 @@ class BpfLink {
     Result<void> update(int program) const;
     // Asks the kernel again what the link holds.
     Result<void> refresh();
-    // Ends the attachment now, whoever else holds the link. Of one whose hook is gone: nothing to
-    // do.
+    // Ends the attachment now, even if other processes hold the link. Of one whose hook is gone:
+    // nothing to do.
     Result<void> detach() const;
     int fd() const { return fd_.get(); }
     std::uint32_t id() const { return info_.id; }

@@ -1,7 +1,7 @@
 // Finds out what the running kernel does with sockets in a socket map, by trying it.
 //
 // Versions say little: fixes are back-ported and regressions too. The trial happens in a network
-// namespace of its own, with loopback connections that nobody else sees, takes well under two
+// namespace of its own, with loopback connections of its own, takes well under two
 // seconds and leaves nothing behind.
 #pragma once
 

@@ -16,7 +16,7 @@
 namespace fsm {
 namespace {
 
-// Pins let whoever opens them change the data path.
+// A process that opens a pin can change the data path.
 constexpr mode_t kPinMode = 0700;
 constexpr mode_t kRunMode = 0755;
 

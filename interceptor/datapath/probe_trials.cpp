@@ -112,75 +112,75 @@ std::string bytes(std::size_t count) {
 }
 
 // The writer can tell which socket a redirected message reached, and what that socket has read.
-Result<Shortcoming> order_is_visible(ProbeLab& lab) {
+Result<ProbeFailure> order_is_visible(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     const std::uint64_t cookie = cookie_of(connection.reader.get());
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), kSmall));
     if (receive(connection.reader.get(), kSmall) != kSmall) {
-        return Shortcoming("a redirected message did not arrive");
+        return ProbeFailure("a redirected message did not arrive");
     }
     if (!lab.seen().found || lab.seen().failed_reads != 0) {
-        return Shortcoming("the reader's socket cannot be read by the program (kernel lockdown?)");
+        return ProbeFailure("the reader's socket cannot be read by the program (kernel lockdown?)");
     }
     if (lab.seen().cookie != cookie) {
-        return Shortcoming("the redirected message does not name the reader's socket");
+        return ProbeFailure("the redirected message does not name the reader's socket");
     }
     lab.choose(ProbePath::tcp);
     const std::uint32_t before = lab.seen().copied_seq;
     FSM_TRY(send_all(connection.writer.get(), kSmall));
     FSM_TRY(send_all(connection.writer.get(), 1));
     if (lab.seen().copied_seq != before) {
-        return Shortcoming("copied_seq moved though the reader had read nothing by TCP");
+        return ProbeFailure("copied_seq moved though the reader had read nothing by TCP");
     }
     if (receive(connection.reader.get(), kSmall + 1) != kSmall + 1) {
-        return Shortcoming("data by TCP did not arrive at a socket in a socket map");
+        return ProbeFailure("data by TCP did not arrive at a socket in a socket map");
     }
     FSM_TRY(send_all(connection.writer.get(), 1));
     if (lab.seen().copied_seq - before != kSmall + 1) {
-        return Shortcoming("copied_seq does not follow what the reader reads");
+        return ProbeFailure("copied_seq does not follow what the reader reads");
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
 // The writer can tell how much redirected data its reader has not read.
-Result<Shortcoming> unread_bytes_are_counted(ProbeLab& lab) {
+Result<ProbeFailure> unread_bytes_are_counted(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), kLarge));
     FSM_TRY(send_all(connection.writer.get(), 1));
     const std::uint32_t full = lab.seen().unread;
     if (full < kLarge) {
-        return Shortcoming("rmem_alloc said " + bytes(full) + " when " + bytes(kLarge) +
-                           " were unread (6.13 and stable kernels count them)");
+        return ProbeFailure("rmem_alloc said " + bytes(full) + " when " + bytes(kLarge) +
+                            " were unread (6.13 and stable kernels count them)");
     }
     if (receive(connection.reader.get(), kLarge + 1) != kLarge + 1) {
-        return Shortcoming("redirected data did not arrive whole");
+        return ProbeFailure("redirected data did not arrive whole");
     }
     FSM_TRY(send_all(connection.writer.get(), 1));
     if (lab.seen().unread >= kSmall) {
-        return Shortcoming("rmem_alloc said " + bytes(lab.seen().unread) +
-                           " after everything had been read");
+        return ProbeFailure("rmem_alloc said " + bytes(lab.seen().unread) +
+                            " after everything had been read");
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
-Result<Shortcoming> fionread(ProbeLab& lab, ProbePath path) {
+Result<ProbeFailure> fionread(ProbeLab& lab, ProbePath path) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     lab.choose(path);
     FSM_TRY(send_all(connection.writer.get(), kSmall));
     (void)within_patience([&] { return all_delivered(connection.writer.get()); });
     int waiting = 0;
     if (ioctl(connection.reader.get(), FIONREAD, &waiting) != 0) {
-        return Shortcoming(std::string("FIONREAD failed: ") + std::strerror(errno));
+        return ProbeFailure(std::string("FIONREAD failed: ") + std::strerror(errno));
     }
     if (waiting != static_cast<int>(kSmall)) {
-        return Shortcoming("FIONREAD said " + std::to_string(waiting) + " of " + bytes(kSmall));
+        return ProbeFailure("FIONREAD said " + std::to_string(waiting) + " of " + bytes(kSmall));
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
-Result<Shortcoming> splice_reads_redirected(ProbeLab& lab) {
+Result<ProbeFailure> splice_reads_redirected(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -197,11 +197,11 @@ Result<Shortcoming> splice_reads_redirected(ProbeLab& lab) {
     const ssize_t moved =
         splice(connection.reader.get(), nullptr, in.get(), nullptr, kSmall, SPLICE_F_NONBLOCK);
     if (moved != static_cast<ssize_t>(kSmall)) {
-        return Shortcoming("splice moved " +
-                           bytes(moved > 0 ? static_cast<std::size_t>(moved) : 0) + " of " +
-                           std::to_string(kSmall));
+        return ProbeFailure("splice moved " +
+                            bytes(moved > 0 ? static_cast<std::size_t>(moved) : 0) + " of " +
+                            std::to_string(kSmall));
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
 // What /proc says about a thread of this process.
@@ -271,41 +271,41 @@ class BlockedReader {
     std::thread thread_;
 };
 
-Result<Shortcoming> blocking_read_beside_writer(ProbeLab& lab) {
+Result<ProbeFailure> blocking_read_beside_writer(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     const BlockedReader reader(connection.reader.get());
     // The reader's thread is woken when there is room to write again: make that happen.
     fill_send_buffer(connection.reader.get());
     if (reader.answers_to([&] { drain(connection.writer.get(), connection.reader.get()); })) {
-        return Shortcoming(std::string("a blocking read ended while another thread wrote: ") +
-                           std::strerror(reader.error()));
+        return ProbeFailure(std::string("a blocking read ended while another thread wrote: ") +
+                            std::strerror(reader.error()));
     }
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), 1));
     if (!reader.done_soon() || reader.count() != 1) {
-        return Shortcoming("a blocking read did not return the redirected byte");
+        return ProbeFailure("a blocking read did not return the redirected byte");
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
-Result<Shortcoming> low_water_mark(ProbeLab& lab) {
+Result<ProbeFailure> low_water_mark(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     set_option(connection.reader.get(), SO_RCVLOWAT, kSmall);
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), kSmall / 2));
     if (readable(connection.reader.get(), static_cast<int>(kMoment.count()))) {
-        return Shortcoming("readable with half of SO_RCVLOWAT");
+        return ProbeFailure("readable with half of SO_RCVLOWAT");
     }
     FSM_TRY(send_all(connection.writer.get(), kSmall / 2));
     if (!readable(connection.reader.get(), kPatienceMilliseconds)) {
-        return Shortcoming("not readable with all of SO_RCVLOWAT");
+        return ProbeFailure("not readable with all of SO_RCVLOWAT");
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
 // epoll(7) promises to edge-triggered readers that a read that came back short has emptied the
 // socket.
-Result<Shortcoming> short_read_empties(ProbeLab& lab) {
+Result<ProbeFailure> short_read_empties(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), kSmall));
@@ -315,40 +315,41 @@ Result<Shortcoming> short_read_empties(ProbeLab& lab) {
     std::array<char, 2 * kSmall + 1> buffer{};
     const ssize_t count = recv(connection.reader.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (count != static_cast<ssize_t>(2 * kSmall)) {
-        return Shortcoming("a read of " + bytes(buffer.size()) + " returned " +
-                           std::to_string(count) + " of " + std::to_string(2 * kSmall) +
-                           " where data by TCP follows redirected data");
+        return ProbeFailure("a read of " + bytes(buffer.size()) + " returned " +
+                            std::to_string(count) + " of " + std::to_string(2 * kSmall) +
+                            " where data by TCP follows redirected data");
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
-Result<Shortcoming> truncating_read(ProbeLab& lab) {
+Result<ProbeFailure> truncating_read(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), kSmall));
     // TCP discards the data and needs no buffer for it.
     const ssize_t count = recv(connection.reader.get(), nullptr, kSmall, MSG_TRUNC | MSG_DONTWAIT);
     if (count != static_cast<ssize_t>(kSmall)) {
-        return Shortcoming("recv with MSG_TRUNC answered " + std::to_string(count) +
-                           (count < 0 ? std::string(" (") + std::strerror(errno) + ")" : ""));
+        return ProbeFailure("recv with MSG_TRUNC answered " + std::to_string(count) +
+                            (count < 0 ? std::string(" (") + std::strerror(errno) + ")" : ""));
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
-Result<Shortcoming> reset_is_seen(ProbeLab& lab) {
+Result<ProbeFailure> reset_is_seen(ProbeLab& lab) {
     FSM_ASSIGN(ProbeConnection connection, lab.connect());
     const BlockedReader reader(connection.reader.get());
     const linger abort{1, 0};
     setsockopt(connection.writer.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
     connection.writer.reset();
     if (!reader.done_soon()) {
-        return Shortcoming("a blocking read did not end at a reset");
+        return ProbeFailure("a blocking read did not end at a reset");
     }
     if (reader.error() != ECONNRESET) {
-        return Shortcoming(std::string("a reset was seen as: ") +
-                           (reader.count() == 0 ? "end of stream" : std::strerror(reader.error())));
+        return ProbeFailure(
+            std::string("a reset was seen as: ") +
+            (reader.count() == 0 ? "end of stream" : std::strerror(reader.error())));
     }
-    return Shortcoming();
+    return ProbeFailure();
 }
 
 }  // namespace

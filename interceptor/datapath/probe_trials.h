@@ -14,8 +14,8 @@
 namespace fsm {
 
 // Nothing: it works. Else what was seen instead.
-using Shortcoming = std::optional<std::string>;
-using Trial = std::function<Result<Shortcoming>(ProbeLab&)>;
+using ProbeFailure = std::optional<std::string>;
+using Trial = std::function<Result<ProbeFailure>(ProbeLab&)>;
 
 enum class NeededFor : std::uint8_t { sidecar, full };
 

@@ -62,7 +62,7 @@ Result<std::uint32_t> query(int interface, bpf_tc_attach_point point, std::uint3
     return log.error("look for our filter at " + at(interface, point), -failed);
 }
 
-// A filter in our place whose program is not one of ours belongs to somebody else.
+// A filter in our place whose program is not one of ours belongs to another program.
 Result<bool> is_ours(std::uint32_t program) {
     const Fd fd(bpf_prog_get_fd_by_id(program));
     if (!fd) {

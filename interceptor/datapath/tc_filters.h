@@ -19,7 +19,7 @@ struct TcPrograms {
     std::uint32_t handle = 0;
 };
 
-// Who added the clsact qdisc decides who removes it.
+// The program that added the clsact qdisc removes it.
 enum class QdiscOwner : std::uint8_t { us, others };
 
 struct TcInterface {
@@ -37,7 +37,7 @@ Result<std::vector<int>> all_interface_indexes();
 
 // Adds both filters, or replaces their programs. On failure nothing is added.
 Result<TcInterface> attach_tc(int interface, const TcPrograms& programs);
-// Takes both filters away, if they are there, and the qdisc if it is ours and nobody else uses it.
+// Takes both filters away, if they are there, and the qdisc if it is ours and nothing else uses it.
 // An interface that is gone has nothing.
 Result<void> detach_tc(const TcInterface& interface, std::uint32_t handle);
 

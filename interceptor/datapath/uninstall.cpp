@@ -1,5 +1,4 @@
-// Leaves nothing of an instance, whoever made it and whether or not its pods
-// are alive.
+// Leaves nothing of an instance, whichever process made it and whether or not its pods are alive.
 #include <dirent.h>
 #include <unistd.h>
 
@@ -149,7 +148,7 @@ void remove_filters(const DatapathOptions& options, const std::map<ino_t, Pinned
     }));
 }
 
-// Only when nobody else has anything there.
+// Only when nothing of other programs is in it.
 Result<void> remove_if_empty(const std::string& directory) {
     if (rmdir(directory.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EBUSY &&
         errno != EEXIST) {

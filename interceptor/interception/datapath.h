@@ -1,5 +1,5 @@
-// Datapath: everything that a mode of interception does, for those who make one and pass its parts
-// on. What uses interception takes the narrow interface that it needs.
+// Datapath: everything that a mode of interception does. The code that opens a mode sees it whole;
+// the code that uses one takes the narrow interface that it needs.
 #pragma once
 
 #include "interceptor/interception/container_registry.h"

@@ -11,7 +11,7 @@ namespace fsm {
 
 class NoDatapath : public Datapath {
   public:
-    // In this mode no pod is in the mesh: whoever enrols one has not looked at the mode.
+    // In this mode no pod is in the mesh: a caller that enrols one has not looked at the mode.
     Result<EnrolledPod> enrol(const Netns& /*netns*/, const PodEnrolment& /*enrolment*/) override {
         return Error("nothing is intercepted: " + reason_, EOPNOTSUPP);
     }

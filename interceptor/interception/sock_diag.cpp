@@ -79,7 +79,7 @@ Result<DumpState> read_reply(const char* data, std::size_t size,
 }
 
 // How many TCP sockets of one family the calling thread's network namespace has in use. A socket is
-// counted before its listen(2) tells anybody (inet_hash in the kernel).
+// counted before its listen(2) is visible (inet_hash in the kernel).
 Result<unsigned> sockets_in_use(const char* file, std::string_view label) {
     constexpr std::size_t kFileLimit = 4096;
     FSM_ASSIGN(const std::string text, read_file(file, kFileLimit));

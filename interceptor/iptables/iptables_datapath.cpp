@@ -15,7 +15,7 @@
 namespace fsm {
 namespace {
 
-// xt_owner takes ids only from who is in the user namespace that owns the network namespace.
+// xt_owner takes ids only from a process in the user namespace that owns the network namespace.
 Result<void> refuse_user_namespace(const Netns& netns) {
     const Fd owner(ioctl(netns.fd().get(), NS_GET_USERNS));
     struct stat theirs {};
@@ -145,8 +145,8 @@ Result<EnrolledPod> IptablesDatapath::enrol_locked(const Netns& netns,
         return Error("the pod has no network namespace cookie", EINVAL);
     }
     FSM_TRY(refuse_user_namespace(netns));
-    // Before the rules: a crash between the two leaves a record too many, not rules that nobody
-    // knows.
+    // Before the rules: a crash between the two leaves a record too many, not rules that no
+    // record names.
     const auto before = find(cookie);
     FSM_TRY(records_.save(cookie, enrolment.addresses));
     auto made = rules_.make(netns, enrolment);
@@ -173,7 +173,7 @@ Result<void> IptablesDatapath::withdraw(std::uint64_t netns_cookie, const Netns*
         return {};
     }
     if (netns != nullptr) {
-        FSM_TRY(let_go_of(netns_cookie, *netns));
+        FSM_TRY(release(netns_cookie, *netns));
     }
     return forget_pod(netns_cookie);
 }
@@ -186,7 +186,7 @@ Result<void> IptablesDatapath::forget_pod(std::uint64_t netns_cookie) {
     return {};
 }
 
-Result<void> IptablesDatapath::let_go_of(std::uint64_t netns_cookie, const Netns& netns) {
+Result<void> IptablesDatapath::release(std::uint64_t netns_cookie, const Netns& netns) {
     FSM_TRY(tracked_records_.save(netns_cookie, {}));
     FSM_TRY(rules_.leave_tracking(netns));
     const std::lock_guard guard(mutex_);
@@ -238,13 +238,13 @@ Result<void> IptablesDatapath::sweep() {
 
 // Those that are gone: most were let go because they were about to end.
 Result<void> IptablesDatapath::forget_tracked() {
-    std::map<std::uint64_t, Whereabouts> tracked;
+    std::map<std::uint64_t, NetnsLocation> tracked;
     {
         const std::lock_guard guard(mutex_);
         tracked = tracked_;
     }
-    for (const auto& [cookie, whereabouts] : tracked) {
-        if (find_again(whereabouts)) {
+    for (const auto& [cookie, location] : tracked) {
+        if (find_again(location)) {
             continue;
         }
         // A namespace that is gone is not let go once more: its record stays as it is.
@@ -260,15 +260,15 @@ bool IptablesDatapath::waits_for_ipv6(const Pod& pod) {
            pod.rules.ipv6_directions != Directions{true, true};
 }
 
-std::optional<Netns> IptablesDatapath::find_again(const Whereabouts& whereabouts) {
-    auto netns = Netns::open(whereabouts.path);
-    return netns && netns->identity() == whereabouts.identity ? std::optional(std::move(*netns))
-                                                              : std::nullopt;
+std::optional<Netns> IptablesDatapath::find_again(const NetnsLocation& location) {
+    auto netns = Netns::open(location.path);
+    return netns && netns->identity() == location.identity ? std::optional(std::move(*netns))
+                                                           : std::nullopt;
 }
 
 // The reconciler finds a namespace that is gone.
 Result<void> IptablesDatapath::follow_listeners(std::uint64_t netns_cookie, const Pod& pod) {
-    const auto netns = find_again(pod.whereabouts);
+    const auto netns = find_again(pod.location);
     if (!netns) {
         return {};
     }

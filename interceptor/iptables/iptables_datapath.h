@@ -69,7 +69,7 @@ class IptablesDatapath : public Datapath {
 
   private:
     // Where a namespace was when it was last seen.
-    struct Whereabouts {
+    struct NetnsLocation {
         std::string path;
         NetnsIdentity identity;
     };
@@ -78,7 +78,7 @@ class IptablesDatapath : public Datapath {
         // Absent: enrolled by an earlier process only.
         std::optional<PodEnrolment> enrolment;
         MadeRules rules;
-        Whereabouts whereabouts;
+        NetnsLocation location;
     };
 
     IptablesDatapath(IptablesOptions options, ChosenTool chosen)
@@ -89,10 +89,10 @@ class IptablesDatapath : public Datapath {
 
     // Records whose namespaces are gone are dropped.
     Result<void> load();
-    Result<void> let_go_of(std::uint64_t netns_cookie, const Netns& netns);
+    Result<void> release(std::uint64_t netns_cookie, const Netns& netns);
     void forget_tracking_of(std::uint64_t netns_cookie);
     Result<void> forget_tracked();
-    static std::optional<Netns> find_again(const Whereabouts& whereabouts);
+    static std::optional<Netns> find_again(const NetnsLocation& location);
 
     std::optional<Pod> find(std::uint64_t netns_cookie) const;
     // With the pod's lock held.
@@ -111,7 +111,7 @@ class IptablesDatapath : public Datapath {
     mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; locked before mutex_
     mutable std::mutex mutex_;                     // held for these maps, never for files
     std::map<std::uint64_t, Pod> pods_;
-    std::map<std::uint64_t, Whereabouts> tracked_;  // that this process has let go
+    std::map<std::uint64_t, NetnsLocation> tracked_;  // that this process has let go
     std::atomic<std::uint64_t> applied_ = 0;
     std::atomic<std::uint64_t> failed_ = 0;
     std::atomic<std::uint64_t> removed_ = 0;

@@ -273,10 +273,10 @@ std::string difference(const std::vector<std::string>& wanted,
     }
     for (const std::string& rule : present) {
         if (!has(wanted, rule)) {
-            return "somebody has added the rule \"" + rule + "\"";
+            return "another program has added the rule \"" + rule + "\"";
         }
     }
-    return wanted == present ? std::string() : "somebody has changed the order of the rules";
+    return wanted == present ? std::string() : "another program has changed the order of the rules";
 }
 
 }  // namespace

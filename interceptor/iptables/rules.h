@@ -59,7 +59,7 @@ RuleSet render_rules(const PodEnrolment& enrolment, Family family, Directions di
 // (nf_ct_netns_put), and those that are open lose their translation: they would be cut.
 RuleSet tracking_rules();
 
-// Ours among what iptables-save printed, whoever wrote them.
+// Ours among what iptables-save printed, whichever process wrote them.
 RuleSet own_rules(std::string_view saved);
 
 // The sidecar's ports, to which they redirect.

@@ -205,7 +205,7 @@ void AttachmentPasses::reapply(AttachmentState& state, const Pod& pod, const Dec
         return;  // lost this very moment: the next pass withdraws it
     }
     AttachmentTable& table = parts_.attachments.table();
-    const auto view = look_into(*netns, table.first_interface(state.attachment.netns_cookie));
+    const auto view = inspect_netns(*netns, table.first_interface(state.attachment.netns_cookie));
     const auto done = view ? parts_.attachments.keeper().apply(state, decision, *netns, *view)
                            : Result<void>(view.error());
     if (!done) {

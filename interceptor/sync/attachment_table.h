@@ -59,7 +59,7 @@ struct AttachmentState {
 };
 
 // Threads: every function may be called from any thread. The state of an attachment is changed only
-// by who holds its container's lock, so find(), change, put() loses nothing.
+// with its container's lock held, so find(), change, put() loses nothing.
 class AttachmentTable {
   public:
     std::optional<AttachmentState> find(const AttachmentKey& key) const;

@@ -29,7 +29,7 @@ CniOutcome CniAdd::add(const cni::Request& request) {
         return environment_error("invalid CNI_NETNS", netns.error().message());
     }
     const cni::Interface& interface = request.interface;
-    auto view = look_into(*netns, interface.ifname);
+    auto view = inspect_netns(*netns, interface.ifname);
     if (!view) {
         return CniError(CniErrorCode::enrolment_failed, "cannot look into " + path,
                         view.error().message());

@@ -123,7 +123,7 @@ Result<NetnsView> look_from_inside(const Netns& netns) {
 
 }  // namespace
 
-Result<NetnsView> look_into(const Netns& netns, const std::string& first_interface) {
+Result<NetnsView> inspect_netns(const Netns& netns, const std::string& first_interface) {
     Result<NetnsView> view = NetnsView();
     FSM_TRY(netns.run([&] { view = look_from_inside(netns); }));
     if (view) {

@@ -36,6 +36,6 @@ struct NetnsView {
 };
 
 // Enters the namespace once, with the calling thread.
-Result<NetnsView> look_into(const Netns& netns, const std::string& first_interface);
+Result<NetnsView> inspect_netns(const Netns& netns, const std::string& first_interface);
 
 }  // namespace fsm

@@ -105,7 +105,7 @@ Result<void> RunningPodFinder::enrol_found(const Pod& pod, const RunningPod& pla
     if (!netns || netns->identity() != place.netns) {
         return {};  // it ended this very moment
     }
-    const auto view = look_into(*netns, kInterface);
+    const auto view = inspect_netns(*netns, kInterface);
     if (!view || view->addresses.empty()) {
         return {};  // the runtime is about to make its network, and will tell us
     }

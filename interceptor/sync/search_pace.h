@@ -1,6 +1,6 @@
-// SearchPace: how often all processes of the node are looked through for pods that nobody attached.
-// At once for a pod that has not been looked for yet, then ever more rarely: most of them have
-// simply not started yet, and will come by the container runtime.
+// SearchPace: how often all processes of the node are looked through for pods without an
+// attachment. At once for a pod that has not been looked for yet, then ever more rarely: most of
+// them have simply not started yet, and will come by the container runtime.
 #pragma once
 
 #include <chrono>

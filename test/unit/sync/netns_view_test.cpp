@@ -10,7 +10,7 @@ namespace {
 
 NetnsView view_of(const TestNetns& netns) {
     const auto opened = Netns::open(netns.path());
-    auto view = look_into(*opened, "eth0");
+    auto view = inspect_netns(*opened, "eth0");
     EXPECT_TRUE(view) << view.error().message();
     return view ? *view : NetnsView();
 }

@@ -62,7 +62,7 @@ TEST_F(PodWarningsTest, AnEventOfTheDataPathOnceAMinute) {
     source.put(mesh_pod("web", "u1"));
     EXPECT_OK(enroller->create(request(netns)));
     datapath.events = {{netns.cookie(), "its connections are refused", 7},
-                       {unknown.cookie(), "nobody's", 1}};
+                       {unknown.cookie(), "of no attachment", 1}};
     enroller->look_after_node();
     datapath.events = {{netns.cookie(), "its connections are refused", 9}};
     enroller->look_after_node();
