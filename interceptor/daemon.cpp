@@ -123,10 +123,7 @@ void connect_conditions(Conditions& conditions, const NodePods& pods, const Data
     conditions.ask(Component::datapath, [&] { return datapath.node_conditions(); });
     conditions.ask(Component::pod_source, [&] { return pods.source->problems(); });
     conditions.ask(Component::installation, [&] {
-        std::vector<Problem> problems;
-        for (const std::string& text : installer.problems()) {
-            problems.push_back({text, text});
-        }
+        std::vector<Problem> problems = installer.problems();
         const auto unused = chain_use.problems();
         problems.insert(problems.end(), unused.begin(), unused.end());
         return problems;
@@ -140,7 +137,8 @@ void connect_conditions(Conditions& conditions, const NodePods& pods, const Data
     conditions.ask(Component::events, [&] { return pods.notifier->problems(); });
     if (!pods.own.name.empty() && !pods.own.pod_namespace.empty()) {
         conditions.listen([&](const Condition& condition) {
-            pods.notifier->warn({pods.own, pods.own_uid, "FsmNodeProblem", condition.problem.text});
+            pods.notifier->warn(
+                {pods.own, pods.own_uid, PodWarningReason::node_problem, condition.problem.text});
         });
     }
 }

@@ -56,6 +56,14 @@ json listeners_of(const EnrolledPod& enrolled) {
     return names;
 }
 
+std::vector<std::string> texts_of(const std::vector<PodProblem>& problems) {
+    std::vector<std::string> texts;
+    for (const PodProblem& problem : problems) {
+        texts.push_back(problem.text);
+    }
+    return texts;
+}
+
 json to_json(const AttachmentState& state) {
     const Attachment& attachment = state.attachment;
     json document = {
@@ -69,7 +77,7 @@ json to_json(const AttachmentState& state) {
         {"foundRunning", attachment.found_running},
         {"state", to_string(state.membership)},
         {"reason", state.reason},
-        {"problems", state.problems},
+        {"problems", texts_of(state.problems)},
         {"notes", state.notes},
     };
     if (!state.failure.empty()) {
@@ -153,7 +161,7 @@ json pod_summary(const std::vector<AttachmentState>& states) {
     json problems = json::array();
     for (const auto& state : states) {
         ++counts[static_cast<std::size_t>(state.membership)];
-        auto list = state.problems;
+        auto list = texts_of(state.problems);
         if (!state.failure.empty()) {
             list.push_back(state.failure);
         }

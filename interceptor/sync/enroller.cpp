@@ -298,7 +298,7 @@ CniOutcome Enroller::check_known(const AttachmentState& state) const {
     const std::string name = state.attachment.pod.to_string();
     if (state.membership == Membership::refused) {
         return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted",
-                        state.problems.empty() ? "" : state.problems.back());
+                        state.problems.empty() ? "" : state.problems.back().text);
     }
     if (state.membership != Membership::in_mesh) {
         return {};
@@ -369,17 +369,18 @@ void Enroller::interrupt() {
 }
 
 void Enroller::report_new_problems(const AttachmentState& state,
-                                   const std::vector<std::string>& before) const {
+                                   const std::vector<PodProblem>& before) const {
     const Attachment& attachment = state.attachment;
     for (const auto& problem : state.problems) {
         if (std::find(before.begin(), before.end(), problem) != before.end()) {
             continue;
         }
-        log::warn("pod={} {}", attachment.pod.to_string(), problem);
+        log::warn("pod={} {}", attachment.pod.to_string(), problem.text);
         if (notifier_ != nullptr) {
-            const char* reason =
-                problem.starts_with("annotation ") ? "FsmAnnotationIgnored" : "FsmPodProblem";
-            notifier_->warn({attachment.pod, attachment.pod_uid, reason, problem});
+            const auto reason = problem.kind == PodProblem::Kind::annotation
+                                    ? PodWarningReason::annotation_ignored
+                                    : PodWarningReason::pod_problem;
+            notifier_->warn({attachment.pod, attachment.pod_uid, reason, problem.text});
         }
     }
 }
@@ -389,7 +390,7 @@ void Enroller::report_refusal(const Candidate& candidate, const CniError& error)
     if (notifier_ != nullptr && !pod.name.empty() && !pod.pod_namespace.empty()) {
         notifier_->warn({{pod.pod_namespace, pod.name},
                          pod.uid,
-                         "FsmRefused",
+                         PodWarningReason::refused,
                          error.message + ": " + error.details});
     }
 }

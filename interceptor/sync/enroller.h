@@ -181,7 +181,7 @@ class Enroller {
     void reapply(AttachmentState& state, const Pod& pod, const Decision& decision);
     // Those that were not there before: to the log and to the pod's owner.
     void report_new_problems(const AttachmentState& state,
-                             const std::vector<std::string>& before) const;
+                             const std::vector<PodProblem>& before) const;
     void report_refusal(const Candidate& candidate, const CniError& error) const;
 
     const EnrollerOptions options_;
