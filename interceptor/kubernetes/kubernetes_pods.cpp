@@ -6,10 +6,10 @@
 #include <set>
 #include <utility>
 
+#include "common/text.h"
 #include "interceptor/kubernetes/pod_json.h"
 #include "interceptor/log/log.h"
 #include "interceptor/pod/pod_reader.h"
-#include "interceptor/pod/text.h"
 
 namespace fsm {
 

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <utility>
 
-#include "interceptor/pod/text.h"
+#include "common/text.h"
 
 namespace fsm {
 

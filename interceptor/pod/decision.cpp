@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/text.h"
 #include "interceptor/pod/annotation_values.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/pod/policy_builder.h"
 #include "interceptor/pod/switch.h"
-#include "interceptor/pod/text.h"
 #include "interceptor/pod/unsupported.h"
 
 namespace fsm {

@@ -16,8 +16,8 @@
 #include "common/directory_watch.h"
 #include "common/file.h"
 #include "common/guarded.h"
+#include "common/text.h"
 #include "interceptor/pod/manifest.h"
-#include "interceptor/pod/text.h"
 
 namespace fsm {
 

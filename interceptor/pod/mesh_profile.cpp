@@ -8,11 +8,11 @@
 #include <utility>
 #include <variant>
 
+#include "common/document/yaml_reader.h"
 #include "common/file.h"
+#include "common/text.h"
 #include "interceptor/pod/annotation_kinds.h"
 #include "interceptor/pod/builtin_profiles.h"
-#include "interceptor/pod/text.h"
-#include "interceptor/pod/yaml_reader.h"
 
 namespace fsm {
 
@@ -125,8 +125,8 @@ void read_ports(YamlMap ports, MeshProfile& profile) {
 // Variables of the sidecar's container, and values of theirs.
 std::map<std::string, std::vector<std::string>> variables(YamlMap map) {
     std::map<std::string, std::vector<std::string>> result;
-    for (const auto& entry : map.entries()) {
-        result[entry.first] = map.texts(entry.first);
+    for (const std::string& variable : map.keys()) {
+        result[variable] = map.texts(variable);
     }
     return result;
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "common/text.h"
 #include "interceptor/pod/switch.h"
-#include "interceptor/pod/text.h"
 
 namespace fsm {
 
