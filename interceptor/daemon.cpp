@@ -208,7 +208,7 @@ Result<Ending> serve(const Parts& parts) {
         parts.conditions,
         {{Component::configuration, "configuration", [&] { return parts.config_watch.check(); }},
          {Component::metrics, "endpoint", [&] { return metrics.serve(); }}});
-    HttpRouter router;
+    HttpRouter router{error_body_of};
     add_cni_routes(router, parts.enroller, meter);
     add_view_routes(router, views);
     auto ending = serve_until_end(parts, router, views);
