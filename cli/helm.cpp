@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "cli/process.h"
+#include "common/program.h"
 
 namespace fsm::cli {
 
@@ -50,17 +50,17 @@ std::string words_of(const ProgramOutcome& outcome) {
 }  // namespace
 
 Result<Helm> Helm::find(const Settings& settings) {
-    const std::vector<std::string> command = {settings.helm, "version", "--template",
-                                              "{{.Version}}"};
+    Program program;
+    program.command = {settings.helm, "version", "--template", "{{.Version}}"};
+    program.time_limit = kVersionLimit;
     const std::string context = "look for helm (" + settings.helm + ")";
-    const auto outcome = run_program(command, {}, kVersionLimit);
+    const auto outcome = run_program(program);
     if (!outcome) {
         return Error(context + ": " + outcome.error().message() + "; " + kWhereFrom);
     }
-    if (outcome->status != 0) {
-        return Error(context + ": `" + describe_command(command) + "` ended with " +
-                     std::to_string(outcome->status) + ": " + words_of(*outcome) + "; " +
-                     kWhereFrom);
+    if (!outcome->succeeded()) {
+        return Error(context + ": `" + describe_command(program.command) + "`: " +
+                     describe_failure(program, *outcome, words_of(*outcome)) + "; " + kWhereFrom);
     }
     const auto version = parse_version(outcome->output);
     if (!version) {
@@ -85,9 +85,12 @@ Result<std::string> Helm::run(std::vector<std::string> arguments) const {
     if (settings_.verbose) {
         std::cerr << "+ " << describe_command(arguments) << "\n";
     }
-    FSM_ASSIGN(auto outcome, run_program(arguments));
-    if (outcome.status != 0) {
-        return Error("helm " + arguments[1] + ": " + words_of(outcome));
+    Program program;
+    program.command = std::move(arguments);
+    FSM_ASSIGN(auto outcome, run_program(program));
+    if (!outcome.succeeded()) {
+        return Error("helm " + program.command[1] + ": " +
+                     describe_failure(program, outcome, words_of(outcome)));
     }
     if (settings_.verbose) {
         std::cerr << outcome.errors;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "cli/process.h"
+#include "common/program.h"
 
 namespace fsm::cli {
 
@@ -51,7 +51,9 @@ Result<std::string> Kubectl::run(std::vector<std::string> arguments) const {
     if (settings_.verbose) {
         std::cerr << "+ " << describe_command(arguments) << "\n";
     }
-    auto outcome = run_program(arguments);
+    Program program;
+    program.command = std::move(arguments);
+    auto outcome = run_program(program);
     if (!outcome) {
         const bool missing = outcome.error().errno_value() == ENOENT;
         return Error("ask the cluster with kubectl: " + outcome.error().message() +
@@ -59,8 +61,9 @@ Result<std::string> Kubectl::run(std::vector<std::string> arguments) const {
                                 "where it is: KUBECTL=/path/to/kubectl"
                               : ""));
     }
-    if (outcome->status != 0) {
-        return Error("kubectl " + arguments[1] + ": " + words_of(outcome->errors));
+    if (!outcome->succeeded()) {
+        return Error("kubectl " + program.command[1] + ": " +
+                     describe_failure(program, *outcome, words_of(outcome->errors)));
     }
     return std::move(outcome->output);
 }

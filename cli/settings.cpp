@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "common/document/yaml_reader.h"
 #include "common/file.h"
-#include "interceptor/pod/yaml_reader.h"
 
 namespace fsm::cli {
 

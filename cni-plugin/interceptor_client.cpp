@@ -7,6 +7,7 @@ namespace fsm::plugin {
 namespace {
 
 constexpr int kOk = 200;
+constexpr std::string_view kAgent = "fsm-cni";
 constexpr int kServiceUnavailable = 503;
 
 std::string trim(const std::string& text) {
@@ -45,12 +46,12 @@ bool is_foreign_server(const Error& error) {
     return error.errno_value() == EPROTO || error.errno_value() == EMSGSIZE;
 }
 
-std::string describe(const HttpRequest& request, const HttpResponse& response) {
+std::string describe(const http::Request& request, const http::Response& response) {
     return "fsm-interceptor answered " + std::to_string(response.status) + " to " +
            std::string(request.method) + " " + std::string(request.target);
 }
 
-cni::Error to_cni_error(const HttpRequest& request, const HttpResponse& response) {
+cni::Error to_cni_error(const http::Request& request, const http::Response& response) {
     if (auto error = cni::parse_error_body(response.body)) {
         return std::move(*error);
     }
@@ -63,7 +64,7 @@ cni::Error to_cni_error(const HttpRequest& request, const HttpResponse& response
 
 }  // namespace
 
-cni::Error InterceptorClient::no_answer(const HttpRequest& request, const Error& error) const {
+cni::Error InterceptorClient::no_answer(const http::Request& request, const Error& error) const {
     return {is_foreign_server(error) ? cni::ErrorCode::io_failure : cni::ErrorCode::try_again_later,
             "no answer from fsm-interceptor at " + socket_path_ + " (" + error.message() +
                 "): " + what_to_do(error.errno_value()),
@@ -73,8 +74,8 @@ cni::Error InterceptorClient::no_answer(const HttpRequest& request, const Error&
 std::optional<cni::Error> InterceptorClient::post_pod(std::string_view target,
                                                       const cni::Request& pod) const {
     const std::string body = cni::to_body(pod);
-    const HttpRequest request{"POST", target, body};
-    const auto response = exchange_http(socket_path_, request, deadline_);
+    const http::Request request{"POST", target, body, kAgent};
+    const auto response = http::exchange(socket_path_, request, deadline_);
     if (!response) {
         return no_answer(request, response.error());
     }
@@ -102,8 +103,8 @@ std::optional<cni::Error> InterceptorClient::check_pod(const cni::Request& reque
 
 std::optional<cni::Error> InterceptorClient::collect_garbage(const cni::Request& network) const {
     const std::string body = cni::to_body(network);
-    const HttpRequest request{"POST", cni::kCollectRoute, body};
-    const auto response = exchange_http(socket_path_, request, deadline_);
+    const http::Request request{"POST", cni::kCollectRoute, body, kAgent};
+    const auto response = http::exchange(socket_path_, request, deadline_);
     if (!response) {
         return no_answer(request, response.error());
     }
@@ -114,8 +115,8 @@ std::optional<cni::Error> InterceptorClient::collect_garbage(const cni::Request&
 }
 
 std::optional<cni::Error> InterceptorClient::status() const {
-    const HttpRequest request{"GET", cni::kStatusRoute, ""};
-    const auto response = exchange_http(socket_path_, request, deadline_);
+    const http::Request request{"GET", cni::kStatusRoute, "", kAgent};
+    const auto response = http::exchange(socket_path_, request, deadline_);
     if (!response) {
         // Pods that run go on without the interceptor: their data path is in the kernel.
         cni::Error error = no_answer(request, response.error());

@@ -5,9 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "cni-plugin/http_client.h"
+#include "cni-plugin/deadline.h"
 #include "common/cni/error.h"
 #include "common/cni/request.h"
+#include "common/http/unix_client.h"
 
 namespace fsm::plugin {
 
@@ -27,7 +28,7 @@ class InterceptorClient {
 
   private:
     std::optional<cni::Error> post_pod(std::string_view target, const cni::Request& request) const;
-    cni::Error no_answer(const HttpRequest& request, const Error& error) const;
+    cni::Error no_answer(const http::Request& request, const Error& error) const;
 
     std::string socket_path_;
     Deadline deadline_;

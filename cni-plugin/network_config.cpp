@@ -2,11 +2,12 @@
 
 #include <sys/un.h>
 
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "cni-plugin/protocol_version.h"
-#include "common/cni/member_reader.h"
+#include "common/document/json_map.h"
 #include "common/raw_json.h"
 
 namespace fsm::plugin {
@@ -23,14 +24,17 @@ cni::Error config_error(const std::string& message, const std::string& details =
     return cni::Error(cni::ErrorCode::invalid_config, "network configuration: " + message, details);
 }
 
+std::optional<cni::Error> failure_of(const JsonReader& reader) {
+    return reader.error() ? std::optional(config_error(reader.error()->message())) : std::nullopt;
+}
+
 cni::Expected<std::string> read_version(const json& document) {
-    cni::MemberReader reader(document);
-    std::string version(kOldestCniVersion);
-    reader.read("cniVersion", version);
-    if (reader.failure()) {
-        return *reader.failure();
+    JsonReader reader;
+    auto version = JsonMap(document, reader, "").optional_text("cniVersion");
+    if (auto failure = failure_of(reader)) {
+        return std::move(*failure);
     }
-    return version;
+    return version.value_or(std::string(kOldestCniVersion));
 }
 
 std::string_view first_version_of(Verb verb) {
@@ -87,51 +91,39 @@ std::optional<cni::Error> check_socket(const std::string& path) {
     return check_path("socket", path);
 }
 
-void read_timeout(cni::MemberReader& reader, std::chrono::milliseconds& timeout) {
-    constexpr char kKey[] = "timeout_ms";
-    const json* value = reader.find(kKey);
-    if (value == nullptr) {
-        return;
-    }
-    const std::string range = "a whole number from " + std::to_string(kMinTimeout.count()) +
-                              " to " + std::to_string(kMaxTimeout.count());
-    if (!value->is_number_integer()) {
-        reader.fail(cni::wrong_type(kKey, range, *value));
-        return;
-    }
-    // A number beyond 2^63 wraps to a negative one here, which is out of the range as well.
-    const std::chrono::milliseconds wanted(value->get<std::int64_t>());
-    if (wanted < kMinTimeout || wanted > kMaxTimeout) {
-        reader.fail(config_error("timeout_ms must be " + range + ", not " + value->dump()));
-        return;
-    }
-    timeout = wanted;
+void read_text(JsonMap& map, const char* key, std::string& target) {
+    target = map.optional_text(key).value_or(target);
 }
 
-std::optional<cni::Error> read_kubernetes(const json& section, PluginSettings& settings) {
-    cni::MemberReader reader(section, "kubernetes");
-    reader.read("exclude_namespaces", settings.left_alone_namespaces);
-    for (const char* unused :
-         {"kubeconfig", "cni_bin_dir", "node_name", "intercept_type", "k8s_api_root"}) {
-        reader.expect_string(unused);
+// Members that are accepted but not used are checked all the same.
+void check_texts(JsonMap& map, std::initializer_list<const char*> keys) {
+    for (const char* key : keys) {
+        map.optional_text(key);
     }
-    return reader.failure();
+}
+
+void read_kubernetes(JsonMap map, PluginSettings& settings) {
+    for (std::string& name : map.texts("exclude_namespaces")) {
+        settings.left_alone_namespaces.insert(std::move(name));
+    }
+    check_texts(map, {"kubeconfig", "cni_bin_dir", "node_name", "intercept_type", "k8s_api_root"});
 }
 
 cni::Expected<PluginSettings> read_settings(const json& document) {
     PluginSettings settings;
     std::string interceptor_namespace = "fsm-system";
-    cni::MemberReader reader(document);
-    reader.expect_string("type");
-    reader.expect_string("log_level");
-    reader.read("socket", settings.socket);
-    reader.read("state_dir", settings.state_dir);
-    reader.read("interceptor_namespace", interceptor_namespace);
-    read_timeout(reader, settings.timeout);
-    const json& kubernetes = reader.object("kubernetes");
-    for (const auto& failure :
-         {reader.failure(), read_kubernetes(kubernetes, settings), check_socket(settings.socket),
-          check_path("state_dir", settings.state_dir)}) {
+    JsonReader reader;
+    JsonMap map(document, reader, "");
+    check_texts(map, {"type", "log_level"});
+    read_text(map, "socket", settings.socket);
+    read_text(map, "state_dir", settings.state_dir);
+    read_text(map, "interceptor_namespace", interceptor_namespace);
+    if (const auto timeout = map.number("timeout_ms", kMinTimeout.count(), kMaxTimeout.count())) {
+        settings.timeout = std::chrono::milliseconds(*timeout);
+    }
+    read_kubernetes(map.map("kubernetes"), settings);
+    for (const auto& failure : {failure_of(reader), check_socket(settings.socket),
+                                check_path("state_dir", settings.state_dir)}) {
         if (failure) {
             return *failure;
         }
@@ -147,13 +139,10 @@ bool needs_previous_result(Verb verb) {
 
 // What a result of the plugin before us must be like, beyond what is read of it.
 std::optional<cni::Error> check_previous_result(const json& document) {
-    cni::MemberReader reader(document);
-    const json& result = reader.object(kPreviousResult);
-    const auto version = result.find("cniVersion");
-    if (version != result.end() && !version->is_string()) {
-        return cni::wrong_type("prevResult.cniVersion", "a string", *version);
-    }
-    return std::nullopt;
+    JsonReader reader;
+    JsonMap result = JsonMap(document, reader, "").map(kPreviousResult);
+    check_texts(result, {"cniVersion"});
+    return failure_of(reader);
 }
 
 std::optional<cni::Error> read_verb_input(const json& document, std::string_view text, Verb verb,

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "cni-plugin/http_client.h"
+#include "cni-plugin/deadline.h"
 #include "common/result.h"
 
 namespace fsm::plugin {

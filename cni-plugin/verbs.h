@@ -13,8 +13,8 @@
 #include <functional>
 #include <string>
 
+#include "cni-plugin/deadline.h"
 #include "cni-plugin/environment.h"
-#include "cni-plugin/http_client.h"
 #include "common/result.h"
 
 namespace fsm::plugin {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/document/yaml_reader.h"
 #include "common/file.h"
-#include "interceptor/pod/yaml_reader.h"
 
 namespace fsm {
 

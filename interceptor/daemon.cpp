@@ -123,10 +123,7 @@ void connect_conditions(Conditions& conditions, const NodePods& pods, const Data
     conditions.ask(Component::datapath, [&] { return datapath.node_conditions(); });
     conditions.ask(Component::pod_source, [&] { return pods.source->problems(); });
     conditions.ask(Component::installation, [&] {
-        std::vector<Problem> problems;
-        for (const std::string& text : installer.problems()) {
-            problems.push_back({text, text});
-        }
+        std::vector<Problem> problems = installer.problems();
         const auto unused = chain_use.problems();
         problems.insert(problems.end(), unused.begin(), unused.end());
         return problems;
@@ -140,7 +137,8 @@ void connect_conditions(Conditions& conditions, const NodePods& pods, const Data
     conditions.ask(Component::events, [&] { return pods.notifier->problems(); });
     if (!pods.own.name.empty() && !pods.own.pod_namespace.empty()) {
         conditions.listen([&](const Condition& condition) {
-            pods.notifier->warn({pods.own, pods.own_uid, "FsmNodeProblem", condition.problem.text});
+            pods.notifier->warn(
+                {pods.own, pods.own_uid, PodWarningReason::node_problem, condition.problem.text});
         });
     }
 }
@@ -210,7 +208,7 @@ Result<Ending> serve(const Parts& parts) {
         parts.conditions,
         {{Component::configuration, "configuration", [&] { return parts.config_watch.check(); }},
          {Component::metrics, "endpoint", [&] { return metrics.serve(); }}});
-    HttpRouter router;
+    HttpRouter router{error_body_of};
     add_cni_routes(router, parts.enroller, meter);
     add_view_routes(router, views);
     auto ending = serve_until_end(parts, router, views);

@@ -1,54 +1,31 @@
 #include "interceptor/status_command.h"
 
-#include <sys/socket.h>
-
+#include <chrono>
 #include <nlohmann/json.hpp>
-#include <string_view>
 #include <vector>
 
+#include "common/http/unix_client.h"
 #include "common/table.h"
-#include "interceptor/api/unix_listener.h"
 
 namespace fsm {
 
 namespace {
 
-constexpr int kTimeoutSeconds = 5;
+constexpr std::chrono::seconds kTimeLimit{5};
 constexpr std::size_t kResponseLimit = std::size_t{64} << 20;
-constexpr std::string_view kSuccess = "200";
+constexpr int kSuccess = 200;
 
-struct Answer {
-    std::string status;  // "200"
-    std::string body;
-};
-
-Result<Answer> ask(const std::string& socket, const std::string& path) {
-    const std::string request =
-        "GET " + path + " HTTP/1.1\r\nHost: fsm-interceptor\r\nConnection: close\r\n\r\n";
-    FSM_ASSIGN(const auto connection, connect_unix(socket, kTimeoutSeconds));
-    if (send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(request.size())) {
-        return Error::from_errno("send to " + socket);
+Result<http::Response> ask(const std::string& socket, const std::string& path) {
+    http::Request request;
+    request.method = "GET";
+    request.target = path;
+    request.agent = "fsm-interceptor";
+    request.max_response = kResponseLimit;
+    auto response = http::exchange(socket, request, std::chrono::steady_clock::now() + kTimeLimit);
+    if (!response) {
+        return std::move(response.error()).within("ask the interceptor on " + socket);
     }
-    std::string response;
-    char buffer[16384];
-    ssize_t count = 0;
-    while ((count = recv(connection.get(), buffer, sizeof(buffer), 0)) > 0) {
-        response.append(buffer, static_cast<std::size_t>(count));
-        if (response.size() > kResponseLimit) {
-            return Error("the answer on " + socket + " does not end");
-        }
-    }
-    if (count < 0) {
-        return Error::from_errno("read from " + socket);
-    }
-    constexpr std::string_view kProtocol = "HTTP/1.1 ";
-    const auto body = response.find("\r\n\r\n");
-    if (response.rfind(kProtocol, 0) != 0 || body == std::string::npos) {
-        return Error("unexpected answer on " + socket + ": " +
-                     response.substr(0, response.find("\r\n")));
-    }
-    return Answer{response.substr(kProtocol.size(), kSuccess.size()), response.substr(body + 4)};
+    return response;
 }
 
 // {"code","msg","details"}, as one sentence.

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "common/cni/identifier.h"
-#include "common/cni/member_reader.h"
 #include "common/cni/text.h"
+#include "common/document/json_map.h"
 
 namespace fsm::cni {
 
@@ -21,15 +21,15 @@ Error config_error(const std::string& message, const std::string& details = "") 
     return Error(ErrorCode::invalid_config, "network configuration: " + message, details);
 }
 
-Outcome outcome_of(const MemberReader& reader) {
-    return reader.failure() ? Outcome(*reader.failure()) : Outcome();
+Outcome outcome_of(const JsonReader& reader, const std::string& details = "") {
+    return reader.error() ? Outcome(config_error(reader.error()->message(), details)) : Outcome();
 }
 
 Outcome read_name(const json& document, Network& network) {
-    MemberReader reader(document);
-    reader.read("name", network.name);
-    if (reader.failure()) {
-        return *reader.failure();
+    JsonReader reader;
+    network.name = JsonMap(document, reader, "").text("name");
+    if (reader.error()) {
+        return outcome_of(reader);
     }
     if (network.name.empty()) {
         return config_error("name is missing", "every network needs a name");
@@ -43,91 +43,38 @@ Outcome read_name(const json& document, Network& network) {
 }
 
 // "10.1.2.3/24" or a bare address.
-Outcome read_address(const json& entry, const std::string& path, Network& network) {
-    if (!entry.is_object()) {
-        return wrong_type(path, "an object", entry);
+void read_address(JsonMap& entry, Network& network) {
+    const std::string text = entry.text("address");
+    if (const auto address = IpAddress::parse(text.substr(0, text.find('/')))) {
+        network.result_addresses.push_back(*address);
+    } else {
+        entry.fail("address", in_quotes(text) + " is not an IP address");
     }
-    MemberReader reader(entry, path);
-    std::string text;
-    reader.read("address", text);
-    if (reader.failure()) {
-        return *reader.failure();
-    }
-    const auto address = IpAddress::parse(text.substr(0, text.find('/')));
-    if (!address) {
-        return config_error(reader.path_of("address") + ": " + in_quotes(text) +
-                            " is not an IP address");
-    }
-    network.result_addresses.push_back(*address);
-    return {};
-}
-
-Outcome read_addresses(const json& result, Network& network) {
-    MemberReader reader(result, "prevResult");
-    const json* list = reader.find("ips");
-    if (list == nullptr) {
-        return {};
-    }
-    if (!list->is_array()) {
-        return wrong_type("prevResult.ips", "a list", *list);
-    }
-    for (std::size_t i = 0; i < list->size(); ++i) {
-        const std::string path = "prevResult.ips[" + std::to_string(i) + "]";
-        if (auto read = read_address((*list)[i], path, network); !read) {
-            return read;
-        }
-    }
-    return {};
 }
 
 Outcome read_previous_result(const json& document, Network& network) {
-    MemberReader reader(document);
-    network.has_previous_result = reader.find("prevResult") != nullptr;
-    const json& result = reader.object("prevResult");
-    if (reader.failure()) {
-        return *reader.failure();
-    }
-    return read_addresses(result, network);
-}
-
-Outcome read_attachment(const json& attachment, const std::string& path, Network& network) {
-    if (!attachment.is_object()) {
-        return wrong_type(path, "an object", attachment);
-    }
-    MemberReader reader(attachment, path);
-    Interface valid;
-    const std::pair<const char*, std::string*> members[] = {{"containerID", &valid.container_id},
-                                                            {"ifname", &valid.ifname}};
-    for (const auto& [key, target] : members) {
-        reader.read(key, *target);
-        if (!reader.failure() && target->empty()) {
-            reader.fail(config_error(reader.path_of(key) + " is missing",
-                                     "nothing is collected: a misread list would remove living "
-                                     "attachments"));
-        }
-    }
-    network.valid_attachments->push_back(std::move(valid));
+    JsonReader reader;
+    JsonMap top(document, reader, "");
+    network.has_previous_result = top.has("prevResult");
+    top.map("prevResult").each_map("ips", [&](JsonMap entry) { read_address(entry, network); });
     return outcome_of(reader);
 }
 
 Outcome read_valid_attachments(const json& document, Network& network) {
-    const MemberReader reader(document);
+    JsonReader reader;
+    JsonMap top(document, reader, "");
     for (const std::string key : kValidAttachments) {
-        const json* list = reader.find(key);
-        if (list == nullptr) {
+        if (!top.has(key)) {
             continue;
         }
-        if (!list->is_array()) {
-            return wrong_type(key, "a list of attachments", *list);
-        }
         network.valid_attachments.emplace();
-        for (std::size_t i = 0; i < list->size(); ++i) {
-            const std::string path = key + "[" + std::to_string(i) + "]";
-            if (auto read = read_attachment((*list)[i], path, network); !read) {
-                return read;
-            }
-        }
-        return {};
+        top.each_map(key, [&](JsonMap entry) {
+            network.valid_attachments->push_back(
+                {entry.required_text("containerID"), entry.required_text("ifname")});
+        });
+        return outcome_of(reader,
+                          "nothing is collected: a misread list would remove living "
+                          "attachments");
     }
     return {};
 }

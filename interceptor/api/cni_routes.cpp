@@ -27,6 +27,20 @@ int http_status_of(CniErrorCode code) {
     }
 }
 
+CniErrorCode code_of(HttpFault fault) {
+    switch (fault) {
+        case HttpFault::malformed:
+            return CniErrorCode::undecodable;
+        case HttpFault::too_slow:
+            return CniErrorCode::try_again_later;
+        case HttpFault::forbidden:
+            return CniErrorCode::invalid_environment;
+        case HttpFault::internal:
+            break;
+    }
+    return CniErrorCode::enrolment_failed;
+}
+
 using Verb = std::function<CniOutcome(const cni::Request&)>;
 
 void log_request(const std::string& name, const cni::Request& request,
@@ -66,6 +80,15 @@ HttpResponse response_of(const CniOutcome& outcome) {
     }
     const CniError& error = outcome.error();
     return {http_status_of(error.code), cni::error_body(error)};
+}
+
+HttpResponse error_response(int status, CniErrorCode code, const std::string& message,
+                            const std::string& details) {
+    return {status, cni::error_body({code, message, details})};
+}
+
+std::string error_body_of(HttpFault fault, const std::string& message, const std::string& details) {
+    return cni::error_body({code_of(fault), message, details});
 }
 
 void add_cni_routes(HttpRouter& router, Enroller& enroller, RequestMeter& meter) {

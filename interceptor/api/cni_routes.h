@@ -17,4 +17,10 @@ void add_cni_routes(HttpRouter& router, Enroller& enroller, RequestMeter& meter)
 // 200 "ok", or the error.
 HttpResponse response_of(const CniOutcome& outcome);
 
+// {"code","msg","details"}: the form of every error of the API, those of its views and of requests
+// that no handler has seen among them.
+HttpResponse error_response(int status, CniErrorCode code, const std::string& message,
+                            const std::string& details);
+std::string error_body_of(HttpFault fault, const std::string& message, const std::string& details);
+
 }  // namespace fsm

@@ -5,18 +5,13 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "interceptor/log/log.h"
-#include "interceptor/sync/cni_error.h"
 
 namespace fsm {
 
 namespace {
-
-constexpr int kUndecodable = static_cast<int>(CniErrorCode::undecodable);
-constexpr int kInternal = static_cast<int>(CniErrorCode::enrolment_failed);
 
 // One request in memory, and the response to it.
 class MemoryStream final : public httplib::Stream {
@@ -94,12 +89,6 @@ httplib::Server::Handler wrap(HttpHandler handler) {
 
 }  // namespace
 
-HttpResponse error_response(int status, int cni_code, const std::string& message,
-                            const std::string& details) {
-    const nlohmann::json body = {{"code", cni_code}, {"msg", message}, {"details", details}};
-    return {status, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
-}
-
 std::string raw_response(const HttpResponse& response) {
     return "HTTP/1.1 " + std::to_string(response.status) + " " + phrase_of(response.status) +
            "\r\nConnection: close\r\nContent-Type: " + response.content_type +
@@ -110,17 +99,17 @@ std::string raw_response(const HttpResponse& response) {
 // Private routes are reached through a subclass: httplib::Server would make sockets of its own.
 class HttpRouter::Engine final : public httplib::Server {
   public:
-    Engine() {
+    explicit Engine(const HttpRouter& router) : router_(router) {
         set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
             explain(request, response);
         });
-        set_exception_handler([](const httplib::Request& request, httplib::Response& response,
-                                 const std::exception_ptr& thrown) {
+        set_exception_handler([this](const httplib::Request& request, httplib::Response& response,
+                                     const std::exception_ptr& thrown) {
             const std::string what = what_of(thrown);
             log::error("internal error while {} {} was served: {}", request.method, request.path,
                        what);
-            copy(error_response(500, kInternal, "internal error while serving " + request.path,
-                                what),
+            copy(router_.error(500, HttpFault::internal,
+                               "internal error while serving " + request.path, what),
                  response);
         });
         set_logger([](const httplib::Request& request, const httplib::Response& response) {
@@ -152,23 +141,27 @@ class HttpRouter::Engine final : public httplib::Server {
             for (const auto& method : known->second) {
                 allowed += (allowed.empty() ? "" : ", ") + method;
             }
-            copy(error_response(405, kInternal, "method " + request.method + " is not allowed",
-                                request.path + " knows " + allowed),
+            copy(router_.error(405, HttpFault::internal,
+                               "method " + request.method + " is not allowed",
+                               request.path + " knows " + allowed),
                  response);
             response.set_header("Allow", allowed);
         } else if (response.status == 404) {
-            copy(error_response(404, kInternal, "there is no such route", request.path), response);
+            copy(router_.error(404, HttpFault::internal, "there is no such route", request.path),
+                 response);
         } else {
-            copy(error_response(response.status, kUndecodable, "the request cannot be served",
-                                phrase_of(response.status)),
+            copy(router_.error(response.status, HttpFault::malformed,
+                               "the request cannot be served", phrase_of(response.status)),
                  response);
         }
     }
 
+    const HttpRouter& router_;
     std::map<std::string, std::set<std::string>> methods_;
 };
 
-HttpRouter::HttpRouter() : engine_(std::make_unique<Engine>()) {}
+HttpRouter::HttpRouter(HttpErrorBody error_body)
+    : error_body_(std::move(error_body)), engine_(std::make_unique<Engine>(*this)) {}
 HttpRouter::~HttpRouter() = default;
 
 void HttpRouter::get(const std::string& path, HttpHandler handler) {
@@ -185,7 +178,7 @@ std::string HttpRouter::respond(std::string request) const {
     auto response = engine_->respond(std::move(request));
     if (response.empty()) {
         response =
-            raw_response(error_response(400, kUndecodable, "this is not an HTTP request", ""));
+            raw_response(error(400, HttpFault::malformed, "this is not an HTTP request", ""));
     }
     return response;
 }

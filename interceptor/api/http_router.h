@@ -2,6 +2,7 @@
 // of HTTP is cpp-httplib's; this header keeps it out of the rest.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,16 +20,24 @@ struct HttpResponse {
 // A handler gets the request's body and returns the one response that is sent.
 using HttpHandler = std::function<HttpResponse(const std::string& body)>;
 
-// {"code","msg","details"}: the form of every error.
-HttpResponse error_response(int status, int cni_code, const std::string& message,
-                            const std::string& details);
+// What is wrong with a request, where no handler says it.
+enum class HttpFault : std::uint8_t {
+    malformed,  // it is not HTTP, too large, or cut off
+    too_slow,   // it was not complete in time
+    forbidden,  // the client may not ask
+    internal,   // there is no such route, or its handler threw
+};
+// The body of the response to it.
+using HttpErrorBody =
+    std::function<std::string(HttpFault, const std::string& message, const std::string& details)>;
+
 // A whole response with Connection: close, for what never gets to a handler.
 std::string raw_response(const HttpResponse& response);
 
 // Threads: respond() may be called from any thread once all routes are there.
 class HttpRouter {
   public:
-    HttpRouter();
+    explicit HttpRouter(HttpErrorBody error_body);
     ~HttpRouter();
     HttpRouter(const HttpRouter&) = delete;
     HttpRouter& operator=(const HttpRouter&) = delete;
@@ -38,11 +47,17 @@ class HttpRouter {
 
     // `request` is complete; one that is not HTTP is answered with 400.
     std::string respond(std::string request) const;
+    // For a request that does not get so far.
+    HttpResponse error(int status, HttpFault fault, const std::string& message,
+                       const std::string& details) const {
+        return {status, error_body_(fault, message, details)};
+    }
 
   private:
     class Engine;
 
-    std::unique_ptr<Engine> engine_;
+    const HttpErrorBody error_body_;
+    std::unique_ptr<Engine> engine_;  // uses it
 };
 
 }  // namespace fsm

@@ -12,7 +12,6 @@
 
 #include "common/guarded.h"
 #include "interceptor/log/log.h"
-#include "interceptor/sync/cni_error.h"
 
 namespace fsm {
 
@@ -24,9 +23,6 @@ constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};
 constexpr std::chrono::milliseconds kPauseAfterAnError{100};
 constexpr std::chrono::milliseconds kDrainTime{1000};
 constexpr std::chrono::milliseconds kStopCheck{100};
-constexpr int kUndecodable = static_cast<int>(CniErrorCode::undecodable);
-constexpr int kTryAgainLater = static_cast<int>(CniErrorCode::try_again_later);
-constexpr int kNotPermitted = static_cast<int>(CniErrorCode::invalid_environment);
 
 int milliseconds_until(Clock::time_point when) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(when - Clock::now()).count();
@@ -113,15 +109,16 @@ void HttpServer::admit(Fd connection) {
                               RequestBuffer(limits_.max_body), false});
     Client& client = clients_.back();
     if (const auto admitted = listener_->admit(client.fd); !admitted) {
-        refuse(client, 403, kNotPermitted, "the client is refused", admitted.error().message());
+        refuse(client, 403, HttpFault::forbidden, "the client is refused",
+               admitted.error().message());
     }
 }
 
 // The client may still be sending: closing now could take the answer from it.
-void HttpServer::refuse(Client& client, int status, int cni_code, const std::string& message,
+void HttpServer::refuse(Client& client, int status, HttpFault fault, const std::string& message,
                         const std::string& details) {
     log::debug("a request was refused before it was whole: {}: {}", message, details);
-    const std::string response = raw_response(error_response(status, cni_code, message, details));
+    const std::string response = raw_response(router_.error(status, fault, message, details));
     send_within(client.fd, response, std::chrono::milliseconds(0), stopping_);
     shutdown(client.fd.get(), SHUT_WR);
     client.draining = true;
@@ -144,7 +141,7 @@ bool HttpServer::read_from(Client& client) {
     }
     if (count == 0) {
         if (!client.draining && !client.request.empty()) {
-            refuse(client, 400, kUndecodable, "the request is not complete",
+            refuse(client, 400, HttpFault::malformed, "the request is not complete",
                    "the client closed the connection before its end");
         }
         return false;
@@ -156,7 +153,7 @@ bool HttpServer::read_from(Client& client) {
         case RequestBuffer::State::incomplete:
             return true;
         case RequestBuffer::State::refused:
-            refuse(client, client.request.status(), kUndecodable, "the request is refused",
+            refuse(client, client.request.status(), HttpFault::malformed, "the request is refused",
                    client.request.reason());
             return true;
         case RequestBuffer::State::complete:
@@ -174,10 +171,10 @@ void HttpServer::drop_late_clients() {
             continue;
         }
         if (!client->draining && !client->request.empty()) {
-            send_within(
-                client->fd,
-                raw_response(error_response(408, kTryAgainLater, "the request took too long", "")),
-                std::chrono::milliseconds(0), stopping_);
+            send_within(client->fd,
+                        raw_response(router_.error(408, HttpFault::too_slow,
+                                                   "the request took too long", "")),
+                        std::chrono::milliseconds(0), stopping_);
         }
         client = clients_.erase(client);
     }

@@ -59,7 +59,7 @@ class HttpServer {
     void admit(Fd connection);
     // False: the client is done with, and goes.
     bool read_from(Client& client);
-    void refuse(Client& client, int status, int cni_code, const std::string& message,
+    void refuse(Client& client, int status, HttpFault fault, const std::string& message,
                 const std::string& details);
     void hand_over(Client& client);
     void drop_late_clients();

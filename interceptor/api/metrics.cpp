@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/version.h"
+#include "interceptor/api/metric_table.h"
 
 namespace fsm {
 
@@ -27,19 +28,23 @@ ClientMetric gauge_value(double value, Labels labels) {
     return metric;
 }
 
-MetricFamily gauge(std::string name, std::string help, std::vector<ClientMetric> metrics) {
-    return {std::move(name), std::move(help), MetricType::Gauge, std::move(metrics)};
+MetricFamily gauge(const metric::Description& what, std::vector<ClientMetric> metrics) {
+    return {what.name, what.help, MetricType::Gauge, std::move(metrics)};
 }
 
-MetricFamily counter(const CounterValue& source) {
+MetricFamily counter(std::string name, std::string help, double value) {
     ClientMetric metric;
-    metric.counter.value = static_cast<double>(source.value);
-    return {"fsm_" + source.name + "_total", source.help, MetricType::Counter, {metric}};
+    metric.counter.value = value;
+    return {std::move(name), std::move(help), MetricType::Counter, {metric}};
+}
+
+MetricFamily counter(const metric::Description& what, std::uint64_t value) {
+    return counter(what.name, what.help, static_cast<double>(value));
 }
 
 void add_maps(const std::vector<DatapathMap>& maps, Families& families) {
-    auto entries = gauge("fsm_map_entries", "Entries in use of a map of the data path", {});
-    auto limits = gauge("fsm_map_max_entries", "Entries that a map of the data path can hold", {});
+    auto entries = gauge(metric::kMapEntries, {});
+    auto limits = gauge(metric::kMapMaxEntries, {});
     for (const auto& map : maps) {
         const Labels labels = {{"map", map.name}};
         entries.metric.push_back(gauge_value(static_cast<double>(map.entries), labels));
@@ -60,35 +65,27 @@ void add_attachments(const std::vector<AttachmentState>& states, Families& famil
         problems += static_cast<double>(state.problems.size());
         conflicts += state.enrolled ? static_cast<double>(state.enrolled->conflicts.size()) : 0;
     }
-    auto attachments =
-        gauge("fsm_attachments", "Attachments of this node by their pod's state", {});
+    auto attachments = gauge(metric::kAttachments, {});
     for (const auto state : kMemberships) {
         attachments.metric.push_back(gauge_value(members[static_cast<std::size_t>(state)],
                                                  {{"state", std::string(to_string(state))}}));
     }
     families.push_back(std::move(attachments));
-    families.push_back(gauge("fsm_attachment_failures",
-                             "Attachments whose wanted state could not be applied",
-                             {gauge_value(failures, {})}));
-    families.push_back(gauge("fsm_pod_problems", "Settings of pods that could not be used",
-                             {gauge_value(problems, {})}));
-    families.push_back(gauge("fsm_address_conflicts",
-                             "Addresses on a pod's interfaces that are another living pod's",
-                             {gauge_value(conflicts, {})}));
+    families.push_back(gauge(metric::kAttachmentFailures, {gauge_value(failures, {})}));
+    families.push_back(gauge(metric::kPodProblems, {gauge_value(problems, {})}));
+    families.push_back(gauge(metric::kAddressConflicts, {gauge_value(conflicts, {})}));
 }
 
 void add_source(const PodSource& source, Families& families) {
-    families.push_back(gauge("fsm_pod_source_ready", "1: it is known which pods there are",
-                             {gauge_value(source.ready() ? 1 : 0, {})}));
+    families.push_back(gauge(metric::kPodSourceReady, {gauge_value(source.ready() ? 1 : 0, {})}));
     for (const auto& figure : source.figures()) {
         const std::string name = "fsm_pod_source_" + figure.name;
         if (figure.kind == SourceFigure::Kind::level) {
-            families.push_back(gauge(name, figure.help, {gauge_value(figure.value, {})}));
-            continue;
+            families.push_back(
+                gauge({name.c_str(), figure.help.c_str()}, {gauge_value(figure.value, {})}));
+        } else {
+            families.push_back(counter(name + "_total", figure.help, figure.value));
         }
-        ClientMetric metric;
-        metric.counter.value = figure.value;
-        families.push_back({name + "_total", figure.help, MetricType::Counter, {metric}});
     }
 }
 
@@ -102,41 +99,32 @@ void add_conditions(const Views& views, Families& families) {
     for (const Condition& condition : views.conditions.all()) {
         counts[condition.component] += 1;
     }
-    auto problems =
-        gauge("fsm_problems",
-              "What is wrong with this node now, by component; `status` has the words", {});
+    auto problems = gauge(metric::kProblems, {});
     for (const auto& [component, count] : counts) {
         problems.metric.push_back(
             gauge_value(count, {{"component", std::string(to_string(component))}}));
     }
     families.push_back(std::move(problems));
-    families.push_back(
-        counter({"problems_begun", "Problems of this node that have begun since the start",
-                 views.conditions.begun()}));
+    families.push_back(counter(metric::kProblemsBegun, views.conditions.begun()));
 }
 
 void add_notifier(const PodNotifier* notifier, Families& families) {
     if (notifier == nullptr) {
         return;
     }
-    families.push_back(gauge("fsm_pod_events_waiting",
-                             "Warnings about pods that are to be written as events",
+    families.push_back(gauge(metric::kPodEventsWaiting,
                              {gauge_value(static_cast<double>(notifier->waiting()), {})}));
-    families.push_back(counter({"pod_events_dropped",
-                                "Warnings about pods that were given up: refused by the API, or "
-                                "too many",
-                                notifier->dropped()}));
+    families.push_back(counter(metric::kPodEventsDropped, notifier->dropped()));
 }
 
 void add_node(const Views& views, Families& families) {
-    families.push_back(
-        gauge("fsm_build_info", "Version and profile of the interceptor",
-              {gauge_value(1, {{"version", kVersion}, {"profile", views.profile}})}));
     families.push_back(gauge(
-        "fsm_automatic_acceleration", "What acceleration: auto means on this kernel",
+        metric::kBuildInfo, {gauge_value(1, {{"version", kVersion}, {"profile", views.profile}})}));
+    families.push_back(gauge(
+        metric::kAutomaticAcceleration,
         {gauge_value(1, {{"scope", std::string(to_string(views.datapath.automatic_acceleration()))},
                          {"reason", views.datapath.automatic_acceleration_reason()}})}));
-    auto capabilities = gauge("fsm_kernel_capability", "1: this kernel can do it", {});
+    auto capabilities = gauge(metric::kKernelCapability, {});
     for (const auto& capability : views.datapath.capabilities()) {
         capabilities.metric.push_back(
             gauge_value(capability.works ? 1 : 0, {{"name", capability.name}}));
@@ -161,13 +149,13 @@ std::string render_metrics(const Views& views) {
     }
     if (const auto counters = views.datapath.counters()) {
         for (const auto& value : *counters) {
-            families.push_back(counter(value));
+            families.push_back(counter("fsm_" + value.name + "_total", value.help,
+                                       static_cast<double>(value.value)));
         }
     } else {
         ++errors;
     }
-    families.push_back(gauge("fsm_scrape_errors", "Parts of this page that could not be read",
-                             {gauge_value(errors, {})}));
+    families.push_back(gauge(metric::kScrapeErrors, {gauge_value(errors, {})}));
     return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "interceptor/api/cni_routes.h"
 #include "interceptor/log/log.h"
 
 namespace fsm {
@@ -14,7 +15,7 @@ constexpr HttpLimits kLimits = {.max_body = 0, .max_waiting = 32, .max_workers =
 }  // namespace
 
 MetricsEndpoint::MetricsEndpoint(const std::optional<ListenAddress>& address, const Views& views)
-    : address_(address) {
+    : address_(address), router_(error_body_of) {
     add_metrics_route(router_, views);
 }
 

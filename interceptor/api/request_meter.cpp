@@ -4,6 +4,8 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include "interceptor/api/metric_table.h"
+
 namespace fsm {
 
 namespace {
@@ -18,13 +20,13 @@ class RequestMeter::Families {
   public:
     prometheus::Registry registry;
     prometheus::Family<prometheus::Counter>& requests = prometheus::BuildCounter()
-                                                            .Name("fsm_cni_requests_total")
-                                                            .Help("CNI requests by verb and result")
+                                                            .Name(metric::kCniRequests.name)
+                                                            .Help(metric::kCniRequests.help)
                                                             .Register(registry);
     prometheus::Family<prometheus::Histogram>& durations =
         prometheus::BuildHistogram()
-            .Name("fsm_cni_request_duration_seconds")
-            .Help("Time that CNI requests took, waiting for the pod included")
+            .Name(metric::kCniRequestDuration.name)
+            .Help(metric::kCniRequestDuration.help)
             .Register(registry);
 };
 

@@ -27,8 +27,8 @@ HttpResponse json_response(const json& document) {
 }
 
 HttpResponse failure_response(const Error& error) {
-    return error_response(500, static_cast<int>(CniErrorCode::unavailable),
-                          "cannot read the data path", error.message());
+    return error_response(500, CniErrorCode::unavailable, "cannot read the data path",
+                          error.message());
 }
 
 json addresses_of(const EnrolledPod& enrolled) {
@@ -55,6 +55,14 @@ json listeners_of(const EnrolledPod& enrolled) {
     return names;
 }
 
+std::vector<std::string> texts_of(const std::vector<PodProblem>& problems) {
+    std::vector<std::string> texts;
+    for (const PodProblem& problem : problems) {
+        texts.push_back(problem.text);
+    }
+    return texts;
+}
+
 json to_json(const AttachmentState& state) {
     const Attachment& attachment = state.attachment;
     json document = {
@@ -68,7 +76,7 @@ json to_json(const AttachmentState& state) {
         {"foundRunning", attachment.found_running},
         {"state", to_string(state.membership)},
         {"reason", state.reason},
-        {"problems", state.problems},
+        {"problems", texts_of(state.problems)},
         {"notes", state.notes},
     };
     if (!state.failure.empty()) {
@@ -152,7 +160,7 @@ json pod_summary(const std::vector<AttachmentState>& states) {
     json problems = json::array();
     for (const auto& state : states) {
         ++counts[static_cast<std::size_t>(state.membership)];
-        auto list = state.problems;
+        auto list = texts_of(state.problems);
         if (!state.failure.empty()) {
             list.push_back(state.failure);
         }
@@ -229,12 +237,11 @@ HttpResponse show_status(const Views& views) {
 HttpResponse show_health(const Views& views) {
     const auto age = views.reconcile_age();
     if (age > kHungAfter) {
-        return error_response(503, static_cast<int>(CniErrorCode::unavailable),
-                              "the reconciler does nothing any more",
-                              "no pass over the attachments has ended for " +
-                                  std::to_string(age.count() / 1000) +
-                                  " s; the interceptor is to be started again, pods stay as they "
-                                  "are");
+        return error_response(
+            503, CniErrorCode::unavailable, "the reconciler does nothing any more",
+            "no pass over the attachments has ended for " + std::to_string(age.count() / 1000) +
+                " s; the interceptor is to be started again, pods stay as they "
+                "are");
     }
     return {200, "ok", "text/plain"};
 }
@@ -243,11 +250,11 @@ HttpResponse show_health(const Views& views) {
 // does not call the plugin yet, so that pods that start now would go around the mesh.
 HttpResponse show_readiness(const Views& views) {
     if (const auto ready = views.source.ready(); !ready) {
-        return error_response(503, static_cast<int>(CniErrorCode::unavailable),
+        return error_response(503, CniErrorCode::unavailable,
                               "the pods of this node are not known yet", ready.error().message());
     }
     if (const auto installed = views.installed(); !installed) {
-        return error_response(503, static_cast<int>(CniErrorCode::unavailable),
+        return error_response(503, CniErrorCode::unavailable,
                               "container runtimes do not call the CNI plugin yet",
                               installed.error().message());
     }

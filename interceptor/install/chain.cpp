@@ -307,12 +307,13 @@ Result<ChainState> insert_entry(const ConfigFiles& files, const std::string& ent
                                 const ChainTarget& target) {
     FSM_TRY(undo_other_choices(files, target));
     FSM_ASSIGN(const auto names, files.names());
-    std::vector<std::string> problems;
+    std::vector<Problem> problems;
     for (const auto& name : names) {
         const auto file = read_usable(files, name);
         if (!file) {
-            problems.push_back("a container runtime cannot use the configuration " +
-                               file.error().message());
+            problems.push_back(
+                {files.path_of(name),
+                 "a container runtime cannot use the configuration " + file.error().message()});
             continue;
         }
         // The chain beside a file that stays is that file's.

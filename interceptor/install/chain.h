@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/problem.h"
 #include "common/result.h"
 #include "interceptor/install/config_files.h"
 
@@ -13,7 +14,7 @@ struct ChainState {
     std::string file;       // where the entry is now, below the directory; empty: nowhere yet
     bool inserted = false;  // by this very call
     std::string folder;     // of plugins, when the entry is in one, below the directory
-    std::vector<std::string> problems;  // files before it that no runtime can use
+    std::vector<Problem> problems;  // files before it that no runtime can use, by their names
 };
 
 // Which configuration gets the entry.

@@ -23,6 +23,12 @@ namespace {
 
 using Clock = ReinsertionPace::Clock;
 
+// What the problems are about.
+constexpr const char* kBinary = "plugin-binary";
+constexpr const char* kEntry = "chain-entry";
+constexpr const char* kConflict = "chain-conflict";
+constexpr const char* kPass = "chain-pass";
+
 // Another program is at work on the file, or there is none yet.
 constexpr std::chrono::milliseconds kSoon{500};
 
@@ -103,7 +109,7 @@ class Installer::Watcher {
             guarded("keep fsm-cni in the chain of CNI plugins", [&] { pause = pass(); });
         if (!passed) {
             Pass failed;
-            failed.problems.push_back(passed.error().message() + "; tried again");
+            failed.problems.push_back({kPass, passed.error().message() + "; tried again"});
             publish_(std::move(failed));
         }
         return pause;
@@ -121,7 +127,7 @@ class Installer::Watcher {
             pause = ensure_chain(found);
         }
         if (const auto conflict = pace_.conflict(now)) {
-            found.problems.push_back(describe(*conflict, files_));
+            found.problems.push_back({kConflict, describe(*conflict, files_)});
         }
         publish_(std::move(found));
         return pause;
@@ -132,10 +138,10 @@ class Installer::Watcher {
     }
 
     // The chain never names a binary that is not there.
-    bool install_binary(std::vector<std::string>& problems) {
+    bool install_binary(std::vector<Problem>& problems) {
         const auto copied = install_plugin(options_.plugin, options_.bin_dir);
         if (!copied) {
-            problems.push_back("install the CNI plugin: " + copied.error().message());
+            problems.push_back({kBinary, "install the CNI plugin: " + copied.error().message()});
             return false;
         }
         if (*copied) {
@@ -145,18 +151,18 @@ class Installer::Watcher {
     }
 
     std::chrono::milliseconds ensure_chain(Pass& found) {
-        std::vector<std::string>& problems = found.problems;
+        std::vector<Problem>& problems = found.problems;
         const auto state = insert_entry(files_, entry_, {options_.configuration});
         if (!state) {
             if (state.error().errno_value() != ESTALE) {
-                problems.push_back("add fsm-cni to the chain of CNI plugins: " +
-                                   state.error().message());
+                problems.push_back({kEntry, "add fsm-cni to the chain of CNI plugins: " +
+                                                state.error().message()});
             }
             return kSoon;
         }
         problems.insert(problems.end(), state->problems.begin(), state->problems.end());
         if (state->file.empty()) {
-            problems.push_back(describe_absence());
+            problems.push_back({kEntry, describe_absence()});
             return recheck_;
         }
         if (watch_) {
@@ -232,7 +238,7 @@ void Installer::publish(Pass pass) {
     const std::lock_guard guard(mutex_);
     for (const auto& problem : pass.problems) {
         if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
-            log::warn("{}", problem);
+            log::warn("{}", problem.text);
         }
     }
     was_in_chain_ = was_in_chain_ || pass.in_chain;
@@ -245,11 +251,11 @@ Result<void> Installer::installed() const {
         return {};
     }
     return Error("add fsm-cni to the chain of CNI plugins in " + options_.config_dir + ": " +
-                     (problems_.empty() ? "not done yet" : problems_.front()),
+                     (problems_.empty() ? "not done yet" : problems_.front().text),
                  EAGAIN);
 }
 
-std::vector<std::string> Installer::problems() const {
+std::vector<Problem> Installer::problems() const {
     const std::lock_guard guard(mutex_);
     return problems_;
 }

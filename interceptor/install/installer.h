@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/problem.h"
 #include "common/result.h"
 #include "interceptor/install/install_options.h"
 
@@ -50,7 +51,8 @@ class Installer {
     // Why runtimes do not call the plugin yet: the binary and our entry have not both been in place
     // since the start. Once they have been, what happens to them later is a problem only.
     Result<void> installed() const;
-    std::vector<std::string> problems() const;
+    // Each has a key of its own, which stays while its cause does.
+    std::vector<Problem> problems() const;
 
   private:
     class Watcher;
@@ -58,7 +60,7 @@ class Installer {
     struct Pass {
         bool in_chain = false;
         std::optional<Place> place;
-        std::vector<std::string> problems;
+        std::vector<Problem> problems;
     };
     void publish(Pass pass);
 
@@ -66,7 +68,7 @@ class Installer {
     const std::chrono::milliseconds recheck_;
     mutable std::mutex mutex_;
     bool was_in_chain_ = false;
-    std::vector<std::string> problems_;
+    std::vector<Problem> problems_;
     std::function<void(const std::optional<Place>&)> place_told_;
     std::unique_ptr<Watcher> watcher_;
 };

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/text.h"
 #include "interceptor/kubernetes/api_connection.h"
-#include "interceptor/pod/text.h"
 
 namespace fsm {
 

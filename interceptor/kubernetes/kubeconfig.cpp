@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "common/base64.h"
+#include "common/document/yaml_reader.h"
 #include "common/file.h"
 #include "common/port.h"
-#include "interceptor/pod/yaml_reader.h"
 
 namespace fsm {
 

@@ -6,10 +6,10 @@
 #include <set>
 #include <utility>
 
+#include "common/text.h"
 #include "interceptor/kubernetes/pod_json.h"
+#include "interceptor/kubernetes/pod_query.h"
 #include "interceptor/log/log.h"
-#include "interceptor/pod/pod_reader.h"
-#include "interceptor/pod/text.h"
 
 namespace fsm {
 
@@ -18,7 +18,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
-constexpr std::size_t kPodLimit = std::size_t{8} << 20;
 // One pod that cannot be read is a problem; that thousands cannot be is one, too.
 constexpr std::size_t kMostUnreadable = 32;
 
@@ -37,11 +36,6 @@ PodName name_of(const json& object) {
     return {metadata_text(object, "namespace"), metadata_text(object, "name")};
 }
 
-// Asking again at once would make it worse.
-bool is_overloaded(const ApiAnswer& answer) {
-    return answer.status == 429 || answer.status >= 500;
-}
-
 std::string seconds_since(Clock::time_point moment) {
     return std::to_string(
         std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - moment).count());
@@ -58,7 +52,7 @@ class KubernetesPods::Implementation final : public CollectionHandler {
 
     std::string description() const;
     std::optional<Pod> in_memory(const PodName& name) const;
-    Result<FoundPod> ask_for(const PodName& name);
+    Result<FoundPod> ask_for(const PodName& name) { return query_.ask(name); }
     Result<std::vector<Pod>> list() const;
     Result<void> watch(std::function<void(const PodName&)> changed);
     std::vector<Problem> problems() const;
@@ -78,12 +72,10 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     // The pod of an object; one that cannot be read is remembered as a problem.
     std::optional<Pod> read(const json& object);
     void tell(const std::set<PodName>& names) const;
-    std::optional<Error> out_of_reach() const;
-    Result<FoundPod> understand(const PodName& name, const ApiAnswer& answer) const;
 
     const KubernetesPodsOptions options_;
     ApiClient watching_;  // of the watch alone: it is interrupted with it
-    ApiClient asking_;
+    PodQuery query_;
     std::function<void(const PodName&)> changed_;  // set before the watch begins
 
     Pods coming_;  // of the list that is being read; of the watch's thread alone
@@ -94,7 +86,6 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     Pods pods_;
     std::map<PodName, std::string> unreadable_;
     bool is_full_ = false;
-    std::optional<std::pair<Clock::time_point, std::string>> unreached_;
 
     std::unique_ptr<CollectionWatch> watch_;  // last: it uses the others
 };
@@ -103,12 +94,12 @@ KubernetesPods::Implementation::Implementation(const ClusterAccess& access,
                                                KubernetesPodsOptions options)
     : options_(std::move(options)),
       watching_(access, options_.find_time, options_.token_lifetime),
-      asking_(access, options_.find_time, options_.token_lifetime) {}
+      query_(access, {options_.find_time, options_.token_lifetime, options_.out_of_reach_time}) {}
 
 // Requests for single pods may be under way in the threads that are being joined.
 KubernetesPods::Implementation::~Implementation() {
     watch_.reset();
-    asking_.interrupt();
+    query_.interrupt();
 }
 
 std::string KubernetesPods::Implementation::description() const {
@@ -227,57 +218,6 @@ std::optional<Pod> KubernetesPods::Implementation::in_memory(const PodName& name
     const std::lock_guard guard(mutex_);
     const auto found = pods_.find(name);
     return found == pods_.end() ? std::nullopt : std::optional(found->second);
-}
-
-// Many may ask while the API is away: they do not all wait for the same answer.
-std::optional<Error> KubernetesPods::Implementation::out_of_reach() const {
-    const std::lock_guard guard(mutex_);
-    if (!unreached_ || Clock::now() - unreached_->first > options_.out_of_reach_time) {
-        return std::nullopt;
-    }
-    return Error(unreached_->second, EAGAIN);
-}
-
-Result<FoundPod> KubernetesPods::Implementation::ask_for(const PodName& name) {
-    if (!is_namespace_name(name.pod_namespace) || !is_pod_name(name.name)) {
-        return FoundPod();  // no pod can be called that
-    }
-    if (auto away = out_of_reach()) {
-        return *away;
-    }
-    const auto answer = asking_.get(
-        "/api/v1/namespaces/" + encoded(name.pod_namespace) + "/pods/" + encoded(name.name),
-        kPodLimit, {options_.find_time, options_.find_time});
-    auto found = answer ? understand(name, *answer) : Result<FoundPod>(answer.error());
-    if (!answer || is_overloaded(*answer)) {
-        const std::lock_guard guard(mutex_);
-        unreached_.emplace(Clock::now(), found.error().message());
-    }
-    return found;
-}
-
-Result<FoundPod> KubernetesPods::Implementation::understand(const PodName& name,
-                                                            const ApiAnswer& answer) const {
-    if (answer.says_not_found()) {
-        return FoundPod();
-    }
-    const std::string what = "ask " + asking_.url() + " for pod " + name.to_string();
-    if (answer.status != 200) {
-        return Error(what + ": it answers " + answer.describe(), EIO);
-    }
-    auto object = parse_api_json(answer.body, JsonForm::object);
-    if (!object) {
-        return std::move(object.error()).within(what + ": the answer");
-    }
-    auto pod = read_api_pod(*object);
-    if (!pod) {
-        return std::move(pod.error()).within(what + ": the answer cannot be read");
-    }
-    if (pod->name != name) {
-        return Error(what + ": the answer is about pod " + in_quotes(pod->name.to_string()),
-                     EBADMSG);
-    }
-    return FoundPod(std::move(*pod));
 }
 
 Result<std::vector<Pod>> KubernetesPods::Implementation::list() const {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "interceptor/kubernetes/json_map.h"
+#include "common/document/json_map.h"
 #include "interceptor/kubernetes/pod_json.h"
 
 namespace fsm {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "interceptor/kubernetes/json_map.h"
+#include "common/document/json_map.h"
 #include "interceptor/kubernetes/pod_json.h"
 #include "interceptor/log/log.h"
 

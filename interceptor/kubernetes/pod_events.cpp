@@ -32,9 +32,10 @@ std::uint64_t digest(const std::string& text) {
 // "web-0.fsm-0011223344556677".
 std::string event_name(const PodWarning& warning) {
     char text[17];
-    std::snprintf(text, sizeof(text), "%016llx",
-                  static_cast<unsigned long long>(
-                      digest(warning.uid + "\n" + warning.reason + "\n" + warning.message)));
+    std::snprintf(
+        text, sizeof(text), "%016llx",
+        static_cast<unsigned long long>(digest(
+            warning.uid + "\n" + std::string(to_string(warning.reason)) + "\n" + warning.message)));
     std::string pod = warning.pod.name.substr(0, kLongestPodPart);
     while (!pod.empty() && (pod.back() == '.' || pod.back() == '-')) {
         pod.pop_back();
@@ -78,7 +79,7 @@ std::string event_text(const PodWarning& warning, const std::string& since,
         {"metadata", {{"name", event_name(warning)}, {"namespace", warning.pod.pod_namespace}}},
         {"involvedObject", involved},
         {"type", "Warning"},
-        {"reason", warning.reason},
+        {"reason", to_string(warning.reason)},
         {"message", shortened(warning.message)},
         {"source", {{"component", "fsm-interceptor"}, {"host", host}}},
         {"reportingComponent", "fsm-interceptor"},
@@ -112,8 +113,10 @@ PodEvents::~PodEvents() {
 // ---- what is to be written ---------------------------------------------------------------------
 
 void PodEvents::warn(const PodWarning& warning) {
-    Waiting candidate{warning, warning.pod.to_string() + " " + warning.uid + " " + warning.reason,
-                      event_name(warning), now_text()};
+    Waiting candidate{
+        warning,
+        warning.pod.to_string() + " " + warning.uid + " " + std::string(to_string(warning.reason)),
+        event_name(warning), now_text()};
     {
         const std::lock_guard guard(mutex_);
         forget_old();

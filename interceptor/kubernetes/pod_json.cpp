@@ -6,7 +6,7 @@
 #include <initializer_list>
 #include <utility>
 
-#include "interceptor/kubernetes/json_map.h"
+#include "common/document/json_map.h"
 #include "interceptor/pod/pod_reader.h"
 
 namespace fsm {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "common/text.h"
 #include "interceptor/kubernetes/pod_json.h"
-#include "interceptor/pod/text.h"
 
 namespace fsm {
 

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <utility>
 
-#include "interceptor/pod/text.h"
+#include "common/text.h"
 
 namespace fsm {
 
@@ -72,10 +72,14 @@ void Problems::add(const std::string& what) {
     }
 }
 
-std::vector<std::string> Problems::sentences() const {
-    std::vector<std::string> result = kept_;
+std::vector<PodProblem> Problems::all() const {
+    std::vector<PodProblem> result;
+    for (const std::string& sentence : kept_) {
+        result.push_back({kind_, sentence});
+    }
     if (left_off_ > 0) {
-        result.push_back(subject_ + ": and " + std::to_string(left_off_) + " more of the kind");
+        result.push_back(
+            {kind_, subject_ + ": and " + std::to_string(left_off_) + " more of the kind"});
     }
     return result;
 }

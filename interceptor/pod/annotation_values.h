@@ -10,20 +10,23 @@
 
 #include "common/ip_address.h"
 #include "common/port_set.h"
+#include "interceptor/pod/pod_problem.h"
 
 namespace fsm {
 
-// Sentences about what could not be used. There are as many as a reader can bear, and a last one
-// that says how many more there are.
+// What could not be used. There are as many as a reader can bear, and a last one that says how many
+// more there are.
 class Problems {
   public:
     // `subject` begins every sentence: "annotation example.org/ports".
-    explicit Problems(std::string subject) : subject_(std::move(subject)) {}
+    Problems(PodProblem::Kind kind, std::string subject)
+        : kind_(kind), subject_(std::move(subject)) {}
 
     void add(const std::string& what);
-    std::vector<std::string> sentences() const;
+    std::vector<PodProblem> all() const;
 
   private:
+    PodProblem::Kind kind_;
     std::string subject_;
     std::vector<std::string> kept_;
     std::size_t left_off_ = 0;

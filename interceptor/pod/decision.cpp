@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/text.h"
 #include "interceptor/pod/annotation_values.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/pod/policy_builder.h"
 #include "interceptor/pod/switch.h"
-#include "interceptor/pod/text.h"
 #include "interceptor/pod/unsupported.h"
 
 namespace fsm {
@@ -146,28 +146,26 @@ std::optional<std::string> reason_for_exemption(const MeshProfile& profile, cons
     return missing_marks(profile, pod, sidecar);
 }
 
-void append(std::vector<std::string>& all, const Problems& more) {
-    for (std::string& sentence : more.sentences()) {
-        all.push_back(std::move(sentence));
-    }
+void append(std::vector<PodProblem>& all, std::vector<PodProblem> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(all));
 }
 
 // Looks at every rule that the pod says something about.
 template <typename Use>
 void for_each_annotation(const MeshProfile& profile, const Pod& pod,
-                         std::vector<std::string>& all_problems, const Use& use) {
+                         std::vector<PodProblem>& all_problems, const Use& use) {
     for (const AnnotationRule& rule : profile.annotations) {
         if (const auto value = value_of(rule, pod)) {
-            Problems problems("annotation " + rule.name);
+            Problems problems(PodProblem::Kind::annotation, "annotation " + rule.name);
             use(rule, *value, problems);
-            append(all_problems, problems);
+            append(all_problems, problems.all());
         }
     }
 }
 
 // The annotation that switches interception off for the pod, if there is one.
 std::optional<std::string> switched_off_by(const MeshProfile& profile, const Pod& pod,
-                                           std::vector<std::string>& all_problems) {
+                                           std::vector<PodProblem>& all_problems) {
     std::optional<std::string> name;
     for_each_annotation(
         profile, pod, all_problems,
@@ -200,19 +198,15 @@ std::optional<std::string> misidentified(const MeshProfile& profile, const Conta
     return std::nullopt;
 }
 
-void append(std::vector<std::string>& all, std::vector<std::string> more) {
-    std::move(more.begin(), more.end(), std::back_inserter(all));
-}
-
 // Of a pod that its mesh means to be intercepted.
 Decision decide_policy(const MeshProfile& profile, const Pod& pod, const NodeDefaults& node,
-                       const Container& sidecar, std::vector<std::string> problems) {
+                       const Container& sidecar, std::vector<PodProblem> problems) {
     append(problems, unsupported_requests(profile, pod, sidecar));
     if (auto refusal = refusal_of(profile, pod, sidecar)) {
         return {Refused{std::move(*refusal)}, std::move(problems)};
     }
     PolicyBuilder builder(profile, pod, node);
-    Problems of_container("container " + sidecar.name);
+    Problems of_container(PodProblem::Kind::other, "container " + sidecar.name);
     builder.take_identity_from(sidecar);
     for_each_annotation(profile, pod, problems,
                         [&](const AnnotationRule& rule, const std::string& value, Problems& found) {
@@ -220,7 +214,7 @@ Decision decide_policy(const MeshProfile& profile, const Pod& pod, const NodeDef
                         });
     InMesh in_mesh = builder.finish(of_container);
     in_mesh.sidecar_container = sidecar.name;
-    append(problems, of_container);
+    append(problems, of_container.all());
     if (auto wrong = misidentified(profile, sidecar, in_mesh.policy)) {
         return {Refused{std::move(*wrong)}, std::move(problems)};
     }
@@ -251,7 +245,7 @@ Decision decide(const MeshProfile& profile, const Pod& pod, const NodeDefaults& 
     if (auto reason = reason_for_exemption(profile, pod, *sidecar)) {
         return {NotInMesh{std::move(*reason)}, {}};
     }
-    std::vector<std::string> problems;
+    std::vector<PodProblem> problems;
     if (const auto name = switched_off_by(profile, pod, problems)) {
         return {NotInMesh{"its annotation or label " + *name + " says so"}, std::move(problems)};
     }

@@ -3,8 +3,8 @@
 #include <set>
 #include <utility>
 
+#include "common/document/yaml_reader.h"
 #include "interceptor/pod/pod_reader.h"
-#include "interceptor/pod/yaml_reader.h"
 
 namespace fsm {
 

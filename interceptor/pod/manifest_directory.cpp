@@ -1,12 +1,9 @@
 #include "interceptor/pod/manifest_directory.h"
 
-#include <dirent.h>
 #include <pthread.h>
-#include <sys/stat.h>
 
 #include <atomic>
 #include <cerrno>
-#include <ctime>
 #include <map>
 #include <mutex>
 #include <set>
@@ -14,120 +11,16 @@
 #include <utility>
 
 #include "common/directory_watch.h"
-#include "common/file.h"
 #include "common/guarded.h"
-#include "interceptor/pod/manifest.h"
-#include "interceptor/pod/text.h"
+#include "common/text.h"
+#include "interceptor/pod/manifest_files.h"
 
 namespace fsm {
-
-namespace {
-
-using namespace std::chrono_literals;
-
-// A file that was written a moment ago may be half of what it is going to be.
-constexpr auto kSettleTime = 50ms;
-
-// Tells whether a path still leads to the same content.
-struct FileVersion {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = 0;
-    std::int64_t modified = 0;  // nanoseconds
-    std::int64_t changed = 0;   // nanoseconds
-
-    bool operator==(const FileVersion&) const = default;
-};
-
-std::int64_t nanoseconds(const timespec& time) {
-    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-FileVersion version_of(const struct stat& status) {
-    return {status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
-            nanoseconds(status.st_ctim)};
-}
-
-bool was_just_written(const FileVersion& version) {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    const auto age = std::chrono::nanoseconds(nanoseconds(now) - version.modified);
-    return age >= 0ns && age < kSettleTime;
-}
-
-// A kernel that cuts a file off changes its size first and its times after that (ext4): what has
-// another size at the same times is on its way to something else.
-bool is_being_cut(const FileVersion& known, const FileVersion& now) {
-    FileVersion same_size = now;
-    same_size.size = known.size;
-    return same_size == known && now.size != known.size;
-}
-
-// One file and what was read from it.
-struct ManifestFile {
-    FileVersion version;
-    std::vector<Pod> pods;  // of the last version that was right
-    std::optional<std::string> problem;
-};
-
-// What readers see; never changed once it is published.
-struct Snapshot {
-    std::map<PodName, Pod> pods;
-    std::vector<Problem> problems;
-    // Why a pod that is not among `pods` may exist nevertheless.
-    std::optional<std::string> doubt;
-    bool unsettled = false;  // a file is being written: look again soon
-};
-
-bool is_manifest_name(std::string_view name) {
-    return !name.starts_with('.') &&
-           (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
-}
-
-struct Listing {
-    struct stat directory {};
-    std::set<std::string> names;
-};
-
-Result<Listing> list_manifests(const std::string& directory) {
-    DIR* stream = ::opendir(directory.c_str());
-    if (stream == nullptr) {
-        return Error::from_errno("read the directory of manifests " + directory);
-    }
-    Listing listing;
-    errno = 0;
-    if (::fstat(::dirfd(stream), &listing.directory) != 0) {
-        const int failure = errno;
-        ::closedir(stream);
-        return Error::from_errno("read the directory of manifests " + directory, failure);
-    }
-    while (const dirent* entry = ::readdir(stream)) {
-        if (is_manifest_name(entry->d_name)) {
-            listing.names.insert(entry->d_name);
-        }
-        errno = 0;
-    }
-    const int failure = errno;
-    ::closedir(stream);
-    if (failure != 0) {
-        return Error::from_errno("read the directory of manifests " + directory, failure);
-    }
-    return listing;
-}
-
-// Whether the path still leads to the directory that was listed.
-bool is_in_place(const Listing& listing, const std::string& directory) {
-    struct stat now {};
-    return ::stat(directory.c_str(), &now) == 0 && now.st_dev == listing.directory.st_dev &&
-           now.st_ino == listing.directory.st_ino;
-}
-
-}  // namespace
 
 class ManifestDirectory::Implementation {
   public:
     Implementation(std::string directory, std::chrono::milliseconds rescan)
-        : directory_(std::move(directory)), rescan_(rescan) {}
+        : directory_(std::move(directory)), rescan_(rescan), files_(directory_) {}
     ~Implementation();
     Implementation(const Implementation&) = delete;
     Implementation& operator=(const Implementation&) = delete;
@@ -136,30 +29,23 @@ class ManifestDirectory::Implementation {
     Result<void> watch(std::function<void(const PodName&)> changed);
     Result<FoundPod> find(const PodName& name);
     const std::string& directory() const { return directory_; }
-    std::shared_ptr<const Snapshot> snapshot() const;
+    std::shared_ptr<const ManifestSnapshot> snapshot() const;
     std::vector<Problem> problems() const;
 
   private:
     void scan();
-    void scan_files(const Listing& listing, Snapshot& next);
-    void scan_file(const std::string& name, const Listing& listing, Snapshot& next);
-    void miss_file(const std::string& name, const Listing& listing, const Error& error,
-                   Snapshot& next);
-    Result<void> read_manifest(const std::string& path, const struct stat& status,
-                               ManifestFile& file);
-    void collect(Snapshot& next) const;
-    void publish(Snapshot next);
+    void publish(ManifestSnapshot next);
     void watch_until_stopped();
     void tell_changes();
 
     const std::string directory_;
     const std::chrono::milliseconds rescan_;
 
-    std::mutex scanning_;                        // one scan at a time
-    std::map<std::string, ManifestFile> files_;  // by name; under scanning_
+    std::mutex scanning_;  // one scan at a time
+    ManifestFiles files_;  // under scanning_
 
     mutable std::mutex mutex_;  // the members below; never held while scanning or calling out
-    std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
+    std::shared_ptr<const ManifestSnapshot> snapshot_ = std::make_shared<ManifestSnapshot>();
     std::set<PodName> untold_;  // changes that the callback has not heard of
     Result<void> scanned_;      // by the thread, the last time
 
@@ -177,7 +63,7 @@ ManifestDirectory::Implementation::~Implementation() {
     }
 }
 
-std::shared_ptr<const Snapshot> ManifestDirectory::Implementation::snapshot() const {
+std::shared_ptr<const ManifestSnapshot> ManifestDirectory::Implementation::snapshot() const {
     const std::lock_guard lock(mutex_);
     return snapshot_;
 }
@@ -194,123 +80,25 @@ std::vector<Problem> ManifestDirectory::Implementation::problems() const {
 // The first load: a directory that cannot be read is the caller's to know, and files that are
 // being written get a moment.
 Result<void> ManifestDirectory::Implementation::load() {
-    FSM_TRY(list_manifests(directory_));
+    FSM_TRY(files_.check());
     constexpr int kAttempts = 20;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         scan();
         if (!snapshot()->unsettled) {
             break;
         }
-        std::this_thread::sleep_for(kSettleTime);
+        std::this_thread::sleep_for(ManifestFiles::kSettleTime);
     }
     return {};
 }
 
 void ManifestDirectory::Implementation::scan() {
     const std::lock_guard lock(scanning_);
-    Snapshot next;
-    const auto listing = list_manifests(directory_);
-    if (listing) {
-        scan_files(*listing, next);
-    } else {
-        next.problems.push_back(
-            {directory_, listing.error().message() + "; its pods are kept as they were"});
-        next.doubt = listing.error().message();
-    }
-    collect(next);
-    publish(std::move(next));
+    publish(files_.scan());
 }
 
-void ManifestDirectory::Implementation::scan_files(const Listing& listing, Snapshot& next) {
-    std::erase_if(files_, [&](const auto& entry) { return listing.names.count(entry.first) == 0; });
-    for (const std::string& name : listing.names) {
-        scan_file(name, listing, next);
-    }
-}
-
-// A file that cannot be looked at: it went, the directory went, or it is a link to nothing.
-void ManifestDirectory::Implementation::miss_file(const std::string& name, const Listing& listing,
-                                                  const Error& error, Snapshot& next) {
-    struct stat link {};
-    if (::lstat((directory_ + "/" + name).c_str(), &link) == 0 || errno != ENOENT) {
-        files_[name].version = {};
-        files_[name].problem = error.message();
-    } else if (is_in_place(listing, directory_)) {
-        files_.erase(name);  // it went while the directory was read
-    } else {
-        next.unsettled = true;
-        next.doubt = "the directory of manifests " + directory_ + " is being replaced";
-    }
-}
-
-void ManifestDirectory::Implementation::scan_file(const std::string& name, const Listing& listing,
-                                                  Snapshot& next) {
-    const std::string path = directory_ + "/" + name;
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) {
-        miss_file(name, listing, Error::from_errno("read manifest " + printable(path)), next);
-        return;
-    }
-    const FileVersion version = version_of(status);
-    const auto known = files_.find(name);
-    if (known != files_.end() && known->second.version == version) {
-        return;
-    }
-    if (was_just_written(version) ||
-        (known != files_.end() && is_being_cut(known->second.version, version))) {
-        next.unsettled = true;
-        next.doubt = "the manifest " + printable(path) + " is being written";
-        return;
-    }
-    ManifestFile& file = files_[name];
-    file.version = version;
-    const auto read = read_manifest(path, status, file);
-    file.problem = read ? std::nullopt : std::optional(read.error().message());
-}
-
-Result<void> ManifestDirectory::Implementation::read_manifest(const std::string& path,
-                                                              const struct stat& status,
-                                                              ManifestFile& file) {
-    if (!S_ISREG(status.st_mode)) {
-        return Error("read manifest " + printable(path) + ": it is not a regular file", EINVAL);
-    }
-    auto text = read_file(path, kManifestSizeLimit);
-    if (!text) {
-        file.version = {};  // another attempt may succeed without a change of the file
-        return std::move(text.error()).within("read manifest");
-    }
-    FSM_ASSIGN(file.pods, parse_manifests(*text, printable(path)));
-    return {};
-}
-
-// The pods of all files. A pod that two files describe is taken from the first.
-void ManifestDirectory::Implementation::collect(Snapshot& next) const {
-    std::map<PodName, std::string> described_in;
-    for (const auto& [name, file] : files_) {
-        if (file.problem) {
-            next.problems.push_back(
-                {name,
-                 *file.problem +
-                     (file.pods.empty() ? "" : "; the pods of its last good version are kept")});
-            next.doubt = *file.problem;
-        }
-        for (const Pod& pod : file.pods) {
-            const auto [first, is_new] = described_in.emplace(pod.name, name);
-            if (is_new) {
-                next.pods.emplace(pod.name, pod);
-            } else {
-                next.problems.push_back({name + ": " + pod.name.to_string(),
-                                         "pod " + pod.name.to_string() + " is in " +
-                                             printable(first->second) + " and in " +
-                                             printable(name) + " of " + printable(directory_) +
-                                             "; the first is used, remove the other"});
-            }
-        }
-    }
-}
-
-void ManifestDirectory::Implementation::publish(Snapshot next) {
-    auto published = std::make_shared<const Snapshot>(std::move(next));
+void ManifestDirectory::Implementation::publish(ManifestSnapshot next) {
+    auto published = std::make_shared<const ManifestSnapshot>(std::move(next));
     const std::lock_guard lock(mutex_);
     for (const auto& [name, pod] : published->pods) {
         const auto before = snapshot_->pods.find(name);
@@ -351,7 +139,8 @@ void ManifestDirectory::Implementation::watch_until_stopped() {
             const std::lock_guard lock(mutex_);
             scanned_ = std::move(scanned);
         }
-        watch_->wait(snapshot()->unsettled ? std::min(kSettleTime, rescan_) : rescan_);
+        watch_->wait(snapshot()->unsettled ? std::min(ManifestFiles::kSettleTime, rescan_)
+                                           : rescan_);
     }
 }
 
@@ -372,7 +161,7 @@ void ManifestDirectory::Implementation::tell_changes() {
 namespace {
 
 // The pod of that name; with an empty namespace, the only one of that name in any namespace.
-Result<FoundPod> lookup(const Snapshot& snapshot, const PodName& name) {
+Result<FoundPod> lookup(const ManifestSnapshot& snapshot, const PodName& name) {
     if (!name.pod_namespace.empty()) {
         const auto found = snapshot.pods.find(name);
         return found != snapshot.pods.end() ? FoundPod(found->second) : FoundPod();

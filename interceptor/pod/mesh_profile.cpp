@@ -6,11 +6,13 @@
 #include <array>
 #include <limits>
 #include <utility>
+#include <variant>
 
+#include "common/document/yaml_reader.h"
 #include "common/file.h"
+#include "common/text.h"
+#include "interceptor/pod/annotation_kinds.h"
 #include "interceptor/pod/builtin_profiles.h"
-#include "interceptor/pod/text.h"
-#include "interceptor/pod/yaml_reader.h"
 
 namespace fsm {
 
@@ -26,30 +28,6 @@ struct Word {
     const char* text;
     T value;
 };
-
-constexpr auto kKinds = std::to_array<Word<AnnotationKind>>({
-    {"injection", AnnotationKind::injection},
-    {"ipv6", AnnotationKind::ipv6},
-    {"outbound_only", AnnotationKind::outbound_only},
-    {"outbound_excluded_ports", AnnotationKind::outbound_excluded_ports},
-    {"outbound_included_ports", AnnotationKind::outbound_included_ports},
-    {"inbound_excluded_ports", AnnotationKind::inbound_excluded_ports},
-    {"inbound_included_ports", AnnotationKind::inbound_included_ports},
-    {"outbound_excluded_ranges", AnnotationKind::outbound_excluded_ranges},
-    {"outbound_included_ranges", AnnotationKind::outbound_included_ranges},
-    {"inbound_excluded_ranges", AnnotationKind::inbound_excluded_ranges},
-    {"excluded_interfaces", AnnotationKind::excluded_interfaces},
-    {"status_port", AnnotationKind::status_port},
-    {"excluded_status_port", AnnotationKind::excluded_status_port},
-    {"sidecar_uid", AnnotationKind::sidecar_uid},
-    {"sidecar_gid", AnnotationKind::sidecar_gid},
-    {"outbound_port", AnnotationKind::outbound_port},
-    {"outbound_port_ipv6", AnnotationKind::outbound_port_ipv6},
-    {"inbound_port", AnnotationKind::inbound_port},
-    {"inbound_port_ipv6", AnnotationKind::inbound_port_ipv6},
-    {"acceleration", AnnotationKind::acceleration},
-    {"inbound_mechanism", AnnotationKind::inbound_mechanism},
-});
 
 struct Ipv6Word {
     Ipv6Mode mode;
@@ -75,19 +53,26 @@ constexpr auto kInclusionRules = std::to_array<Word<InclusionRule>>({
 
 constexpr auto kEmptyInclusions = std::to_array<Word<bool>>({{"all", false}, {"none", true}});
 
+// The row of the table that the word below `key` names.
+template <typename Table>
+const auto& read_row(YamlMap& map, const std::string& key, const Table& table,
+                     const char* when_absent) {
+    const std::string text = map.optional_text(key).value_or(when_absent);
+    std::vector<std::string> accepted;
+    for (const auto& row : table) {
+        if (text == row.text) {
+            return row;
+        }
+        accepted.emplace_back(row.text);
+    }
+    map.fail(key, in_quotes(text) + " is not one of " + joined(accepted));
+    return table.front();
+}
+
 // The value that the word below `key` stands for.
 template <typename Words>
 auto read_word(YamlMap& map, const std::string& key, const Words& words, const char* when_absent) {
-    const std::string text = map.optional_text(key).value_or(when_absent);
-    std::string accepted;
-    for (const auto& word : words) {
-        if (text == word.text) {
-            return word.value;
-        }
-        accepted += (accepted.empty() ? "" : ", ") + std::string(word.text);
-    }
-    map.fail(key, in_quotes(text) + " is not one of " + accepted);
-    return words.front().value;
+    return read_row(map, key, words, when_absent).value;
 }
 
 std::uint16_t required_port(YamlMap& map, const std::string& key) {
@@ -140,8 +125,8 @@ void read_ports(YamlMap ports, MeshProfile& profile) {
 // Variables of the sidecar's container, and values of theirs.
 std::map<std::string, std::vector<std::string>> variables(YamlMap map) {
     std::map<std::string, std::vector<std::string>> result;
-    for (const auto& entry : map.entries()) {
-        result[entry.first] = map.texts(entry.first);
+    for (const std::string& variable : map.keys()) {
+        result[variable] = map.texts(variable);
     }
     return result;
 }
@@ -204,28 +189,6 @@ void read_traffic(YamlMap traffic, MeshProfile& profile) {
     traffic.refuse_unknown_keys();
 }
 
-enum class Shape : std::uint8_t { switched, ports, ranges, other };
-
-Shape shape_of(AnnotationKind kind) {
-    switch (kind) {
-        case AnnotationKind::injection:
-        case AnnotationKind::ipv6:
-        case AnnotationKind::outbound_only:
-            return Shape::switched;
-        case AnnotationKind::outbound_excluded_ports:
-        case AnnotationKind::outbound_included_ports:
-        case AnnotationKind::inbound_excluded_ports:
-        case AnnotationKind::inbound_included_ports:
-            return Shape::ports;
-        case AnnotationKind::outbound_excluded_ranges:
-        case AnnotationKind::outbound_included_ranges:
-        case AnnotationKind::inbound_excluded_ranges:
-            return Shape::ranges;
-        default:
-            return Shape::other;
-    }
-}
-
 // A key that has no meaning for the rule's kind is left unasked, and so reported as unknown.
 AnnotationRule read_annotation(YamlMap entry) {
     AnnotationRule rule;
@@ -233,9 +196,11 @@ AnnotationRule read_annotation(YamlMap entry) {
     if (!entry.has("kind")) {
         entry.fail("kind", "is missing");
     }
-    rule.kind = read_word(entry, "kind", kKinds, "injection");
-    const Shape shape = shape_of(rule.kind);
-    if (shape == Shape::switched) {
+    const AnnotationKindRow& kind = read_row(entry, "kind", annotation_kinds(), "injection");
+    rule.kind = kind.kind;
+    const bool is_switch = std::holds_alternative<SwitchForm>(kind.form);
+    const bool is_port_list = std::holds_alternative<PortsForm>(kind.form);
+    if (is_switch) {
         rule.enabled = entry.texts("enabled");
         rule.disabled = entry.texts("disabled");
         rule.also_label = entry.boolean("also_label", false);
@@ -243,13 +208,13 @@ AnnotationRule read_annotation(YamlMap entry) {
             entry.fail("", "a switch needs `enabled` and `disabled` values");
         }
     }
-    if (shape == Shape::ports) {
+    if (is_port_list) {
         rule.port_ranges = entry.boolean("port_ranges", false);
     }
-    if (shape == Shape::ports || shape == Shape::ranges) {
+    if (is_port_list || std::holds_alternative<RangesForm>(kind.form)) {
         rule.wildcard = entry.optional_text("wildcard");
     }
-    if (shape == Shape::switched) {
+    if (is_switch) {
         rule.reason = entry.text("reason");
     } else {
         rule.value_when_absent = entry.optional_text("value_when_absent");
@@ -342,11 +307,9 @@ Result<MeshProfile> MeshProfile::builtin(std::string_view name) {
             return parse(profile.text, "built-in profile " + std::string(name));
         }
     }
-    std::string known;
-    for (const std::string& other : builtin_names()) {
-        known += (known.empty() ? "" : ", ") + other;
-    }
-    return Error("there is no mesh profile " + in_quotes(name) + "; built in are " + known, ENOENT);
+    return Error(
+        "there is no mesh profile " + in_quotes(name) + "; built in are " + joined(builtin_names()),
+        ENOENT);
 }
 
 std::vector<std::string> MeshProfile::builtin_names() {

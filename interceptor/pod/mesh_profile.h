@@ -20,6 +20,7 @@
 #include "common/interception.h"
 #include "common/result.h"
 #include "interceptor/pod/pod.h"
+#include "interceptor/pod/pod_problem.h"
 
 namespace fsm {
 
@@ -78,7 +79,7 @@ struct Decision {
     std::variant<NotInMesh, InMesh, Refused, Sidecarless> verdict;
     // Entries that could not be used, each as a sentence that names the annotation, the entry and
     // what is expected. The rest of the pod's settings still apply.
-    std::vector<std::string> problems;
+    std::vector<PodProblem> problems;
     // What may surprise an owner, though nothing is wrong.
     std::vector<std::string> notes = {};
 };
@@ -89,7 +90,7 @@ inline bool needs_interception(const Decision& decision) {
            std::holds_alternative<Refused>(decision.verdict);
 }
 
-// What the value of an annotation means.
+// What the value of an annotation means; annotation_kinds.h has how each reads, and its effect.
 enum class AnnotationKind : std::uint8_t {
     // Switches, with accepted values.
     injection,      // disabled: the pod is not in the mesh

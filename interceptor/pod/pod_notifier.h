@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/problem.h"
@@ -12,10 +13,32 @@
 
 namespace fsm {
 
+enum class PodWarningReason : std::uint8_t {
+    annotation_ignored,
+    pod_problem,
+    refused,
+    node_problem
+};
+
+// One word, for machines: the reason of an event (docs/configuration.md describes each).
+constexpr std::string_view to_string(PodWarningReason reason) {
+    switch (reason) {
+        case PodWarningReason::annotation_ignored:
+            return "FsmAnnotationIgnored";
+        case PodWarningReason::pod_problem:
+            return "FsmPodProblem";
+        case PodWarningReason::refused:
+            return "FsmRefused";
+        case PodWarningReason::node_problem:
+            return "FsmNodeProblem";
+    }
+    return "?";
+}
+
 struct PodWarning {
     PodName pod;
-    std::string uid;      // empty when it is not known
-    std::string reason;   // one word, for machines: "FsmAnnotationIgnored"
+    std::string uid;  // empty when it is not known
+    PodWarningReason reason = PodWarningReason::pod_problem;
     std::string message;  // a sentence, for people
 };
 

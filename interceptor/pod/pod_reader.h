@@ -1,9 +1,8 @@
 // From the fields of a Pod object to the pod model: the one place that knows what they mean,
 // whatever the object is written in.
 //
-// `Map` is a mapping of that notation with the accessors of YamlMap
-// (interceptor/pod/yaml_reader.h); its first complaint is kept by its reader, and what is returned
-// after one is not to be used.
+// `Map` is a FieldMap (common/document/field_map.h) of that notation; its first complaint is kept
+// by its reader, and what is returned after one is not to be used.
 #pragma once
 
 #include <cstddef>

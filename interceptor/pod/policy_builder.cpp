@@ -1,16 +1,14 @@
 #include "interceptor/pod/policy_builder.h"
 
 #include <algorithm>
+#include <variant>
 
+#include "common/text.h"
 #include "interceptor/pod/switch.h"
-#include "interceptor/pod/text.h"
 
 namespace fsm {
 
 namespace {
-
-constexpr std::uint32_t kLastPort = 65535;
-constexpr std::uint32_t kLastId = 0xfffffffe;  // the value above means "no change" to the kernel
 
 bool has(const std::vector<std::string>& words, std::string_view word) {
     return std::find(words.begin(), words.end(), word) != words.end();
@@ -25,6 +23,22 @@ std::size_t entries_of(const TrafficFilter& filter) {
            (filter.included_ports ? entries_of(*filter.included_ports) : 0) +
            filter.excluded_ranges.size() +
            (filter.included_ranges ? filter.included_ranges->size() : 0);
+}
+
+void exclude(const PortList& list, TrafficFilter& filter) {
+    if (list.all) {
+        // Two prefixes say it shorter than 65,535 ports.
+        filter.excluded_ranges.insert({Cidr::all_v4(), Cidr::all_v6()});
+    } else {
+        filter.excluded_ports.insert(list.entries);
+    }
+}
+
+void exclude(const RangeList& list, TrafficFilter& filter) {
+    if (list.all) {
+        filter.excluded_ranges.insert({Cidr::all_v4(), Cidr::all_v6()});
+    }
+    filter.excluded_ranges.insert(list.entries.begin(), list.entries.end());
 }
 
 }  // namespace
@@ -92,186 +106,168 @@ void PolicyBuilder::take_identity_from(const Container& sidecar) {
 
 void PolicyBuilder::apply(const AnnotationRule& rule, const std::string& value,
                           Problems& problems) {
-    switch (rule.kind) {
-        case AnnotationKind::injection:
-            return;  // decided before there is a policy
-        case AnnotationKind::ipv6:
-        case AnnotationKind::outbound_only:
-            return apply_switch(rule, value, problems);
-        case AnnotationKind::outbound_excluded_ports:
-        case AnnotationKind::outbound_included_ports:
-        case AnnotationKind::inbound_excluded_ports:
-        case AnnotationKind::inbound_included_ports:
-            return apply_ports(rule, value, problems);
-        case AnnotationKind::outbound_excluded_ranges:
-        case AnnotationKind::outbound_included_ranges:
-        case AnnotationKind::inbound_excluded_ranges:
-            return apply_ranges(rule, value, problems);
-        case AnnotationKind::excluded_interfaces:
-            for (std::string& name : parse_interfaces(value, problems)) {
-                if (!has(in_mesh_.excluded_interfaces, name)) {
-                    in_mesh_.excluded_interfaces.push_back(std::move(name));
-                }
-            }
-            return;
-        case AnnotationKind::status_port:
-        case AnnotationKind::excluded_status_port:
-        case AnnotationKind::sidecar_uid:
-        case AnnotationKind::sidecar_gid:
-        case AnnotationKind::outbound_port:
-        case AnnotationKind::outbound_port_ipv6:
-        case AnnotationKind::inbound_port:
-            return apply_number(rule, value, problems);
-        case AnnotationKind::inbound_port_ipv6:
-            return apply_inbound_port_ipv6(value, problems);
-        case AnnotationKind::acceleration:
-            return apply_acceleration(value, problems);
-        case AnnotationKind::inbound_mechanism:
-            return apply_inbound_mechanism(value, problems);
+    std::visit([&](const auto& form) { use(form, rule, value, problems); }, row_of(rule.kind).form);
+}
+
+// ---- the forms of values -----------------------------------------------------------------------
+
+void PolicyBuilder::use(const SwitchForm& form, const AnnotationRule& rule,
+                        const std::string& value, Problems& problems) {
+    if (form.effect != nullptr && read_switch(rule, value, problems) == form.acts) {
+        (this->*form.effect)();
     }
 }
 
-void PolicyBuilder::apply_switch(const AnnotationRule& rule, const std::string& value,
-                                 Problems& problems) {
-    const Switch said = read_switch(rule, value, problems);
-    if (rule.kind == AnnotationKind::ipv6 && said == Switch::disabled) {
-        never_intercept_ipv6();
-    }
-    if (rule.kind == AnnotationKind::outbound_only && said == Switch::enabled) {
-        outbound_only_ = true;
-    }
-}
-
-void exclude(const PortList& list, TrafficFilter& filter) {
-    if (list.all) {
-        // Two prefixes say it shorter than 65,535 ports.
-        filter.excluded_ranges.insert({Cidr::all_v4(), Cidr::all_v6()});
-    } else {
-        filter.excluded_ports.insert(list.entries);
-    }
-}
-
-void exclude(const RangeList& list, TrafficFilter& filter) {
-    if (list.all) {
-        filter.excluded_ranges.insert({Cidr::all_v4(), Cidr::all_v6()});
-    }
-    filter.excluded_ranges.insert(list.entries.begin(), list.entries.end());
-}
-
-void PolicyBuilder::apply_ports(const AnnotationRule& rule, const std::string& value,
-                                Problems& problems) {
+void PolicyBuilder::use(const PortsForm& form, const AnnotationRule& rule, const std::string& value,
+                        Problems& problems) {
     const PortList list =
         parse_ports(value, rule.port_ranges ? PortEntries::single_or_range : PortEntries::single,
                     rule.wildcard, problems);
     note_length(rule, entries_of(list.entries));
-    if (rule.kind == AnnotationKind::outbound_excluded_ports) {
-        exclude(list, policy().outbound);
-    } else if (rule.kind == AnnotationKind::inbound_excluded_ports) {
-        exclude(list, policy().inbound);
-    } else {
-        Inclusion<PortSet>& inclusion =
-            rule.kind == AnnotationKind::outbound_included_ports ? outbound_ports_ : inbound_ports_;
-        inclusion.add(list, profile_.empty_inclusion_means_none, problems);
-    }
+    (this->*form.effect)(list, problems);
 }
 
-void PolicyBuilder::apply_ranges(const AnnotationRule& rule, const std::string& value,
-                                 Problems& problems) {
+void PolicyBuilder::use(const RangesForm& form, const AnnotationRule& rule,
+                        const std::string& value, Problems& problems) {
     const RangeList list = parse_ranges(value, rule.wildcard, problems);
     note_length(rule, list.entries.size());
-    if (rule.kind == AnnotationKind::outbound_excluded_ranges) {
-        exclude(list, policy().outbound);
-    } else if (rule.kind == AnnotationKind::inbound_excluded_ranges) {
-        exclude(list, policy().inbound);
-    } else {
-        outbound_ranges_.add(list, profile_.empty_inclusion_means_none, problems);
+    (this->*form.effect)(list, problems);
+}
+
+void PolicyBuilder::use(const InterfacesForm& form, const AnnotationRule&, const std::string& value,
+                        Problems& problems) {
+    (this->*form.effect)(parse_interfaces(value, problems));
+}
+
+void PolicyBuilder::use(const NumberForm& form, const AnnotationRule&, const std::string& value,
+                        Problems& problems) {
+    const auto number = parse_number(value, form.low, form.high, problems);
+    if (number && form.effect != nullptr) {
+        (this->*form.effect)(*number);
     }
 }
 
-void PolicyBuilder::apply_number(const AnnotationRule& rule, const std::string& value,
-                                 Problems& problems) {
-    const bool is_id =
-        rule.kind == AnnotationKind::sidecar_uid || rule.kind == AnnotationKind::sidecar_gid;
-    const bool may_be_zero = is_id || rule.kind == AnnotationKind::excluded_status_port;
-    const auto number =
-        parse_number(value, may_be_zero ? 0 : 1, is_id ? kLastId : kLastPort, problems);
-    if (!number) {
-        return;
-    }
-    const auto port = static_cast<std::uint16_t>(*number);
-    switch (rule.kind) {
-        case AnnotationKind::excluded_status_port:
-            if (port != 0) {
-                policy().inbound.excluded_ports.insert(port);
-            }
-            return;
-        case AnnotationKind::sidecar_uid:
-            policy().sidecar_uid = *number;
-            return;
-        case AnnotationKind::sidecar_gid:
-            policy().sidecar_gid = *number;
-            return;
-        case AnnotationKind::outbound_port:
-            policy().outbound_port4 = port;
-            if (profile_.ports.outbound6 == profile_.ports.outbound4) {
-                policy().outbound_port6 = port;
-            }
-            return;
-        case AnnotationKind::inbound_port:
-            policy().inbound_port4 = port;
-            if (profile_.ports.inbound6 == profile_.ports.inbound4) {
-                policy().inbound_port6 = port;
-            }
-            return;
-        case AnnotationKind::outbound_port_ipv6:
-            outbound_port6_ = port;
-            return;
-        default:
-            return;  // status_port: only checked
+void PolicyBuilder::use(const WordForm& form, const AnnotationRule&, const std::string& value,
+                        Problems& problems) {
+    if (!(this->*form.effect)(trimmed(value))) {
+        problems.add(in_quotes(value) + " is not one of " + form.accepted + "; it is ignored");
     }
 }
 
-void PolicyBuilder::apply_inbound_port_ipv6(const std::string& value, Problems& problems) {
-    const auto number = parse_number(value, 0, kLastPort, problems);
-    if (!number) {
-        return;
+// ---- the effects of annotations ----------------------------------------------------------------
+
+void PolicyBuilder::never_intercept_ipv6() {
+    policy().ipv6 = Ipv6Mode::never;
+    in_mesh_.ipv6_rule = Ipv6Rule::policy;
+}
+
+void PolicyBuilder::exclude_outbound_ports(const PortList& list, Problems&) {
+    exclude(list, policy().outbound);
+}
+
+void PolicyBuilder::include_outbound_ports(const PortList& list, Problems& problems) {
+    outbound_ports_.add(list, profile_.empty_inclusion_means_none, problems);
+}
+
+void PolicyBuilder::exclude_inbound_ports(const PortList& list, Problems&) {
+    exclude(list, policy().inbound);
+}
+
+void PolicyBuilder::include_inbound_ports(const PortList& list, Problems& problems) {
+    inbound_ports_.add(list, profile_.empty_inclusion_means_none, problems);
+}
+
+void PolicyBuilder::exclude_outbound_ranges(const RangeList& list, Problems&) {
+    exclude(list, policy().outbound);
+}
+
+void PolicyBuilder::include_outbound_ranges(const RangeList& list, Problems& problems) {
+    outbound_ranges_.add(list, profile_.empty_inclusion_means_none, problems);
+}
+
+void PolicyBuilder::exclude_inbound_ranges(const RangeList& list, Problems&) {
+    exclude(list, policy().inbound);
+}
+
+void PolicyBuilder::exclude_interfaces(std::vector<std::string> names) {
+    for (std::string& name : names) {
+        if (!has(in_mesh_.excluded_interfaces, name)) {
+            in_mesh_.excluded_interfaces.push_back(std::move(name));
+        }
     }
-    if (*number == 0) {
+}
+
+// 0: there is none.
+void PolicyBuilder::exclude_status_port(std::uint32_t port) {
+    if (port != 0) {
+        policy().inbound.excluded_ports.insert(static_cast<std::uint16_t>(port));
+    }
+}
+
+void PolicyBuilder::set_sidecar_uid(std::uint32_t uid) {
+    policy().sidecar_uid = uid;
+}
+
+void PolicyBuilder::set_sidecar_gid(std::uint32_t gid) {
+    policy().sidecar_gid = gid;
+}
+
+void PolicyBuilder::set_outbound_port(std::uint32_t port) {
+    policy().outbound_port4 = static_cast<std::uint16_t>(port);
+    if (profile_.ports.outbound6 == profile_.ports.outbound4) {
+        policy().outbound_port6 = static_cast<std::uint16_t>(port);
+    }
+}
+
+void PolicyBuilder::set_outbound_port_ipv6(std::uint32_t port) {
+    outbound_port6_ = static_cast<std::uint16_t>(port);
+}
+
+void PolicyBuilder::set_inbound_port(std::uint32_t port) {
+    policy().inbound_port4 = static_cast<std::uint16_t>(port);
+    if (profile_.ports.inbound6 == profile_.ports.inbound4) {
+        policy().inbound_port6 = static_cast<std::uint16_t>(port);
+    }
+}
+
+// 0: IPv6 is not intercepted.
+void PolicyBuilder::set_inbound_port_ipv6(std::uint32_t port) {
+    if (port == 0) {
         never_intercept_ipv6();
     } else {
-        inbound_port6_ = static_cast<std::uint16_t>(*number);
+        inbound_port6_ = static_cast<std::uint16_t>(port);
     }
 }
 
-void PolicyBuilder::apply_acceleration(const std::string& value, Problems& problems) {
-    const std::string_view word = trimmed(value);
+bool PolicyBuilder::set_acceleration(std::string_view word) {
     if (same_word(word, "auto")) {
         policy().acceleration = std::nullopt;
-        return;
+        return true;
     }
     for (const Acceleration each : {Acceleration::off, Acceleration::sidecar, Acceleration::full}) {
         if (same_word(word, to_string(each))) {
             policy().acceleration = each;
-            return;
+            return true;
         }
     }
-    problems.add(in_quotes(value) + " is not one of auto, off, sidecar, full; it is ignored");
+    return false;
 }
 
-void PolicyBuilder::apply_inbound_mechanism(const std::string& value, Problems& problems) {
-    const std::string_view word = trimmed(value);
+bool PolicyBuilder::set_inbound_mechanism(std::string_view word) {
     if (same_word(word, "auto")) {
         policy().inbound_mechanism = std::nullopt;
-        return;
+        return true;
     }
     for (const InboundMechanism each : {InboundMechanism::sk_lookup, InboundMechanism::tc}) {
         if (same_word(word, to_string(each))) {
             policy().inbound_mechanism = each;
-            return;
+            return true;
         }
     }
-    problems.add(in_quotes(value) + " is not one of auto, sk_lookup, tc; it is ignored");
+    return false;
 }
+
+// ---- all together ------------------------------------------------------------------------------
 
 // With any_list, a list that nobody gave adds nothing to the ports and everything to the ranges
 // (Istio's defaults: includeOutboundPorts "", includeOutboundIPRanges "*").
@@ -311,11 +307,6 @@ InMesh PolicyBuilder::finish(Problems& problems) {
     }
     settle_ports(problems);
     return in_mesh_;
-}
-
-void PolicyBuilder::never_intercept_ipv6() {
-    policy().ipv6 = Ipv6Mode::never;
-    in_mesh_.ipv6_rule = Ipv6Rule::policy;
 }
 
 void PolicyBuilder::note_length(const AnnotationRule& rule, std::size_t entries) {

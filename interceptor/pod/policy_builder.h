@@ -6,8 +6,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "interceptor/pod/annotation_kinds.h"
 #include "interceptor/pod/annotation_values.h"
 #include "interceptor/pod/mesh_profile.h"
 
@@ -61,6 +64,27 @@ class PolicyBuilder {
     // Why the data path must not hold the finished policy: its lists are too long. nullopt: it may.
     std::optional<std::string> excess() const;
 
+    // The effects of annotations: see the table in annotation_kinds.cpp.
+    void never_intercept_ipv6();
+    void intercept_outbound_only() { outbound_only_ = true; }
+    void exclude_outbound_ports(const PortList& list, Problems& problems);
+    void include_outbound_ports(const PortList& list, Problems& problems);
+    void exclude_inbound_ports(const PortList& list, Problems& problems);
+    void include_inbound_ports(const PortList& list, Problems& problems);
+    void exclude_outbound_ranges(const RangeList& list, Problems& problems);
+    void include_outbound_ranges(const RangeList& list, Problems& problems);
+    void exclude_inbound_ranges(const RangeList& list, Problems& problems);
+    void exclude_interfaces(std::vector<std::string> names);
+    void exclude_status_port(std::uint32_t port);
+    void set_sidecar_uid(std::uint32_t uid);
+    void set_sidecar_gid(std::uint32_t gid);
+    void set_outbound_port(std::uint32_t port);
+    void set_outbound_port_ipv6(std::uint32_t port);
+    void set_inbound_port(std::uint32_t port);
+    void set_inbound_port_ipv6(std::uint32_t port);
+    bool set_acceleration(std::string_view word);
+    bool set_inbound_mechanism(std::string_view word);
+
   private:
     // The annotation whose list takes the most entries.
     struct Longest {
@@ -70,18 +94,23 @@ class PolicyBuilder {
 
     void start_from_profile();
     void start_from_node(const NodeDefaults& node);
-    void apply_switch(const AnnotationRule& rule, const std::string& value, Problems& problems);
-    void apply_ports(const AnnotationRule& rule, const std::string& value, Problems& problems);
-    void apply_ranges(const AnnotationRule& rule, const std::string& value, Problems& problems);
-    void apply_number(const AnnotationRule& rule, const std::string& value, Problems& problems);
-    void apply_inbound_port_ipv6(const std::string& value, Problems& problems);
-    void apply_acceleration(const std::string& value, Problems& problems);
-    void apply_inbound_mechanism(const std::string& value, Problems& problems);
+    // What a value of each form does, whatever its kind.
+    void use(const SwitchForm& form, const AnnotationRule& rule, const std::string& value,
+             Problems& problems);
+    void use(const PortsForm& form, const AnnotationRule& rule, const std::string& value,
+             Problems& problems);
+    void use(const RangesForm& form, const AnnotationRule& rule, const std::string& value,
+             Problems& problems);
+    void use(const InterfacesForm& form, const AnnotationRule& rule, const std::string& value,
+             Problems& problems);
+    void use(const NumberForm& form, const AnnotationRule& rule, const std::string& value,
+             Problems& problems);
+    void use(const WordForm& form, const AnnotationRule& rule, const std::string& value,
+             Problems& problems);
     void note_length(const AnnotationRule& rule, std::size_t entries);
     void combine_outbound_inclusion();
     void take_ports_of_profile();
     void settle_ports(Problems& problems);
-    void never_intercept_ipv6();
 
     InterceptionPolicy& policy() { return in_mesh_.policy; }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "interceptor/pod/text.h"
+#include "common/text.h"
 
 namespace fsm {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "interceptor/pod/text.h"
+#include "common/text.h"
 
 namespace fsm {
 
@@ -32,19 +32,21 @@ bool asks(const Unsupported& entry, std::string_view value) {
                                 : has_word(entry.values, word);
 }
 
-// The sentences about entries of one effect.
-std::vector<std::string> sentences(const MeshProfile& profile, const Pod& pod,
-                                   const Container& sidecar, Unsupported::Effect effect) {
-    std::vector<std::string> result;
+// The entries of one effect that the pod asks for.
+std::vector<PodProblem> entries_asked_for(const MeshProfile& profile, const Pod& pod,
+                                          const Container& sidecar, Unsupported::Effect effect) {
+    std::vector<PodProblem> result;
     for (const Unsupported& entry : profile.unsupported) {
         const std::string* value = value_of(entry, pod, sidecar);
         if (entry.effect != effect || value == nullptr || !asks(entry, *value)) {
             continue;
         }
         const bool environment = entry.source == Unsupported::Source::environment;
-        result.push_back((environment ? "variable " + entry.name + " of container " + sidecar.name
-                                      : "annotation " + entry.name) +
-                         " is " + in_quotes(*value) + ": " + entry.text);
+        const std::string subject = environment
+                                        ? "variable " + entry.name + " of container " + sidecar.name
+                                        : "annotation " + entry.name;
+        result.push_back({environment ? PodProblem::Kind::other : PodProblem::Kind::annotation,
+                          subject + " is " + in_quotes(*value) + ": " + entry.text});
     }
     return result;
 }
@@ -65,13 +67,13 @@ std::optional<std::string> identity_shared_by(const Container& container,
 
 std::optional<std::string> refusal_of(const MeshProfile& profile, const Pod& pod,
                                       const Container& sidecar) {
-    const auto all = sentences(profile, pod, sidecar, Unsupported::Effect::refuse);
-    return all.empty() ? std::nullopt : std::optional(all.front());
+    const auto all = entries_asked_for(profile, pod, sidecar, Unsupported::Effect::refuse);
+    return all.empty() ? std::nullopt : std::optional(all.front().text);
 }
 
-std::vector<std::string> unsupported_requests(const MeshProfile& profile, const Pod& pod,
-                                              const Container& sidecar) {
-    return sentences(profile, pod, sidecar, Unsupported::Effect::say);
+std::vector<PodProblem> unsupported_requests(const MeshProfile& profile, const Pod& pod,
+                                             const Container& sidecar) {
+    return entries_asked_for(profile, pod, sidecar, Unsupported::Effect::say);
 }
 
 SharedIdentity shared_identity(const MeshProfile& profile, const Pod& pod, const Container& sidecar,
@@ -91,7 +93,8 @@ SharedIdentity shared_identity(const MeshProfile& profile, const Pod& pod, const
         if (container.kind == Container::Kind::init) {
             shared.notes.push_back("init " + sentence);
         } else {
-            shared.problems.push_back(sentence + "; give it another one in its securityContext");
+            shared.problems.push_back({PodProblem::Kind::other,
+                                       sentence + "; give it another one in its securityContext"});
         }
     }
     return shared;

@@ -15,14 +15,14 @@ std::optional<std::string> refusal_of(const MeshProfile& profile, const Pod& pod
                                       const Container& sidecar);
 
 // Sentences about the other entries that the pod asks for.
-std::vector<std::string> unsupported_requests(const MeshProfile& profile, const Pod& pod,
-                                              const Container& sidecar);
+std::vector<PodProblem> unsupported_requests(const MeshProfile& profile, const Pod& pod,
+                                             const Container& sidecar);
 
 // Other containers whose processes have the sidecar's uid or gid: what they send is not
 // intercepted, and nothing in the data path can tell. `problems` are about those that run beside
 // the sidecar, `notes` about init containers, where some users want just that.
 struct SharedIdentity {
-    std::vector<std::string> problems;
+    std::vector<PodProblem> problems;
     std::vector<std::string> notes;
 };
 SharedIdentity shared_identity(const MeshProfile& profile, const Pod& pod, const Container& sidecar,

@@ -49,7 +49,7 @@ struct AttachmentState {
     std::optional<InMesh> decided;        // what `applied` was made from
     std::optional<PodEnrolment> applied;  // absent: not enrolled by this process
     std::optional<EnrolledPod> enrolled;  // what the data path made of it
-    std::vector<std::string> problems;    // of the pod's settings and its namespace
+    std::vector<PodProblem> problems;     // of the pod's settings and its namespace
     std::vector<std::string> notes;       // what may surprise, though nothing is wrong
     std::string failure;                  // of the last attempt to enrol or withdraw
     bool plan_again = false;              // addresses or ids may have changed

@@ -56,7 +56,7 @@ CniOutcome CniVerbs::check_known(const AttachmentState& state) const {
     const std::string name = state.attachment.pod.to_string();
     if (state.membership == Membership::refused) {
         return CniError(CniErrorCode::not_enrolled, "pod " + name + " is not intercepted",
-                        state.problems.empty() ? "" : state.problems.back());
+                        state.problems.empty() ? "" : state.problems.back().text);
     }
     if (state.membership != Membership::in_mesh) {
         return {};

@@ -79,10 +79,11 @@ void EnrolmentKeeper::name_conflicts(AttachmentState& state) const {
     for (const AddressConflict& conflict : state.enrolled->conflicts) {
         const auto owner = table_.pod_in(conflict.owner);
         state.problems.push_back(
-            "the address " + conflict.address.to_string() + " is " +
-            (owner ? "pod " + owner->to_string() + "'s" : std::string("another pod's")) +
-            ", which the cluster has given it to: from elsewhere it goes on leading there; remove "
-            "it from this pod's interfaces");
+            {PodProblem::Kind::other,
+             "the address " + conflict.address.to_string() + " is " +
+                 (owner ? "pod " + owner->to_string() + "'s" : std::string("another pod's")) +
+                 ", which the cluster has given it to: from elsewhere it goes on leading there; "
+                 "remove it from this pod's interfaces"});
     }
 }
 

@@ -24,8 +24,9 @@ namespace fsm {
 class EnrolmentKeeper {
   public:
     // What is said at a pod that runs although it is refused.
-    static std::string refusal_problem(const Refused& refused) {
-        return "it is in the mesh, but runs without interception: " + refused.reason;
+    static PodProblem refusal_problem(const Refused& refused) {
+        return {PodProblem::Kind::refusal,
+                "it is in the mesh, but runs without interception: " + refused.reason};
     }
 
     // `proc`: where the host's processes are found.

@@ -60,9 +60,10 @@ void use_host_ids(const Netns& netns, const std::string& proc, EnrolmentPlan& pl
         policy.sidecar_uid = *uid;
     } else {
         plan.provisional = true;
-        plan.problems.push_back("the sidecar's uid in the pod's user namespace is not known (" +
-                                uid.error().message() +
-                                "): its own traffic may be intercepted; asked again soon");
+        plan.problems.push_back({PodProblem::Kind::other,
+                                 "the sidecar's uid in the pod's user namespace is not known (" +
+                                     uid.error().message() +
+                                     "): its own traffic may be intercepted; asked again soon"});
     }
     if (!policy.sidecar_gid) {
         return;
@@ -72,8 +73,9 @@ void use_host_ids(const Netns& netns, const std::string& proc, EnrolmentPlan& pl
         policy.sidecar_gid = *gid;
     } else {
         plan.provisional = true;
-        plan.problems.push_back("the sidecar's gid in the pod's user namespace is not known (" +
-                                gid.error().message() + "); asked again soon");
+        plan.problems.push_back({PodProblem::Kind::other,
+                                 "the sidecar's gid in the pod's user namespace is not known (" +
+                                     gid.error().message() + "); asked again soon"});
     }
 }
 
@@ -107,15 +109,16 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
     return plan;
 }
 
-std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,
-                                           const NetnsView& view) {
-    std::vector<std::string> problems;
+std::vector<PodProblem> missing_addresses(const std::vector<IpAddress>& promised,
+                                          const NetnsView& view) {
+    std::vector<PodProblem> problems;
     for (const auto& address : promised) {
         const bool there = std::any_of(view.addresses.begin(), view.addresses.end(),
                                        [&](const auto& entry) { return entry.address == address; });
         if (!there && !address.is_link_local() && !address.is_loopback()) {
-            problems.push_back("prevResult names the address " + address.to_string() +
-                               ", which the network namespace does not have");
+            problems.push_back(
+                {PodProblem::Kind::other, "prevResult names the address " + address.to_string() +
+                                              ", which the network namespace does not have"});
         }
     }
     return problems;

@@ -16,7 +16,7 @@ namespace fsm {
 
 struct EnrolmentPlan {
     PodEnrolment enrolment;
-    std::vector<std::string> problems;
+    std::vector<PodProblem> problems;
     std::vector<std::string> notes;
     // Something could not be found out yet (the ids of a user namespace): plan again soon.
     bool provisional = false;
@@ -30,7 +30,7 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
                                      const std::string& proc);
 
 // The addresses that the CNI result promised and the namespace does not have, as problems.
-std::vector<std::string> missing_addresses(const std::vector<IpAddress>& promised,
-                                           const NetnsView& view);
+std::vector<PodProblem> missing_addresses(const std::vector<IpAddress>& promised,
+                                          const NetnsView& view);
 
 }  // namespace fsm

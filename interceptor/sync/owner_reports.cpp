@@ -13,17 +13,18 @@ constexpr std::chrono::minutes kPause{1};
 }  // namespace
 
 void OwnerReports::new_problems(const AttachmentState& state,
-                                const std::vector<std::string>& before) const {
+                                const std::vector<PodProblem>& before) const {
     const Attachment& attachment = state.attachment;
     for (const auto& problem : state.problems) {
         if (std::find(before.begin(), before.end(), problem) != before.end()) {
             continue;
         }
-        log::warn("pod={} {}", attachment.pod.to_string(), problem);
+        log::warn("pod={} {}", attachment.pod.to_string(), problem.text);
         if (notifier_ != nullptr) {
-            const char* reason =
-                problem.starts_with("annotation ") ? "FsmAnnotationIgnored" : "FsmPodProblem";
-            notifier_->warn({attachment.pod, attachment.pod_uid, reason, problem});
+            const auto reason = problem.kind == PodProblem::Kind::annotation
+                                    ? PodWarningReason::annotation_ignored
+                                    : PodWarningReason::pod_problem;
+            notifier_->warn({attachment.pod, attachment.pod_uid, reason, problem.text});
         }
     }
 }
@@ -40,7 +41,8 @@ void OwnerReports::event(const Attachment& attachment, const PodEvent& event) {
     log::warn("pod={} {} ({} times in a second)", attachment.pod.to_string(), event.what,
               event.times);
     if (notifier_ != nullptr) {
-        notifier_->warn({attachment.pod, attachment.pod_uid, "FsmPodProblem", event.what});
+        notifier_->warn(
+            {attachment.pod, attachment.pod_uid, PodWarningReason::pod_problem, event.what});
     }
 }
 
@@ -48,7 +50,7 @@ void OwnerReports::refusal(const cni::PodReference& pod, const CniError& error) 
     if (notifier_ != nullptr && !pod.name.empty() && !pod.pod_namespace.empty()) {
         notifier_->warn({{pod.pod_namespace, pod.name},
                          pod.uid,
-                         "FsmRefused",
+                         PodWarningReason::refused,
                          error.message + ": " + error.details});
     }
 }

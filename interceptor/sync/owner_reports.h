@@ -24,7 +24,7 @@ class OwnerReports {
     void notify(PodNotifier& notifier) { notifier_ = &notifier; }
 
     // The state's problems that are not among those that it had before.
-    void new_problems(const AttachmentState& state, const std::vector<std::string>& before) const;
+    void new_problems(const AttachmentState& state, const std::vector<PodProblem>& before) const;
     // What the data path has seen happen to the pod: at most once a minute.
     void event(const Attachment& attachment, const PodEvent& event);
     // A pod that is not started.

@@ -170,4 +170,4 @@ def test_a_program_that_closes_its_outputs_and_does_not_end_is_ended(meshed):
     meshed.helm.path.write_text("#!/bin/sh\nexec >&- 2>&-\nexec sleep 300\n")
     done = meshed.fsm("uninstall", "mesh", "--force")
     assert done.returncode == 1
-    assert "it is not done in time, and was ended" in done.stderr
+    assert "it is not done after 30 s, and was ended" in done.stderr

@@ -4,13 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "common/problem.h"
-
 namespace fsm::testing {
 
-inline std::vector<std::string> texts_of(const std::vector<Problem>& problems) {
+// Of a Problem or a PodProblem.
+template <typename AnyProblem>
+std::vector<std::string> texts_of(const std::vector<AnyProblem>& problems) {
     std::vector<std::string> texts;
-    for (const Problem& problem : problems) {
+    for (const AnyProblem& problem : problems) {
         texts.push_back(problem.text);
     }
     return texts;

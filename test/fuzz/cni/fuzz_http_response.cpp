@@ -5,12 +5,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "cni-plugin/http_response_parser.h"
+#include "common/http/response_parser.h"
 
 namespace {
 
-fsm::Result<fsm::plugin::HttpResponse> parse(std::string_view text, std::size_t piece) {
-    fsm::plugin::HttpResponseParser parser;
+fsm::Result<fsm::http::Response> parse(std::string_view text, std::size_t piece) {
+    fsm::http::ResponseParser parser;
     while (!text.empty()) {
         FSM_ASSIGN(const bool complete, parser.feed(text.substr(0, piece)));
         if (complete) {
@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(static_cast<bool>(whole) == static_cast<bool>(cut));
     if (whole) {
         require(whole->status == cut->status && whole->body == cut->body);
-        require(whole->status >= 200 && whole->body.size() <= fsm::plugin::kMaxHttpResponse);
+        require(whole->status >= 200 && whole->body.size() <= fsm::http::kMaxResponse);
     }
     return 0;
 }

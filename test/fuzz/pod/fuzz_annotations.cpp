@@ -47,8 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
     }
     const fsm::Decision decision = fsm::decide(profile, pod, {});
-    for (const std::string& problem : decision.problems) {
-        for (const char character : problem) {
+    for (const fsm::PodProblem& problem : decision.problems) {
+        for (const char character : problem.text) {
             if (character < ' ' || character > '~') {
                 std::abort();
             }

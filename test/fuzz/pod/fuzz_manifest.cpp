@@ -37,8 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             require(!part.empty() && part.front() != '.' && part.find('/') == std::string::npos);
         }
         require(!pod.containers.empty());
-        for (const std::string& problem : fsm::decide(*profile, pod, {}).problems) {
-            require_printable(problem);
+        for (const fsm::PodProblem& problem : fsm::decide(*profile, pod, {}).problems) {
+            require_printable(problem.text);
         }
     }
     return 0;

@@ -109,7 +109,7 @@ class ApiTest : public EnrollerTest {
     HttpLimits limits;
     RequestMeter meter;
     FakeNotifier notifier;
-    HttpRouter router;
+    HttpRouter router{error_body_of};
     std::chrono::milliseconds reconcile_age{0};
     Result<void> installed;
     std::unique_ptr<HttpServer> server;

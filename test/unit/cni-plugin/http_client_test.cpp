@@ -1,4 +1,4 @@
-#include "cni-plugin/http_client.h"
+#include "common/http/unix_client.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -23,11 +23,11 @@ using test::ScriptedServer;
 
 constexpr milliseconds kAmple{10000};
 constexpr milliseconds kShort{150};
-const HttpRequest kRequest{"POST", "/v1/x", "{\"a\":1}"};
+const http::Request kRequest{"POST", "/v1/x", "{\"a\":1}"};
 
-Result<HttpResponse> ask(const std::string& socket, milliseconds time,
-                         const HttpRequest& request = kRequest) {
-    return exchange_http(socket, request, steady_clock::now() + time);
+Result<http::Response> ask(const std::string& socket, milliseconds time,
+                           const http::Request& request = kRequest) {
+    return http::exchange(socket, request, steady_clock::now() + time);
 }
 
 void expect_failure(const ScriptedServer& server, milliseconds time, int errno_value) {

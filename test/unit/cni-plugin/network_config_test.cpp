@@ -74,23 +74,23 @@ TEST(NetworkConfig, takes_null_for_absent) {
 
 TEST(NetworkConfig, names_the_member_of_a_wrong_type) {
     const std::vector<std::pair<const char*, const char*>> members = {
-        {"/cniVersion", "cniVersion must be a string"},
-        {"/name", "name must be a string"},
-        {"/type", "type must be a string"},
-        {"/log_level", "log_level must be a string"},
-        {"/socket", "socket must be a string"},
-        {"/state_dir", "state_dir must be a string"},
-        {"/interceptor_namespace", "interceptor_namespace must be a string"},
-        {"/timeout_ms", "timeout_ms must be a whole number"},
-        {"/kubernetes", "kubernetes must be an object"},
-        {"/kubernetes/exclude_namespaces", "kubernetes.exclude_namespaces must be a list"},
-        {"/kubernetes/kubeconfig", "kubernetes.kubeconfig must be a string"},
-        {"/kubernetes/cni_bin_dir", "kubernetes.cni_bin_dir must be a string"},
-        {"/kubernetes/node_name", "kubernetes.node_name must be a string"},
-        {"/kubernetes/intercept_type", "kubernetes.intercept_type must be a string"},
-        {"/kubernetes/k8s_api_root", "kubernetes.k8s_api_root must be a string"},
-        {"/prevResult", "prevResult must be an object"},
-        {"/prevResult/cniVersion", "prevResult.cniVersion must be a string"},
+        {"/cniVersion", "key cniVersion: must be a text, not "},
+        {"/name", "key name: must be a text, not "},
+        {"/type", "key type: must be a text, not "},
+        {"/log_level", "key log_level: must be a text, not "},
+        {"/socket", "key socket: must be a text, not "},
+        {"/state_dir", "key state_dir: must be a text, not "},
+        {"/interceptor_namespace", "key interceptor_namespace: must be a text, not "},
+        {"/timeout_ms", "is not a number from 100 to 60000"},
+        {"/kubernetes", "key kubernetes: must be a mapping"},
+        {"/kubernetes/exclude_namespaces", "key kubernetes.exclude_namespaces: must be a list"},
+        {"/kubernetes/kubeconfig", "key kubernetes.kubeconfig: must be a text, not "},
+        {"/kubernetes/cni_bin_dir", "key kubernetes.cni_bin_dir: must be a text, not "},
+        {"/kubernetes/node_name", "key kubernetes.node_name: must be a text, not "},
+        {"/kubernetes/intercept_type", "key kubernetes.intercept_type: must be a text, not "},
+        {"/kubernetes/k8s_api_root", "key kubernetes.k8s_api_root: must be a text, not "},
+        {"/prevResult", "key prevResult: must be a mapping"},
+        {"/prevResult/cniVersion", "key prevResult.cniVersion: must be a text, not "},
     };
     for (const auto& [pointer, message] : members) {
         expect_error(sample_with(pointer, true).dump(), Verb::add, 7, message);
@@ -98,7 +98,8 @@ TEST(NetworkConfig, names_the_member_of_a_wrong_type) {
     }
     json list = sample();
     list["kubernetes"]["exclude_namespaces"] = {"a", 1};
-    expect_error(list.dump(), Verb::add, 7, "kubernetes.exclude_namespaces[1] must be a string");
+    expect_error(list.dump(), Verb::add, 7,
+                 "key kubernetes.exclude_namespaces[1]: must be a text, not 1");
 }
 
 TEST(NetworkConfig, bounds_the_time_limit) {
@@ -108,7 +109,7 @@ TEST(NetworkConfig, bounds_the_time_limit) {
     for (const json& value : {json(99), json(60001), json(0), json(-1), json(INT64_MAX),
                               json(UINT64_MAX), json(INT64_MIN)}) {
         expect_error(sample_with("/timeout_ms", value).dump(), Verb::add, 7,
-                     "timeout_ms must be a whole number from 100 to 60000, not " + value.dump());
+                     "key timeout_ms: " + value.dump() + " is not a number from 100 to 60000");
     }
     expect_error(sample_with("/timeout_ms", "100").dump(), Verb::add, 7, "timeout_ms");
 }
@@ -228,13 +229,13 @@ TEST(NetworkConfig, tells_an_empty_list_of_attachments_from_none) {
 
 TEST(NetworkConfig, names_the_attachment_that_is_wrong) {
     const std::vector<std::pair<const char*, const char*>> cases = {
-        {R"({})", "cni.dev/valid-attachments must be a list"},
-        {R"(["a"])", "cni.dev/valid-attachments[0] must be an object"},
+        {R"({})", "key cni.dev/valid-attachments: must be a list"},
+        {R"(["a"])", "key cni.dev/valid-attachments[0]: must be a mapping"},
         {R"([{"containerID":"a","ifname":"b"},{"containerID":"a"}])",
-         "cni.dev/valid-attachments[1].ifname is missing"},
+         "key cni.dev/valid-attachments[1].ifname: is missing"},
         {R"([{"containerID":1,"ifname":"b"}])",
-         "cni.dev/valid-attachments[0].containerID must be a string"},
-        {R"([{"ifname":"b"}])", "cni.dev/valid-attachments[0].containerID is missing"},
+         "key cni.dev/valid-attachments[0].containerID: must be a text, not 1"},
+        {R"([{"ifname":"b"}])", "key cni.dev/valid-attachments[0].containerID: is missing"},
     };
     for (const auto& [list, message] : cases) {
         expect_error(sample_with("/cni.dev~1valid-attachments", json::parse(list)).dump(), Verb::gc,

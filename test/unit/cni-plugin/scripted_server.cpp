@@ -15,7 +15,7 @@ constexpr std::string_view kHeadEnd = "\r\n\r\n";
 std::size_t announced_length(const std::string& head) {
     constexpr std::string_view kName = "Content-Length: ";
     const auto at = head.find(kName);
-    return at == std::string::npos ? 0 : std::stoul(head.substr(at + kName.size()));
+    return at == std::string::npos ? 0 : std::stoul(head.substr(at + kName.size(), 20));
 }
 
 }  // namespace

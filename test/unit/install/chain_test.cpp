@@ -68,7 +68,7 @@ TEST_F(Chain, what_no_runtime_can_use_is_passed_over_and_named) {
     const auto state = insert();
     EXPECT_EQ(state.file, "10-n.conflist");
     ASSERT_EQ(state.problems.size(), 1U);
-    EXPECT_NE(state.problems[0].find("00-broken.conflist"), std::string::npos);
+    EXPECT_NE(state.problems[0].text.find("00-broken.conflist"), std::string::npos);
 }
 
 TEST_F(Chain, what_is_there_already_is_not_written) {

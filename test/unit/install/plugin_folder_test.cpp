@@ -102,7 +102,8 @@ TEST_F(Folder, without_another_plugin_is_not_used) {
     const auto state = insert();
     EXPECT_EQ(state.file, "20-m.conflist");
     ASSERT_EQ(state.problems.size(), 1U);
-    EXPECT_NE(state.problems[0].find("no plugin in " + directory.path("n")), std::string::npos);
+    EXPECT_NE(state.problems[0].text.find("no plugin in " + directory.path("n")),
+              std::string::npos);
     EXPECT_EQ(names(), Names{});
 }
 
@@ -113,7 +114,7 @@ TEST_F(Folder, with_a_file_that_cannot_be_read_is_not_used) {
     const auto state = insert();
     EXPECT_EQ(state.file, "");
     ASSERT_EQ(state.problems.size(), 1U);
-    EXPECT_NE(state.problems[0].find("20-b.conf"), std::string::npos);
+    EXPECT_NE(state.problems[0].text.find("20-b.conf"), std::string::npos);
 }
 
 TEST_F(Folder, files_that_runtimes_do_not_read_there_do_not_count) {

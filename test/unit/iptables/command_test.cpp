@@ -1,7 +1,6 @@
 #include "interceptor/iptables/command.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <cstdlib>
 #include <optional>
@@ -24,43 +23,12 @@ TEST(Command, AFailureSaysWhatItWroteToStderr) {
     EXPECT_NE(output.error().message().find("No such file"), std::string::npos);
 }
 
-TEST(Command, AProgramThatIsNotThereIsNamed) {
-    const auto output = run_command({"/does/not/exist"}, "", kLong);
-    ASSERT_FALSE(output);
-    EXPECT_NE(output.error().message().find("start /does/not/exist: "), std::string::npos);
-}
-
 TEST(Command, OneThatDoesNotEndIsKilled) {
     const auto began = std::chrono::steady_clock::now();
     const auto output = run_command({"/bin/sleep", "60"}, "", std::chrono::milliseconds(100));
     ASSERT_FALSE(output);
-    EXPECT_NE(output.error().message().find("not ready after 100 ms"), std::string::npos);
+    EXPECT_NE(output.error().message().find("not done after 100 ms"), std::string::npos);
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
-}
-
-TEST(Command, OneThatClosesItsDescriptorsIsKilledAllTheSame) {
-    const auto began = std::chrono::steady_clock::now();
-    const auto output =
-        run_command({"/bin/sh", "-c", "exec 3>&-; sleep 60"}, "", std::chrono::milliseconds(200));
-    ASSERT_FALSE(output);
-    EXPECT_NE(output.error().message().find("not ready after 200 ms"), std::string::npos);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
-}
-
-TEST(Command, OneThatClosesItsDescriptorsAndEndsInTimeIsAsked) {
-    const auto output =
-        run_command({"/bin/sh", "-c", "exec 3>&-; sleep 0.2; echo done"}, "", kLong);
-    ASSERT_TRUE(output) << output.error().message();
-    EXPECT_EQ(*output, "done\n");
-}
-
-// The process that it leaves has all descriptors of its parent.
-TEST(Command, WhatAProgramLeavesBehindIsNotWaitedFor) {
-    const auto began = std::chrono::steady_clock::now();
-    const auto output = run_command({"/bin/sh", "-c", "sleep 20 & echo $!"}, "", kLong);
-    ASSERT_TRUE(output) << output.error().message();
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
-    kill(std::stoi(*output), SIGKILL);
 }
 
 // Sets a variable, and restores it.
@@ -95,11 +63,6 @@ TEST(Command, ItIsToldWhereTheLockIs) {
     ASSERT_TRUE(output);
     EXPECT_NE(output->find("\nXTABLES_LOCKFILE=/host/var/run/xtables.lock\n"), std::string::npos)
         << *output;
-}
-
-TEST(Command, ProgramsAreFoundInPath) {
-    EXPECT_EQ(find_program("cat").substr(find_program("cat").rfind('/')), "/cat");
-    EXPECT_EQ(find_program("no-such-program"), "");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ using ::testing::SizeIs;
 
 const PodWarning kBadList{{"shop", "web-0"},
                           "u1",
-                          "FsmAnnotationIgnored",
+                          PodWarningReason::annotation_ignored,
                           "annotation a/b: \"x\" is not a port; it is left out"};
 
 bool is_post(const ReceivedRequest& request) {
@@ -54,7 +54,7 @@ TEST_F(PodEventsTest, WritesWhatKubectlShows) {
                                                 {"name", "web-0"},
                                                 {"uid", "u1"}}));
     EXPECT_EQ(event.at("type"), "Warning");
-    EXPECT_EQ(event.at("reason"), kBadList.reason);
+    EXPECT_EQ(event.at("reason"), "FsmAnnotationIgnored");
     EXPECT_EQ(event.at("message"), kBadList.message);
     EXPECT_EQ(event.at("source"), json({{"component", "fsm-interceptor"}, {"host", "n1"}}));
     EXPECT_THAT(event.at("firstTimestamp").get<std::string>(), SizeIs(20));

@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "test/unit/pod/pods.h"
+#include "test/unit/problem_texts.h"
 
 namespace fsm::test {
 namespace {
 
-using testing::AllOf;
-using testing::Contains;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using fsm::testing::texts_of;
 using Ports = PortSet;
 using Ranges = std::set<Cidr>;
 
@@ -133,7 +135,7 @@ TEST(Annotations, ListsOfPorts) {
             EXPECT_EQ(annotation.ports(in_mesh(decision)), united(each.ports, annotation.always));
             EXPECT_EQ(decision.problems.size(), each.problems.size());
             for (const char* entry : each.problems) {
-                EXPECT_THAT(decision.problems,
+                EXPECT_THAT(texts_of(decision.problems),
                             Contains(AllOf(HasSubstr(annotation.name), HasSubstr(entry),
                                            HasSubstr("1 to 65535"))));
             }
@@ -166,7 +168,7 @@ TEST(Annotations, RangesOfPortsWhereTheMeshKnowsThem) {
                           united(each.ports, annotation.always));
                 EXPECT_EQ(decision.problems.size(), each.problems.size());
             } else {
-                EXPECT_THAT(decision.problems, Contains(HasSubstr("is not a port")));
+                EXPECT_THAT(texts_of(decision.problems), Contains(HasSubstr("is not a port")));
             }
         }
     }
@@ -193,7 +195,7 @@ TEST(Annotations, AWildcardIncludesEveryPortWhereTheMeshKnowsIt) {
     const Decision excluded =
         decide(profile_of("fsm"),
                meshed_pod("fsm", {{"flomesh.io/inbound-port-exclusion-list", "*"}}), {});
-    EXPECT_THAT(excluded.problems, Contains(HasSubstr("\"*\" is not a port")));
+    EXPECT_THAT(texts_of(excluded.problems), Contains(HasSubstr("\"*\" is not a port")));
 }
 
 TEST(Annotations, AnInclusionListWithoutAUsableEntryDoesNotLeadAroundTheMesh) {
@@ -208,7 +210,7 @@ TEST(Annotations, AnInclusionListWithoutAUsableEntryDoesNotLeadAroundTheMesh) {
         EXPECT_EQ(in_mesh(decision).policy.outbound.included_ports, std::nullopt);
         EXPECT_EQ(in_mesh(decision).policy.inbound.included_ports, std::nullopt);
         EXPECT_EQ(decision.problems.size(), 3U);
-        EXPECT_THAT(decision.problems, Contains(HasSubstr("everything is intercepted")));
+        EXPECT_THAT(texts_of(decision.problems), Contains(HasSubstr("everything is intercepted")));
     }
 }
 
@@ -233,7 +235,8 @@ TEST(Annotations, ManyProblemsOfOneListAreCounted) {
                meshed_pod("fsm", {{"flomesh.io/inbound-port-exclusion-list", value + "80"}}), {});
     EXPECT_TRUE(in_mesh(decision).policy.inbound.excluded_ports.contains(80));
     ASSERT_EQ(decision.problems.size(), 11U);
-    EXPECT_THAT(decision.problems.back(), HasSubstr("990 more"));
+    EXPECT_THAT(decision.problems.back().text, HasSubstr("990 more"));
+    EXPECT_EQ(decision.problems.back().kind, PodProblem::Kind::annotation);
 }
 
 TEST(Annotations, MoreThanTwentyEntriesCount) {
@@ -339,7 +342,7 @@ TEST(Annotations, ListsOfRanges) {
             EXPECT_EQ(annotation.ranges(in_mesh(decision)), each.ranges);
             EXPECT_EQ(decision.problems.size(), each.problems.size());
             for (const char* entry : each.problems) {
-                EXPECT_THAT(decision.problems,
+                EXPECT_THAT(texts_of(decision.problems),
                             Contains(AllOf(HasSubstr(annotation.name), HasSubstr(entry))));
             }
         }
@@ -355,7 +358,7 @@ TEST(Annotations, AWildcardForRangesWhereTheMeshKnowsIt) {
         const auto result = annotation.ranges(in_mesh(decision));
         if (!annotation.accepts_wildcard) {
             EXPECT_EQ(result, ranges({"10.0.0.0/8"}));
-            EXPECT_THAT(decision.problems, Contains(HasSubstr("\"*\"")));
+            EXPECT_THAT(texts_of(decision.problems), Contains(HasSubstr("\"*\"")));
         } else if (std::string(annotation.name).find("nclu") != std::string::npos) {
             EXPECT_EQ(result, std::nullopt);
         } else {
@@ -426,7 +429,7 @@ TEST(Annotations, InjectionSwitches) {
             const Decision decision = decide_with(annotation.mesh, annotation.name, value);
             EXPECT_EQ(reason_outside(decision), "") << value;
             ASSERT_EQ(decision.problems.size(), 1U) << value;
-            EXPECT_THAT(decision.problems[0],
+            EXPECT_THAT(decision.problems[0].text,
                         AllOf(HasSubstr(annotation.name), HasSubstr(annotation.enabled[0])));
         }
     }
@@ -451,7 +454,7 @@ TEST(Annotations, FamilyModeOfKuma) {
     EXPECT_EQ(in_mesh(decide_with("kuma", name, "ipv6")).policy.ipv6, Ipv6Mode::when_listening);
     const Decision wrong = decide_with("kuma", name, "both");
     EXPECT_EQ(in_mesh(wrong).policy.ipv6, Ipv6Mode::when_listening);
-    EXPECT_THAT(wrong.problems, Contains(HasSubstr("dualstack, ipv6, ipv4")));
+    EXPECT_THAT(texts_of(wrong.problems), Contains(HasSubstr("dualstack, ipv6, ipv4")));
 }
 
 TEST(Annotations, AGatewayOfKumaTakesItsClientsDirectly) {
@@ -545,7 +548,7 @@ TEST(Annotations, Numbers) {
             const Decision wrong = decide_with(each.mesh, each.name, value);
             EXPECT_EQ(each.number(in_mesh(wrong)), each.without) << value;
             ASSERT_EQ(wrong.problems.size(), 1U) << value;
-            EXPECT_THAT(wrong.problems[0],
+            EXPECT_THAT(wrong.problems[0].text,
                         AllOf(HasSubstr(each.name), HasSubstr("is not a number from")));
         }
     }
@@ -555,7 +558,8 @@ TEST(Annotations, OnePortForBothDirectionsIsRefused) {
     const Decision decision = decide_with("linkerd", "config.linkerd.io/inbound-port", "4140");
     EXPECT_EQ(in_mesh(decision).policy.inbound_port4, 4143);
     EXPECT_EQ(in_mesh(decision).policy.outbound_port4, 4140);
-    EXPECT_THAT(decision.problems, Contains(HasSubstr("one port for outbound and inbound")));
+    EXPECT_THAT(texts_of(decision.problems),
+                Contains(HasSubstr("one port for outbound and inbound")));
 }
 
 // ---- the rest
@@ -595,7 +599,7 @@ TEST(Annotations, AccelerationAndInboundOfEveryMesh) {
                 EXPECT_EQ(in_mesh(wrong).policy.acceleration, std::nullopt);
                 EXPECT_EQ(in_mesh(wrong).policy.inbound_mechanism, std::nullopt);
                 ASSERT_EQ(wrong.problems.size(), 1U) << value;
-                EXPECT_THAT(wrong.problems[0], AllOf(HasSubstr(name), HasSubstr("auto")));
+                EXPECT_THAT(wrong.problems[0].text, AllOf(HasSubstr(name), HasSubstr("auto")));
             }
         }
     }

@@ -6,9 +6,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
 
+#include "interceptor/pod/annotation_kinds.h"
 #include "test/unit/pod/pods.h"
 
 namespace fsm::test {
@@ -51,34 +53,45 @@ TEST(MeshProfile, EveryFileInTheDirectoryIsBuiltIn) {
     EXPECT_EQ(files, MeshProfile::builtin_names().size());
 }
 
-TEST(MeshProfile, TheTemplateDescribesEveryKeyAndKind) {
+// The words at the left of the lines below "# Kinds:".
+std::set<std::string> kinds_of_template() {
+    std::ifstream file(std::string(FSM_PROFILES_DIRECTORY) + "/custom.yaml");
+    std::set<std::string> kinds;
+    std::string line;
+    while (std::getline(file, line) && line != "# Kinds:") {
+    }
+    while (std::getline(file, line) && line.starts_with("# ")) {
+        std::istringstream words(line.substr(1, line.find("  ", 4) - 1));
+        for (std::string word; line[4] != ' ' && std::getline(words, word, ',');) {
+            kinds.insert(word.substr(word.find_first_not_of(' ')));
+        }
+    }
+    return kinds;
+}
+
+TEST(MeshProfile, TheTemplateDescribesEveryKindAndNoOther) {
+    std::set<std::string> known;
+    for (const AnnotationKindRow& row : annotation_kinds()) {
+        known.insert(row.text);
+    }
+    EXPECT_EQ(kinds_of_template(), known);
+}
+
+TEST(MeshProfile, EveryKindHasARowOfItsOwn) {
+    constexpr auto kLast = AnnotationKind::inbound_mechanism;
+    EXPECT_EQ(annotation_kinds().size(), static_cast<std::size_t>(kLast) + 1);
+    for (const AnnotationKindRow& row : annotation_kinds()) {
+        EXPECT_EQ(&row_of(row.kind), &row) << row.text;
+    }
+}
+
+TEST(MeshProfile, TheTemplateDescribesEveryKey) {
     const std::string text = content_of(std::string(FSM_PROFILES_DIRECTORY) + "/custom.yaml");
     for (const char* word : {"gid:",
                              "outbound_ipv6:",
                              "inbound_ipv6:",
                              "self_call_exempt_port:",
                              "sidecarless_labels:",
-                             "injection",
-                             "ipv6 ",
-                             "outbound_only",
-                             "outbound_excluded_ports",
-                             "outbound_included_ports",
-                             "outbound_excluded_ranges",
-                             "outbound_included_ranges",
-                             "inbound_excluded_ports",
-                             "inbound_included_ports",
-                             "inbound_excluded_ranges",
-                             "excluded_interfaces",
-                             "status_port",
-                             "excluded_status_port",
-                             "sidecar_uid",
-                             "sidecar_gid",
-                             "outbound_port,",
-                             "inbound_port,",
-                             "outbound_port_ipv6,",
-                             "inbound_port_ipv6",
-                             "acceleration",
-                             "inbound_mechanism",
                              "unsupported",
                              "wildcard",
                              "port_ranges",

@@ -8,14 +8,16 @@
 #include <vector>
 
 #include "test/unit/pod/pods.h"
+#include "test/unit/problem_texts.h"
 
 namespace fsm::test {
 namespace {
 
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using fsm::testing::texts_of;
 
 struct Request {
     const char* mesh;
@@ -67,7 +69,9 @@ TEST(Unsupported, IsSaidOrRefusesThePodInWordsThatHelp) {
             EXPECT_THAT(refusal(decision), sentence);
         } else {
             in_mesh(decision);
-            EXPECT_THAT(decision.problems, ElementsAre(sentence));
+            ASSERT_THAT(texts_of(decision.problems), ElementsAre(sentence));
+            EXPECT_EQ(decision.problems.front().kind,
+                      request.environment ? PodProblem::Kind::other : PodProblem::Kind::annotation);
         }
     }
 }
@@ -97,7 +101,8 @@ TEST(Unsupported, AnnotationsOfTheNamespaceCountWhereTheEntrySaysSo) {
     pod.namespace_annotations["example.org/magic"] = "on";
     EXPECT_THAT(decide(profile, pod, {}).problems, IsEmpty());
     profile.unsupported.front().inherited = true;
-    EXPECT_THAT(decide(profile, pod, {}).problems, ElementsAre(HasSubstr("there is none")));
+    EXPECT_THAT(texts_of(decide(profile, pod, {}).problems),
+                ElementsAre(HasSubstr("there is none")));
     pod.annotations["example.org/magic"] = "";
     EXPECT_THAT(decide(profile, pod, {}).problems, IsEmpty()) << "the pod's own goes before";
 }
@@ -122,13 +127,13 @@ TEST(SharedIdentity, OfAContainerBesideTheSidecarIsAProblem) {
     pod.containers[0].run_as_user = 1337;
     const Decision decision = decide(profile_of("istio"), pod, {});
     in_mesh(decision);
-    EXPECT_THAT(decision.problems,
+    EXPECT_THAT(texts_of(decision.problems),
                 ElementsAre(AllOf(HasSubstr("container app has runAsUser 1337"),
                                   HasSubstr("around the sidecar"), HasSubstr("another one"))));
     pod.containers[0].run_as_user = 1000;
     EXPECT_THAT(decide(profile_of("istio"), pod, {}).problems, IsEmpty());
     pod.containers[0].run_as_group = 1337;
-    EXPECT_THAT(decide(profile_of("istio"), pod, {}).problems,
+    EXPECT_THAT(texts_of(decide(profile_of("istio"), pod, {}).problems),
                 ElementsAre(HasSubstr("runAsGroup 1337")));
 }
 
@@ -137,7 +142,8 @@ TEST(SharedIdentity, IsThatWhichThePodsSidecarHas) {
     pod.containers[0].run_as_user = 5678;
     EXPECT_THAT(decide(profile_of("kuma"), pod, {}).problems, IsEmpty());
     pod.containers[0].run_as_user = 6000;
-    EXPECT_THAT(decide(profile_of("kuma"), pod, {}).problems, ElementsAre(HasSubstr("6000")));
+    EXPECT_THAT(texts_of(decide(profile_of("kuma"), pod, {}).problems),
+                ElementsAre(HasSubstr("6000")));
 }
 
 TEST(SharedIdentity, OfAnInitContainerIsNotedBecauseSomeWantIt) {

@@ -127,8 +127,8 @@ TEST_F(Create, NamesTheOwnerOfAnAddressThatAPodHasPutOnItsInterfaces) {
             continue;
         }
         ASSERT_EQ(state.problems.size(), 1U);
-        EXPECT_NE(state.problems[0].find("10.77.0.5"), std::string::npos);
-        EXPECT_NE(state.problems[0].find("default/victim"), std::string::npos);
+        EXPECT_NE(state.problems[0].text.find("10.77.0.5"), std::string::npos);
+        EXPECT_NE(state.problems[0].text.find("default/victim"), std::string::npos);
     }
 }
 
@@ -205,7 +205,7 @@ TEST_F(Create, ReportsAnAddressOfPrevResultThatIsNotThere) {
         R"({"name":"net","prevResult":{"ips":[{"address":"10.77.0.5/24"},{"address":"10.77.0.6/24"}]}})";
     EXPECT_OK(enroller->create(request));
     ASSERT_EQ(only_attachment().problems.size(), 1U);
-    EXPECT_NE(only_attachment().problems[0].find("10.77.0.6"), std::string::npos);
+    EXPECT_NE(only_attachment().problems[0].text.find("10.77.0.6"), std::string::npos);
 }
 
 TEST_F(Create, IsRepeatable) {

@@ -104,8 +104,8 @@ TEST_F(Running, a_refused_pod_is_not_called_in_mesh_and_says_why) {
     const auto state = only_attachment();
     EXPECT_EQ(state.membership, Membership::refused);
     ASSERT_EQ(state.problems.size(), 1U);
-    EXPECT_NE(state.problems[0].find("runs without interception"), std::string::npos);
-    EXPECT_NE(state.problems[0].find("set its runAsUser to 1500"), std::string::npos);
+    EXPECT_NE(state.problems[0].text.find("runs without interception"), std::string::npos);
+    EXPECT_NE(state.problems[0].text.find("set its runAsUser to 1500"), std::string::npos);
     EXPECT_CNI_ERROR(enroller->check(request("sandbox", netns.path())), not_enrolled,
                      "set its runAsUser to 1500");
     source.put(mesh_pod("web", kUid));

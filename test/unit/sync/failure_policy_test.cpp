@@ -121,7 +121,7 @@ TEST_F(FailurePolicy, BadAnnotation) {
     EXPECT_OK(enroller->create(request_for("web", netns.path())));
     EXPECT_TRUE(datapath.enrolment(netns.cookie()).policy.outbound.excluded_ports.contains(5432));
     ASSERT_FALSE(only_attachment().problems.empty());
-    EXPECT_NE(only_attachment().problems[0].find("outbound-port-exclusion-list"),
+    EXPECT_NE(only_attachment().problems[0].text.find("outbound-port-exclusion-list"),
               std::string::npos);
 }
 

@@ -19,7 +19,7 @@ class PodWarningsTest : public EnrollerTest {
         enroller->tell_owners(notifier_);
     }
     // One warning, to the owner of the pod.
-    void expect_warning(const std::string& reason, const std::string& part_of_message) const {
+    void expect_warning(PodWarningReason reason, const std::string& part_of_message) const {
         ASSERT_EQ(notifier_.warnings.size(), 1U);
         const PodWarning& warning = notifier_.warnings.front();
         EXPECT_EQ(warning.pod, pod_.name);
@@ -41,7 +41,7 @@ TEST_F(PodWarningsTest, ABadAnnotation) {
     const TestNetns netns;
     source.put(pod_);
     EXPECT_OK(enroller->create(request(netns)));
-    expect_warning("FsmAnnotationIgnored", "outbound-port-exclusion-list");
+    expect_warning(PodWarningReason::annotation_ignored, "outbound-port-exclusion-list");
 }
 
 TEST_F(PodWarningsTest, ABadAnnotationOfARunningPod) {
@@ -53,7 +53,7 @@ TEST_F(PodWarningsTest, ABadAnnotationOfARunningPod) {
     enroller->reconcile_pod(pod_.name);
     enroller->reconcile(ReconcileDepth::everything);
     ASSERT_EQ(notifier_.warnings.size(), 1U) << "once";
-    EXPECT_EQ(notifier_.warnings.front().reason, "FsmAnnotationIgnored");
+    EXPECT_EQ(notifier_.warnings.front().reason, PodWarningReason::annotation_ignored);
 }
 
 TEST_F(PodWarningsTest, AnEventOfTheDataPathOnceAMinute) {
@@ -74,7 +74,7 @@ TEST_F(PodWarningsTest, ARefusal) {
     source.put(mesh_pod("web", "u1"));
     datapath.enrol_failure = "policy map is full";
     EXPECT_CNI_ERROR(enroller->create(request(netns)), enrolment_failed, "policy map is full");
-    expect_warning("FsmRefused", "policy map is full");
+    expect_warning(PodWarningReason::refused, "policy map is full");
 }
 
 TEST_F(PodWarningsTest, APodThatCannotBeInterceptedRightly) {
@@ -83,7 +83,8 @@ TEST_F(PodWarningsTest, APodThatCannotBeInterceptedRightly) {
     pod.containers.back().run_as_user = 0;
     source.put(pod);
     EXPECT_CNI_ERROR(enroller->create(request(netns)), enrolment_failed, "runs as uid 0");
-    expect_warning("FsmRefused", "runs as uid 0, but the mesh knows its sidecars by uid 1500");
+    expect_warning(PodWarningReason::refused,
+                   "runs as uid 0, but the mesh knows its sidecars by uid 1500");
 }
 
 TEST_F(PodWarningsTest, AnApplicationWithTheSidecarsUid) {
@@ -92,7 +93,7 @@ TEST_F(PodWarningsTest, AnApplicationWithTheSidecarsUid) {
     pod.containers.front().run_as_user = 1500;
     source.put(pod);
     EXPECT_OK(enroller->create(request(netns)));
-    expect_warning("FsmPodProblem", "container app has runAsUser 1500");
+    expect_warning(PodWarningReason::pod_problem, "container app has runAsUser 1500");
 }
 
 TEST_F(PodWarningsTest, AContainerThatIsNoPodHasNoOwner) {

@@ -1,4 +1,4 @@
-#include "interceptor/pod/text.h"
+#include "common/text.h"
 
 #include <algorithm>
 #include <cstdio>

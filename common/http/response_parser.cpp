@@ -1,9 +1,9 @@
-#include "cni-plugin/http_response_parser.h"
+#include "common/http/response_parser.h"
 
 #include <algorithm>
 #include <charconv>
 
-namespace fsm::plugin {
+namespace fsm::http {
 
 namespace {
 
@@ -49,17 +49,16 @@ std::optional<std::size_t> parse_number(std::string_view digits, int base) {
     return value;
 }
 
-Error too_large() {
-    return Error("the answer is larger than " + std::to_string(kMaxHttpResponse) + " bytes",
-                 EMSGSIZE);
+Error too_large(std::size_t max_bytes) {
+    return Error("the answer is larger than " + std::to_string(max_bytes) + " bytes", EMSGSIZE);
 }
 
 }  // namespace
 
-Result<bool> HttpResponseParser::feed(std::string_view bytes) {
+Result<bool> ResponseParser::feed(std::string_view bytes) {
     received_ += bytes.size();
-    if (received_ > kMaxHttpResponse) {
-        return too_large();
+    if (received_ > max_bytes_) {
+        return too_large(max_bytes_);
     }
     pending_ += bytes;
     while (state_ != State::complete) {
@@ -71,7 +70,7 @@ Result<bool> HttpResponseParser::feed(std::string_view bytes) {
     return true;
 }
 
-Result<HttpResponse> HttpResponseParser::finish() {
+Result<Response> ResponseParser::finish() {
     if (state_ != State::complete && state_ != State::body_until_close) {
         return Error("the connection was closed before the answer was complete, after " +
                          std::to_string(received_) + " bytes",
@@ -80,7 +79,7 @@ Result<HttpResponse> HttpResponseParser::finish() {
     return std::move(response_);
 }
 
-Result<bool> HttpResponseParser::step() {
+Result<bool> ResponseParser::step() {
     switch (state_) {
         case State::status_line:
             return parse_status_line();
@@ -106,7 +105,7 @@ Result<bool> HttpResponseParser::step() {
     return false;
 }
 
-Result<std::optional<std::string>> HttpResponseParser::take_line() {
+Result<std::optional<std::string>> ResponseParser::take_line() {
     const auto end = pending_.find('\n');
     if (std::min(end, pending_.size()) > kMaxLine) {
         return protocol_error("a line of more than " + std::to_string(kMaxLine) + " bytes");
@@ -122,7 +121,7 @@ Result<std::optional<std::string>> HttpResponseParser::take_line() {
     return std::optional<std::string>(std::move(line));
 }
 
-Result<bool> HttpResponseParser::parse_status_line() {
+Result<bool> ResponseParser::parse_status_line() {
     constexpr std::string_view kProtocol = "HTTP/1.";
     constexpr std::size_t kCodeAt = 9;  // behind "HTTP/1.1 "
     constexpr std::size_t kCodeDigits = 3;
@@ -149,7 +148,7 @@ Result<bool> HttpResponseParser::parse_status_line() {
     return true;
 }
 
-Result<bool> HttpResponseParser::parse_header() {
+Result<bool> ResponseParser::parse_header() {
     FSM_ASSIGN(const std::optional<std::string> line, take_line());
     if (!line) {
         return false;
@@ -162,7 +161,7 @@ Result<bool> HttpResponseParser::parse_header() {
     return true;
 }
 
-Result<void> HttpResponseParser::parse_header_line(std::string_view line) {
+Result<void> ResponseParser::parse_header_line(std::string_view line) {
     const auto colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) {
         return protocol_error("bad header " + quote(line));
@@ -181,19 +180,19 @@ Result<void> HttpResponseParser::parse_header_line(std::string_view line) {
     return {};
 }
 
-Result<void> HttpResponseParser::parse_content_length(std::string_view value) {
+Result<void> ResponseParser::parse_content_length(std::string_view value) {
     const auto length = parse_number(value, 10);
     if (!length || (content_length_ && *content_length_ != *length)) {
         return protocol_error("bad Content-Length " + quote(value));
     }
-    if (*length > kMaxHttpResponse) {
-        return too_large();
+    if (*length > max_bytes_) {
+        return too_large(max_bytes_);
     }
     content_length_ = length;
     return {};
 }
 
-Result<void> HttpResponseParser::begin_body() {
+Result<void> ResponseParser::begin_body() {
     constexpr int kFirstFinalStatus = 200;
     constexpr int kNoContent = 204;
     constexpr int kNotModified = 304;
@@ -218,7 +217,7 @@ Result<void> HttpResponseParser::begin_body() {
     return {};
 }
 
-Result<bool> HttpResponseParser::take_body(State after) {
+Result<bool> ResponseParser::take_body(State after) {
     const std::size_t count = std::min(body_bytes_left_, pending_.size());
     response_.body.append(pending_, 0, count);
     pending_.erase(0, count);
@@ -230,7 +229,7 @@ Result<bool> HttpResponseParser::take_body(State after) {
     return true;
 }
 
-Result<bool> HttpResponseParser::parse_chunk_size() {
+Result<bool> ResponseParser::parse_chunk_size() {
     FSM_ASSIGN(const std::optional<std::string> line, take_line());
     if (!line) {
         return false;
@@ -240,15 +239,15 @@ Result<bool> HttpResponseParser::parse_chunk_size() {
     if (!size) {
         return protocol_error("bad chunk size " + quote(text));
     }
-    if (*size > kMaxHttpResponse) {
-        return too_large();
+    if (*size > max_bytes_) {
+        return too_large(max_bytes_);
     }
     body_bytes_left_ = *size;
     state_ = *size == 0 ? State::trailers : State::chunk_data;
     return true;
 }
 
-Result<bool> HttpResponseParser::parse_chunk_end() {
+Result<bool> ResponseParser::parse_chunk_end() {
     FSM_ASSIGN(const std::optional<std::string> line, take_line());
     if (!line) {
         return false;
@@ -260,7 +259,7 @@ Result<bool> HttpResponseParser::parse_chunk_end() {
     return true;
 }
 
-Result<bool> HttpResponseParser::parse_trailer() {
+Result<bool> ResponseParser::parse_trailer() {
     FSM_ASSIGN(const std::optional<std::string> line, take_line());
     if (!line) {
         return false;
@@ -271,4 +270,4 @@ Result<bool> HttpResponseParser::parse_trailer() {
     return true;
 }
 
-}  // namespace fsm::plugin
+}  // namespace fsm::http

@@ -1,16 +1,16 @@
-#include "cni-plugin/http_response_parser.h"
+#include "common/http/response_parser.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-namespace fsm::plugin {
+namespace fsm::http {
 namespace {
 
 // Feeds in pieces of `piece` bytes and then closes.
-Result<HttpResponse> parse(std::string_view text, std::size_t piece) {
-    HttpResponseParser parser;
+Result<Response> parse(std::string_view text, std::size_t piece) {
+    ResponseParser parser;
     while (!text.empty()) {
         FSM_ASSIGN(const bool complete, parser.feed(text.substr(0, piece)));
         if (complete) {
@@ -128,10 +128,10 @@ TEST(HttpResponseParser, refuses_everything_else) {
 }
 
 TEST(HttpResponseParser, bounds_the_response_as_a_whole) {
-    const std::string mebibyte(kMaxHttpResponse, 'x');
+    const std::string mebibyte(kMaxResponse, 'x');
     for (const std::string& start : {
              std::string("HTTP/1.1 200 OK\r\n\r\n"),
-             "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kMaxHttpResponse) + "\r\n\r\n",
+             "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kMaxResponse) + "\r\n\r\n",
          }) {
         const auto response = parse(start + mebibyte, 16384);
         ASSERT_FALSE(response);
@@ -141,7 +141,7 @@ TEST(HttpResponseParser, bounds_the_response_as_a_whole) {
 
 TEST(HttpResponseParser, takes_what_fits_just_so) {
     const std::string head = "HTTP/1.1 200 OK\r\n\r\n";
-    const std::string body(kMaxHttpResponse - head.size(), 'x');
+    const std::string body(kMaxResponse - head.size(), 'x');
     const auto response = parse(head + body, 16384);
     ASSERT_TRUE(response);
     EXPECT_EQ(response->body, body);
@@ -154,4 +154,4 @@ TEST(HttpResponseParser, shows_only_printable_text_of_a_stranger) {
 }
 
 }  // namespace
-}  // namespace fsm::plugin
+}  // namespace fsm::http

@@ -1,4 +1,4 @@
-#include "cni-plugin/http_client.h"
+#include "common/http/unix_client.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 #include "common/fd.h"
 #include "common/version.h"
 
-namespace fsm::plugin {
+namespace fsm::http {
 
 namespace {
 
@@ -83,10 +83,14 @@ Result<Fd> open_connection(const std::string& path, Deadline deadline) {
     return socket;
 }
 
-std::string format_request(const HttpRequest& request) {
+std::string format_request(const Request& request) {
     std::string text;
     text.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
-    text.append("Host: localhost\r\nUser-Agent: fsm-cni/").append(kVersion).append("\r\n");
+    text.append("Host: localhost\r\nUser-Agent: ")
+        .append(request.agent)
+        .append("/")
+        .append(kVersion)
+        .append("\r\n");
     text.append("Accept: */*\r\nConnection: close\r\n");
     if (!request.body.empty()) {
         text.append("Content-Type: application/json\r\nContent-Length: ")
@@ -114,8 +118,8 @@ Result<void> send_all(const Fd& socket, std::string_view bytes, Deadline deadlin
     return {};
 }
 
-Result<HttpResponse> receive_response(const Fd& socket, Deadline deadline) {
-    HttpResponseParser parser;
+Result<Response> receive_response(const Fd& socket, std::size_t max_bytes, Deadline deadline) {
+    ResponseParser parser(max_bytes);
     std::array<char, 16384> buffer;
     while (true) {
         FSM_TRY(wait_for(socket, POLLIN, deadline, "receive the answer"));
@@ -139,11 +143,11 @@ Result<HttpResponse> receive_response(const Fd& socket, Deadline deadline) {
 
 }  // namespace
 
-Result<HttpResponse> exchange_http(const std::string& socket_path, const HttpRequest& request,
-                                   Deadline deadline) {
+Result<Response> exchange(const std::string& socket_path, const Request& request,
+                          Deadline deadline) {
     FSM_ASSIGN(const Fd socket, open_connection(socket_path, deadline));
     FSM_TRY(send_all(socket, format_request(request), deadline));
-    return receive_response(socket, deadline);
+    return receive_response(socket, request.max_response, deadline);
 }
 
-}  // namespace fsm::plugin
+}  // namespace fsm::http

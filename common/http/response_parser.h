@@ -8,25 +8,28 @@
 
 #include "common/result.h"
 
-namespace fsm::plugin {
+namespace fsm::http {
 
-struct HttpResponse {
+struct Response {
     int status = 0;
     std::string body;
 };
 
-// All bytes of a response together: head, body, and the framing of chunks.
-inline constexpr std::size_t kMaxHttpResponse = std::size_t{1} << 20;
+// All bytes of a response together, unless another limit is given: head, body, and the framing of
+// chunks.
+inline constexpr std::size_t kMaxResponse = std::size_t{1} << 20;
 
 // Feed it until it says that the response is complete, or tell it that the peer has closed. After
 // an error it must not be fed again. Errors: EPROTO (not an HTTP/1.x response), EMSGSIZE (too
 // large), ECONNRESET (the peer closed in the middle of it).
-class HttpResponseParser {
+class ResponseParser {
   public:
+    explicit ResponseParser(std::size_t max_bytes = kMaxResponse) : max_bytes_(max_bytes) {}
+
     // True when the response is complete; bytes behind it are ignored.
     Result<bool> feed(std::string_view bytes);
     // The response, when the end of the stream is one that HTTP allows.
-    Result<HttpResponse> finish();
+    Result<Response> finish();
 
   private:
     enum class State {
@@ -55,13 +58,14 @@ class HttpResponseParser {
     // The next line without its end; nothing if it is not there yet.
     Result<std::optional<std::string>> take_line();
 
+    std::size_t max_bytes_;
     State state_ = State::status_line;
     std::string pending_;
     std::size_t received_ = 0;
     std::optional<std::size_t> content_length_;
     bool is_chunked_ = false;
     std::size_t body_bytes_left_ = 0;
-    HttpResponse response_;
+    Response response_;
 };
 
-}  // namespace fsm::plugin
+}  // namespace fsm::http

@@ -1,0 +1,60 @@
+// Runs other programs: directly, without a shell, so that no argument is ever read as anything
+// else.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+
+namespace fsm {
+
+struct Program {
+    std::vector<std::string> command;  // [0] is a path, or a name that is looked up in PATH
+    std::string_view input;            // on its standard input; must outlive the call
+    std::optional<std::vector<std::string>> environment;  // "NAME=value"; nothing: our own
+    std::chrono::milliseconds time_limit = std::chrono::minutes(10);
+    std::size_t output_limit = std::size_t{64} << 20;  // bytes, for each of its two outputs
+};
+
+enum class ProgramEnd : std::uint8_t { exited, signalled, out_of_time, too_much_output };
+
+struct ProgramOutcome {
+    ProgramEnd end = ProgramEnd::exited;
+    int number = 0;  // the exit status, or the signal
+    std::string output;
+    std::string errors;
+
+    bool succeeded() const { return end == ProgramEnd::exited && number == 0; }
+};
+
+// Runs the program in the calling thread's network namespace and waits for its end. It is killed
+// when it reaches a limit. What it wrote until then is in the outcome. Processes that the program
+// leaves behind are not waited for. An Error means that it could not be run at all (ENOENT: there
+// is no such program), or that it hangs in the kernel and could not be killed (ETIMEDOUT). Threads:
+// may be called from any.
+Result<ProgramOutcome> run_program(const Program& program);
+
+// How it ended, for messages: "exit status 1", "signal 9", "it is not done after 30 s, and was
+// ended".
+std::string describe_end(const Program& program, const ProgramOutcome& outcome);
+
+// Why it failed: its own words, after how it ended unless it ended by itself and says something.
+std::string describe_failure(const Program& program, const ProgramOutcome& outcome,
+                             const std::string& words);
+
+// The command as it would be typed, for messages.
+std::string describe_command(const std::vector<std::string>& command);
+
+// The directories that programs are looked up in: PATH, or where a system keeps its tools.
+std::string program_search_path();
+
+// The path of a program in one of those directories; empty when there is none.
+std::string find_program(const std::string& name);
+
+}  // namespace fsm
