@@ -2,12 +2,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "cni-plugin/http_response_parser.h"
+#include "test/fuzz/check.h"
 
 namespace {
+
+using fsm::fuzz::require;
 
 fsm::Result<fsm::plugin::HttpResponse> parse(std::string_view text, std::size_t piece) {
     fsm::plugin::HttpResponseParser parser;
@@ -19,12 +21,6 @@ fsm::Result<fsm::plugin::HttpResponse> parse(std::string_view text, std::size_t 
         text.remove_prefix(std::min(piece, text.size()));
     }
     return parser.finish();
-}
-
-void require(bool condition) {
-    if (!condition) {
-        std::abort();
-    }
 }
 
 }  // namespace
