@@ -16,6 +16,7 @@
 
 #include "count.h"
 #include "flows.h"
+#include "headers.h"
 #include "own_netns.h"
 #include "policy.h"
 
@@ -34,9 +35,8 @@ enum reading {
     /* Not TCP, or a later fragment, which follows its first one. */
     READING_OTHER,
     READING_SEGMENT,
-    /* It may be TCP, for all that can be seen: a header that is cut by fragmentation, or behind
-     * more headers than are followed. Nobody sends these but who wants to get past us. Of a hidden
-     * segment the addresses are known. */
+    /* It may be TCP, for all that can be seen: its header is cut by fragmentation, or behind more
+     * headers or tags than are followed. Only an attempt to get past the sidecar looks so. */
     READING_HIDDEN,
 };
 
@@ -62,19 +62,6 @@ static __always_inline enum reading read_v4(struct __sk_buff* skb, struct segmen
     set_v4(&segment->destination.address, ip.daddr);
     segment->tcp_offset = ETH_HLEN + ip.ihl * 4;
     return read_ports(skb, segment);
-}
-
-static __always_inline int is_extension(__u8 type) {
-    return type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_DSTOPTS ||
-           type == IPPROTO_FRAGMENT || type == IPPROTO_AH;
-}
-
-/* The length of an extension header in bytes; 0: a later fragment, which has no ports. */
-static __always_inline __u32 extension_length(__u8 type, const __u8* header) {
-    if (type == IPPROTO_FRAGMENT) {
-        return (((__u16)header[2] << 8 | header[3]) & 0xfff8) ? 0 : 8;
-    }
-    return type == IPPROTO_AH ? (header[1] + 2) * 4 : (header[1] + 1) * 8;
 }
 
 static __always_inline enum reading read_v6(struct __sk_buff* skb, struct segment* segment) {
@@ -109,7 +96,10 @@ static __always_inline enum reading read_segment(struct __sk_buff* skb, struct s
     if (skb->protocol == bpf_htons(ETH_P_IP)) {
         return read_v4(skb, segment);
     }
-    return skb->protocol == bpf_htons(ETH_P_IPV6) ? read_v6(skb, segment) : READING_OTHER;
+    if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+        return read_v6(skb, segment);
+    }
+    return hidden_by_tags(skb) ? READING_HIDDEN : READING_OTHER;
 }
 
 /* What to do with the packet then. The kernel cannot write into a packet that it shares when it has

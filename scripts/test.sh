@@ -11,17 +11,25 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/counting.sh"
+# shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/leaks.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/lint.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/tools.sh"
 
-readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes)
+readonly suites=(
+    lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes tidy fuzz races
+)
 # These take minutes of both processors of a small machine, and say the same wherever they run.
-readonly named_only=(tidy races debian-kernel)
+readonly named_only=(races-netns debian-kernel)
 declare -rA about=(
-    [lint]="shellcheck and clang-format over the sources"
-    [tidy]="on request: clang-tidy over the product"
-    [races]="on request: unit and a part of netns with ThreadSanitizer"
+    [lint]="shellcheck, clang-format and the rules of CONTRIBUTING over the sources"
+    [tidy]="clang-tidy over the product"
+    [fuzz]="every fuzzer for a minute, or for FUZZ_SECONDS"
+    [races]="what has threads, by itself, with ThreadSanitizer"
+    [races-netns]="on request: a part of netns with ThreadSanitizer"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
     [bpf]="the BPF programs, loaded into this kernel"
     [netns]="interceptor and data path with pods that are network namespaces"
@@ -35,15 +43,11 @@ declare -rA about=(
     [kubernetes]="what an operator installs, in a real cluster of two nodes on this machine"
     [debian-kernel]="on request: bpf and a part of netns on Debian's own kernel, in an emulated machine"
 )
-# A suite that hangs is a failure too.
-readonly suite_limit=1500
 readonly demo_limit=180
 readonly logs=$repository/build/test-logs
 readonly python=/usr/bin/python3
 # What the tests in Python run.
 export FSM_BUILD_DIR=$repository/build/release
-
-passed=0 failed=0 skipped=0
 
 main() {
     local chosen=("$@") suite
@@ -87,49 +91,7 @@ summary() {
     [[ $failed -eq 0 ]]
 }
 
-# --- counting -----------------------------------------------------------------------------------
-
-# one_test NAME COMMAND…: a check that is one test; its words are shown only if it fails.
-one_test() {
-    local name=$1 log=$logs/$1.log
-    shift
-    if "$@" >"$log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        show_failure "$name" "$log"
-    fi
-}
-
-show_failure() {
-    printf '%s--- %s failed; the end of %s:%s\n' "$red" "$1" "$2" "$plain"
-    tail -n 60 "$2"
-    printf '%s---%s\n' "$red" "$plain"
-}
-
-# reported_tests SUITE REPORT COMMAND…: a runner that writes a JUnit report. One that fails without a
-# failed test in its report (it crashed, or found nothing to run) is a failure by itself.
-reported_tests() {
-    local suite=$1 report=$2 log=$logs/$1.log status=0
-    shift 2
-    rm -f "$report"
-    timeout --signal=INT --kill-after=60 "$suite_limit" "$@" >"$log" 2>&1 </dev/null || status=$?
-    count_report "$suite" "$report" "$status" "$log"
-}
-
-# count_report SUITE REPORT STATUS LOG: what a runner that ended with STATUS has written.
-count_report() {
-    local suite=$1 report=$2 status=$3 log=$4 counted=(0 0 0)
-    [[ ! -s $report ]] ||
-        read -r -a counted < <("$python" "$repository/scripts/lib/junit_counts.py" "$report")
-    if [[ ${counted[1]} -eq 0 && ($status -ne 0 || ${counted[0]} -eq 0) ]]; then
-        counted[1]=1
-    fi
-    passed=$((passed + counted[0]))
-    failed=$((failed + counted[1]))
-    skipped=$((skipped + counted[2]))
-    [[ ${counted[1]} -eq 0 ]] || show_failure "$suite" "$log"
-}
+# --- building -----------------------------------------------------------------------------------
 
 # built PRESET: builds once what the suites run; a build that fails is one failed test of each suite that
 # needs it.
@@ -138,7 +100,9 @@ readonly unit_tests="fsm_common_test fsm_health_test fsm_pod_test fsm_kubernetes
 declare -rA targets_of=(
     [release]="$programs fsm_bpf_test"
     [debug]=$unit_tests
-    [threads]="$programs $unit_tests"
+    # Those of the libraries that start threads.
+    [threads]="fsm_health_test fsm_kubernetes_test fsm_sync_test fsm_api_test fsm_install_test"
+    [fuzz]=fuzzers
 )
 declare -A build_state=()
 built() {
@@ -253,23 +217,53 @@ build_kubernetes() {
 # ThreadSanitizer wants its addresses where they always are, and is a thread itself: a process with it
 # cannot enter a user namespace. It makes the memory of the interceptor many times what it is.
 suite_races() {
+    wait_for_build threads
     built threads || return 0
+    with_thread_sanitizer ctest --test-dir "$repository/build/threads" --label-regex '^unit$' \
+        --exclude-regex 'UserNamespace|_NOT_BUILT' --no-tests=error --output-on-failure --timeout 300 \
+        --parallel "$(nproc)" --output-junit "$logs/races.xml"
+}
+
+suite_races-netns() {
     local -x FSM_BUILD_DIR=$repository/build/threads
+    local threads
+    read -r -a threads <<<"$programs"
+    if ! build threads "${threads[@]}"; then
+        failed=$((failed + 1))
+        return
+    fi
+    with_thread_sanitizer "${pytest[@]}" test/netns/test_{add,pod_lifecycle,running_pods,modes}.py \
+        -k 'not in_memory' --junitxml "$logs/races.xml"
+}
+
+# with_thread_sanitizer COMMAND…: which writes races.xml. A race that was seen is a failure even if every
+# test passed.
+with_thread_sanitizer() {
     local -x TSAN_OPTIONS="log_path=$logs/race suppressions=$repository/test/unit/races.supp"
-    local -r run=(setarch --addr-no-randomize)
     rm -f "$logs"/race.*
-    reported_tests "races-unit" "$logs/races-unit.xml" "${run[@]}" ctest \
-        --test-dir "$FSM_BUILD_DIR" --label-regex '^unit$' --exclude-regex UserNamespace \
-        --no-tests=error --output-on-failure --timeout 300 --parallel "$(nproc)" \
-        --output-junit "$logs/races-unit.xml"
-    reported_tests "races-netns" "$logs/races-netns.xml" "${run[@]}" "${pytest[@]}" \
-        test/netns/test_{add,pod_lifecycle,running_pods,modes}.py -k 'not in_memory' \
-        --junitxml "$logs/races-netns.xml"
-    one_test races no_race_was_seen
+    reported_tests races "$logs/races.xml" setarch --addr-no-randomize "$@"
+    one_test no-race no_race_was_seen
 }
 
 no_race_was_seen() {
     ! cat "$logs"/race.[0-9]* 2>/dev/null | grep .
+}
+
+suite_fuzz() {
+    local status=0 log=$logs/fuzz.log failures
+    [[ -n ${beside[fuzz]:-} ]] || begin_fuzz
+    finish_beside fuzz || status=$?
+    failures=$(grep --count '^[a-z_]* *failed ' "$log") || true
+    passed=$((passed + $(grep --count '^[a-z_]* *passed: ' "$log" || true)))
+    [[ $status -eq 0 || $failures -gt 0 ]] || failures=1
+    failed=$((failed + failures))
+    [[ $failures -eq 0 ]] || show_failure fuzz "$log"
+}
+
+# begin_fuzz [WRAPPER]: the build is in the same process, so that it can be idle, too.
+begin_fuzz() {
+    run_beside fuzz "$logs/fuzz.log" "$@" "$repository/scripts/fuzz.sh" \
+        --seconds "${FUZZ_SECONDS:-60}"
 }
 
 suite_debian-kernel() {
@@ -292,18 +286,28 @@ skip_suite() {
 suite_lint() {
     one_test shellcheck run_shellcheck
     one_test clang-format run_clang_format
+    one_test style env PYTHONDONTWRITEBYTECODE=1 "$python" "$repository/scripts/lib/style.py"
+    reported_tests lint "$logs/lint.xml" "${pytest[@]}" test/lint --junitxml "$logs/lint.xml"
 }
 
 suite_tidy() {
+    local status=0
     built release || return 0
-    one_test clang-tidy run_clang_tidy
+    [[ -n ${beside[tidy]:-} ]] || begin_tidy
+    finish_beside tidy || status=$?
+    one_test clang-tidy [ "$status" -eq 0 ]
+    [[ $status -eq 0 ]] || show_failure clang-tidy "$logs/tidy.log"
+}
+begin_tidy() {
+    run_beside tidy "$logs/tidy.log" "$@" run_clang_tidy
 }
 
 # --- beside the others --------------------------------------------------------------------------
 
 # The tests with pods mostly wait, and each has a node of its own; Kubernetes takes as long to build as the
-# product. They begin when nothing is left that has the cgroup tree for itself, and run beside the other
-# suites. The demo waits for netns: it looks whether anything of ours is left on the machine.
+# product; what only computes takes what is left of the processors. They begin when nothing is left that
+# has the cgroup tree for itself, and run beside the other suites. The demo waits for netns: it looks
+# whether anything of ours is left on the machine.
 declare -A beside=()
 begin_beside() {
     local wanted=" $* "
@@ -313,6 +317,21 @@ begin_beside() {
     if [[ $wanted == *' kubernetes '* ]] && has_cgroups_of_nodes; then
         begin_kubernetes
     fi
+    if [[ $wanted == *' tidy '* ]] && built release; then
+        begin_tidy idle
+    fi
+    [[ $wanted != *' fuzz '* ]] || begin_fuzz idle
+    [[ $wanted != *' races '* ]] || begin_build threads
+}
+
+# A build whose suite comes later. Its failure is found again, and shown, by built().
+begin_build() {
+    local targets
+    read -r -a targets <<<"${targets_of[$1]}"
+    run_beside "build-$1" "$logs/build-$1.log" idle build "$1" "${targets[@]}"
+}
+wait_for_build() {
+    [[ -z ${beside[build-$1]:-} ]] || finish_beside "build-$1" || true
 }
 
 # run_beside SUITE LOG COMMAND…: as a group of processes, so that it can be ended as one.
@@ -346,29 +365,6 @@ end_beside() {
         kill -INT -- "-$pid" 2>/dev/null || true
     done
     wait
-}
-
-run_shellcheck() {
-    (
-        cd "$repository"
-        grep --recursive --files-with-matches --null --extended-regexp \
-            '^#!.*\b(ba|)sh\b|^# shellcheck shell=' --exclude-dir=build --exclude-dir=.git . |
-            xargs --null shellcheck --external-sources
-    )
-}
-
-run_clang_format() {
-    find "$repository" -path "$repository/build" -prune -o -path '*/.git' -prune -o \
-        \( -name '*.cpp' -o -name '*.h' -o -name '*.c' \) -print0 |
-        xargs --null clang-format --dry-run --Werror
-}
-
-# The product's C++; the BPF programs have a compiler of their own.
-run_clang_tidy() {
-    jq -r '.[].file' "$repository/build/release/compile_commands.json" |
-        grep --extended-regexp "^$repository/(common|interceptor|cni-plugin|cli)/.*\.cpp\$" | sort -u |
-        xargs --max-procs="$(nproc)" --max-args=2 \
-            clang-tidy --quiet --warnings-as-errors='*' -p "$repository/build/release"
 }
 
 check_leaks() {

@@ -49,68 +49,73 @@ class Envoy:
         return f":{OUTBOUND} " in listing and f":{INBOUND} " in listing
 
 
+def _note(listener, access_log):
+    return [{
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": access_log,
+            "log_format": {"json_format": {
+                "listener": listener,
+                "original": "%DOWNSTREAM_LOCAL_ADDRESS%",
+                "peer": "%DOWNSTREAM_REMOTE_ADDRESS%",
+                "upstream": "%UPSTREAM_HOST%",
+                "source": "%UPSTREAM_LOCAL_ADDRESS%"}}}}]
+
+
+def _tcp(listener, cluster, access_log):
+    return {"filters": [{
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": listener, "cluster": cluster, "access_log": _note(listener, access_log)}}]}
+
+
+def _http(listener, cluster, access_log):
+    return {"filters": [{
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network."
+                     "http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": listener, "access_log": _note(listener, access_log),
+            "route_config": {"virtual_hosts": [{
+                "name": "any", "domains": ["*"],
+                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": cluster}}]}]},
+            "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}]
+        }}]}
+
+
+def _address(host, port):
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _original_destination(name, **more):
+    return {"name": name, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED",
+            "connect_timeout": "5s", **more}
+
+
 def _configuration(access_log):
-    def note(listener):
-        return [{
-            "name": "envoy.access_loggers.file",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": access_log,
-                "log_format": {"json_format": {
-                    "listener": listener,
-                    "original": "%DOWNSTREAM_LOCAL_ADDRESS%",
-                    "peer": "%DOWNSTREAM_REMOTE_ADDRESS%",
-                    "upstream": "%UPSTREAM_HOST%",
-                    "source": "%UPSTREAM_LOCAL_ADDRESS%"}}}}]
-
-    def tcp(listener, cluster):
-        return {"filters": [{
-            "name": "envoy.filters.network.tcp_proxy",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-                "stat_prefix": listener, "cluster": cluster, "access_log": note(listener)}}]}
-
-    def http(listener, cluster):
-        return {"filters": [{
-            "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.network."
-                         "http_connection_manager.v3.HttpConnectionManager",
-                "stat_prefix": listener, "access_log": note(listener),
-                "route_config": {"virtual_hosts": [{
-                    "name": "any", "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": cluster}}]}]},
-                "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}]
-            }}]}
-
-    def address(host, port):
-        return {"socket_address": {"address": host, "port_value": port}}
-
-    def original_destination(name, **more):
-        return {"name": name, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED",
-                "connect_timeout": "5s", **more}
-
     asks_original = {"name": "envoy.filters.listener.original_dst", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"}}
     return {"static_resources": {
         "listeners": [
-            {"name": "virtualOutbound", "address": address("0.0.0.0", OUTBOUND),
+            {"name": "virtualOutbound", "address": _address("0.0.0.0", OUTBOUND),
              "use_original_dst": True, "listener_filters": [asks_original],
-             "filter_chains": [tcp("outbound", "PassthroughCluster")]},
-            {"name": f"0.0.0.0_{HTTP_PORT}", "address": address("0.0.0.0", HTTP_PORT),
-             "bind_to_port": False, "filter_chains": [http("http", "PassthroughCluster")]},
-            {"name": "virtualInbound", "address": address("0.0.0.0", INBOUND),
+             "filter_chains": [_tcp("outbound", "PassthroughCluster", access_log)]},
+            {"name": f"0.0.0.0_{HTTP_PORT}", "address": _address("0.0.0.0", HTTP_PORT),
+             "bind_to_port": False, "filter_chains": [_http("http", "PassthroughCluster", access_log)]},
+            {"name": "virtualInbound", "address": _address("0.0.0.0", INBOUND),
              "connection_balance_config": {"exact_balance": {}},
              "listener_filters": [asks_original],
              # A connection to the listener itself would go round and round.
              "filter_chains": [{"filter_chain_match": {"destination_port": INBOUND},
-                                **tcp("blackhole", "BlackHoleCluster")}],
-             "default_filter_chain": tcp("inbound", "InboundPassthroughCluster")},
+                                **_tcp("blackhole", "BlackHoleCluster", access_log)}],
+             "default_filter_chain": _tcp("inbound", "InboundPassthroughCluster", access_log)},
         ],
         "clusters": [
-            original_destination("PassthroughCluster"),
-            original_destination("InboundPassthroughCluster", upstream_bind_config={
+            _original_destination("PassthroughCluster"),
+            _original_destination("InboundPassthroughCluster", upstream_bind_config={
                 "source_address": {"address": "127.0.0.6", "port_value": 0}}),
             {"name": "BlackHoleCluster", "type": "STATIC", "connect_timeout": "5s"},
         ],

@@ -8,7 +8,7 @@ import time
 
 _SYN = 0x02
 _DESTINATION_OPTIONS = 60
-_IPV4, _IPV6 = 0x0800, 0x86dd  # ETH_P_…
+_IPV4, _IPV6, _TAG = 0x0800, 0x86dd, 0x8100  # ETH_P_…
 
 
 def answer_to_syn(source, destination, port, shape="whole", timeout=1.0):
@@ -34,15 +34,18 @@ def answer_to_frame(source, destination, port, timeout=1.0):
         return _wait_for_answer(receiver, family, source_port, port)
 
 
-def send_frame(source, destination, port, link):
-    """Sends a SYN with any addresses to the neighbour that has the address `link`, from eth0. Returns
-    the source port."""
+def send_frame(source, destination, port, link, tags=0):
+    """Sends a SYN with any addresses to the neighbour that has the address `link`, from eth0, behind
+    that many VLAN tags that name no VLAN. Returns the source port."""
     source_port = _source_port()
     packet = _ip(source, destination, _syn(source, destination, source_port, port))
     kind = _IPV6
     if ":" not in destination:
         kind = _IPV4
         packet = packet[:10] + struct.pack("!H", _checksum(packet[:20])) + packet[12:]
+    for _ in range(tags):
+        packet = struct.pack("!HH", 0, kind) + packet
+        kind = _TAG
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(kind)) as sender:
         sender.sendto(packet, ("eth0", kind, 0, 0, _hardware_address_of(link)))
     return source_port

@@ -17,6 +17,71 @@ from test_daemon import pods, request_for, wait_for
 DAEMON_SET = "/apis/apps/v1/namespaces/fsm-system/daemonsets/fsm-interceptor"
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def handle_error(self, *_):
+        pass  # clients go away
+
+
+def _handler_of(api):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def send_json(self, status, thing):
+            body = json.dumps(thing).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self):
+            url = urllib.parse.urlsplit(self.path)
+            query = urllib.parse.parse_qs(url.query)
+            kind = url.path.rsplit("/", 1)[-1]
+            if "watch" in query:
+                return self.watch(kind, int(query["resourceVersion"][0]))
+            with api.lock:
+                if kind in ("pods", "daemonsets"):
+                    items = [thing for path, thing in api.objects.items()
+                             if path.split("/")[-2] == kind]
+                    return self.send_json(200, {
+                        "kind": "List", "items": items,
+                        "metadata": {"resourceVersion": str(api.version)}})
+                thing = api.objects.get(url.path)
+            if thing:
+                return self.send_json(200, thing)
+            return self.send_json(404, {"kind": "Status", "code": 404, "reason": "NotFound",
+                                        "message": "not found"})
+
+        def watch(self, kind, version):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.close_connection = True
+            server = api.server
+            while api.server is server:
+                with api.lock:
+                    api.lock.wait(0.1)
+                    news = [change for change in api.changes
+                            if change[0] > version and change[1].split("/")[-2] == kind]
+                for version, _, event in news:
+                    line = json.dumps(event).encode() + b"\n"
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with api.lock:
+                api.events.append(json.loads(body))
+            self.send_json(201, {})
+
+    return Handler
+
+
 class ApiServer:
     """Lists, watches and gives pods and the interceptor's DaemonSet, and takes events."""
 
@@ -69,71 +134,9 @@ class ApiServer:
             self.lock.notify_all()
 
     def start(self):
-        api = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def send_json(self, status, thing):
-                body = json.dumps(thing).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self):
-                url = urllib.parse.urlsplit(self.path)
-                query = urllib.parse.parse_qs(url.query)
-                kind = url.path.rsplit("/", 1)[-1]
-                if "watch" in query:
-                    return self.watch(kind, int(query["resourceVersion"][0]))
-                with api.lock:
-                    if kind in ("pods", "daemonsets"):
-                        items = [thing for path, thing in api.objects.items()
-                                 if path.split("/")[-2] == kind]
-                        return self.send_json(200, {
-                            "kind": "List", "items": items,
-                            "metadata": {"resourceVersion": str(api.version)}})
-                    thing = api.objects.get(url.path)
-                if thing:
-                    return self.send_json(200, thing)
-                return self.send_json(404, {"kind": "Status", "code": 404, "reason": "NotFound",
-                                            "message": "not found"})
-
-            def watch(self, kind, version):
-                self.send_response(200)
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                self.close_connection = True
-                server = api.server
-                while api.server is server:
-                    with api.lock:
-                        api.lock.wait(0.1)
-                        news = [change for change in api.changes
-                                if change[0] > version and change[1].split("/")[-2] == kind]
-                    for version, _, event in news:
-                        line = json.dumps(event).encode() + b"\n"
-                        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                with api.lock:
-                    api.events.append(json.loads(body))
-                self.send_json(201, {})
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-            def handle_error(self, *_):
-                pass  # clients go away
-
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.directory / "api.crt", self.directory / "api.key")
-        server = Server(("127.0.0.1", self.port), Handler)
+        server = _Server(("127.0.0.1", self.port), _handler_of(self))
         server.socket = context.wrap_socket(server.socket, server_side=True)
         self.port = server.server_address[1]
         self.server = server

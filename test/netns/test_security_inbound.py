@@ -119,6 +119,21 @@ def test_syn_from_the_pods_own_ipv6_address_is_no_connection(server, attacker):
     theirs.close()
 
 
+@pytest.mark.parametrize("family", ["v4", "v6"])
+@pytest.mark.parametrize("tags", [0, 1, 2, 3])
+def test_tags_of_no_vlan_do_not_lead_past_the_sidecar(mesh, server, attacker, family, tags):
+    """The kernel delivers the packet as if it had none. Of several tags tc sees but the second one, and
+    drops the packet."""
+    source, destination = ((attacker.pod.ip6, server.pod.ip6) if family == "v6"
+                           else (attacker.pod.ip4, server.pod.ip4))
+    with answers_counted(server.pod) as answers:
+        for _ in range(3):
+            attacker.pod.root.call(packets.send_frame, source, destination, PORT, destination, tags)
+        eventually_quiet(server)
+    assert answers["RST"] == 0, "answered past the sidecar"
+    assert (answers["SYN-ACK"] > 0) == (tags < 2 or mesh.inbound != "tc")
+
+
 def eventually_quiet(server):
     """All that was sent before has been answered: a connection from elsewhere has."""
     assert server.pod.node.place.call(connect_error, server.pod.ip4, PORT + 1) in ACCEPTED

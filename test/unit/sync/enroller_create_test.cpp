@@ -246,6 +246,16 @@ struct BadRequest {
     std::string mentions;
 };
 
+void expect_refusals(Enroller& enroller, const std::vector<BadRequest>& table) {
+    for (const auto& row : table) {
+        const auto outcome = enroller.create(row.request);
+        ASSERT_FALSE(outcome) << row.name;
+        EXPECT_EQ(outcome.error().code, row.code) << row.name << ": " << why(outcome);
+        EXPECT_NE(why(outcome).find(row.mentions), std::string::npos)
+            << row.name << ": " << why(outcome);
+    }
+}
+
 TEST_F(Create, RefusesWhatIsNotWellFormed) {
     const TestNetns netns;
     source.put(mesh_pod("web"));
@@ -298,13 +308,7 @@ TEST_F(Create, RefusesWhatIsNotWellFormed) {
         [](auto& r) { r.stdin_data = "{}"; });
     add("prevResult with a bad address", CniErrorCode::invalid_config, "prevResult.ips",
         [](auto& r) { r.stdin_data = R"({"name":"net","prevResult":{"ips":[{"address":"x"}]}})"; });
-    for (const auto& row : table) {
-        const auto outcome = enroller->create(row.request);
-        ASSERT_FALSE(outcome) << row.name;
-        EXPECT_EQ(outcome.error().code, row.code) << row.name << ": " << why(outcome);
-        EXPECT_NE(why(outcome).find(row.mentions), std::string::npos)
-            << row.name << ": " << why(outcome);
-    }
+    expect_refusals(*enroller, table);
     EXPECT_EQ(datapath.size(), 0U);
     EXPECT_TRUE(enroller->attachments().empty());
 }

@@ -1,25 +1,16 @@
 // Any text as a manifest: no crash, no hang, names that are safe in paths, messages that print.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "interceptor/pod/manifest.h"
 #include "interceptor/pod/mesh_profile.h"
+#include "test/fuzz/check.h"
 
 namespace {
 
-void require(bool condition) {
-    if (!condition) {
-        std::abort();
-    }
-}
-
-void require_printable(std::string_view text) {
-    for (const char character : text) {
-        require(character >= ' ' && character <= '~');
-    }
-}
+using fsm::fuzz::require;
+using fsm::fuzz::require_printable;
 
 }  // namespace
 

@@ -2,11 +2,11 @@
 // value and goes on to the next annotation.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "interceptor/pod/mesh_profile.h"
+#include "test/fuzz/check.h"
 
 namespace {
 
@@ -14,13 +14,22 @@ std::vector<fsm::MeshProfile> builtin_profiles() {
     std::vector<fsm::MeshProfile> profiles;
     for (const std::string& name : fsm::MeshProfile::builtin_names()) {
         auto profile = fsm::MeshProfile::builtin(name);
-        if (!profile) {
-            std::abort();
-        }
+        fsm::fuzz::require(static_cast<bool>(profile));
         profile->required_annotations.clear();
         profiles.push_back(*std::move(profile));
     }
     return profiles;
+}
+
+void check_policy(const fsm::InterceptionPolicy& policy, const fsm::MeshProfile& profile) {
+    using fsm::fuzz::require;
+    fsm::PortSet with_those_of_mesh = policy.inbound.excluded_ports;
+    with_those_of_mesh.insert(profile.never_inbound_ports);
+    require(with_those_of_mesh == policy.inbound.excluded_ports);
+    require(policy.outbound_port4 != policy.inbound_port4);
+    require(policy.outbound_port6 != policy.inbound_port6);
+    require(policy.outbound_port4 != 0 && policy.inbound_port4 != 0);
+    require(policy.outbound_port6 != 0 && policy.inbound_port6 != 0);
 }
 
 }  // namespace
@@ -48,24 +57,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const fsm::Decision decision = fsm::decide(profile, pod, {});
     for (const fsm::PodProblem& problem : decision.problems) {
-        for (const char character : problem.text) {
-            if (character < ' ' || character > '~') {
-                std::abort();
-            }
-        }
+        fsm::fuzz::require_printable(problem.text);
     }
     if (const auto* in_mesh = std::get_if<fsm::InMesh>(&decision.verdict)) {
-        const fsm::InterceptionPolicy& policy = in_mesh->policy;
-        fsm::PortSet with_those_of_mesh = policy.inbound.excluded_ports;
-        with_those_of_mesh.insert(profile.never_inbound_ports);
-        if (with_those_of_mesh != policy.inbound.excluded_ports) {
-            std::abort();
-        }
-        if (policy.outbound_port4 == policy.inbound_port4 ||
-            policy.outbound_port6 == policy.inbound_port6 || policy.outbound_port4 == 0 ||
-            policy.inbound_port4 == 0 || policy.outbound_port6 == 0 || policy.inbound_port6 == 0) {
-            std::abort();
-        }
+        check_policy(in_mesh->policy, profile);
     }
     return 0;
 }

@@ -1,20 +1,16 @@
 // Any text as a mesh profile: no crash, no hang, and what loads can be used to decide.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "interceptor/pod/mesh_profile.h"
+#include "test/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const auto profile = fsm::MeshProfile::parse(text, "p.yaml");
     if (!profile) {
-        for (const char character : profile.error().message()) {
-            if (character < ' ' || character > '~') {
-                std::abort();
-            }
-        }
+        fsm::fuzz::require_printable(profile.error().message());
         return 0;
     }
     fsm::Pod pod;
@@ -29,10 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const fsm::Decision decision = fsm::decide(*profile, pod, {});
     if (const auto* in_mesh = std::get_if<fsm::InMesh>(&decision.verdict)) {
-        if (in_mesh->policy.outbound_port4 == in_mesh->policy.inbound_port4 ||
-            in_mesh->policy.outbound_port4 == 0 || in_mesh->policy.inbound_port6 == 0) {
-            std::abort();
-        }
+        const fsm::InterceptionPolicy& policy = in_mesh->policy;
+        fsm::fuzz::require(policy.outbound_port4 != policy.inbound_port4);
+        fsm::fuzz::require(policy.outbound_port4 != 0 && policy.inbound_port6 != 0);
     }
     return 0;
 }

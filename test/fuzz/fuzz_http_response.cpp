@@ -2,12 +2,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "common/http/response_parser.h"
+#include "test/fuzz/check.h"
 
 namespace {
+
+using fsm::fuzz::require;
 
 fsm::Result<fsm::http::Response> parse(std::string_view text, std::size_t piece) {
     fsm::http::ResponseParser parser;
@@ -19,12 +21,6 @@ fsm::Result<fsm::http::Response> parse(std::string_view text, std::size_t piece)
         text.remove_prefix(std::min(piece, text.size()));
     }
     return parser.finish();
-}
-
-void require(bool condition) {
-    if (!condition) {
-        std::abort();
-    }
 }
 
 }  // namespace

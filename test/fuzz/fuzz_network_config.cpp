@@ -1,20 +1,16 @@
 // Any stdin: no crash, and what is passed on is a JSON object that means what the input meant.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "cni-plugin/network_config.h"
 #include "cni-plugin/protocol_version.h"
+#include "test/fuzz/check.h"
 
 namespace {
 
-void require(bool condition) {
-    if (!condition) {
-        std::abort();
-    }
-}
+using fsm::fuzz::require;
 
 void check_previous_result(std::string_view text, const std::string& result) {
     const auto whole = nlohmann::json::parse(text);
