@@ -24,7 +24,7 @@ function(fsm_bpf_object NAME)
       COMMAND
         ${CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror
         -Wno-unused-parameter -D__TARGET_ARCH_${BPF_TARGET_ARCH}
-        -I${CMAKE_CURRENT_SOURCE_DIR} -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+        -I${CMAKE_CURRENT_SOURCE_DIR} -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
         -MD -MF ${object}.d -MT ${object} -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
       DEPENDS ${source}
       DEPFILE ${object}.d

@@ -2,6 +2,7 @@
 # Runs the tests: all of them, or the suites that are named. Builds what they need.
 #
 #   scripts/test.sh [SUITE…]
+#   scripts/test.sh kernels [KERNEL…]    names of test/kernels/matrix; without one: all of them
 #   scripts/test.sh --list      what there is, with the suites that run only when they are named
 #
 # The last line says `N passed, N failed`, with `, N skipped` when a test was skipped; the exit status
@@ -17,7 +18,7 @@ source "$(dirname "$0")/lib/tools.sh"
 
 readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes)
 # These take minutes of both processors of a small machine, and say the same wherever they run.
-readonly named_only=(tidy races debian-kernel)
+readonly named_only=(tidy races kernels)
 declare -rA about=(
     [lint]="shellcheck and clang-format over the sources"
     [tidy]="on request: clang-tidy over the product"
@@ -33,7 +34,7 @@ declare -rA about=(
     [e2e]="pods started by podman through the real CNI chain"
     [demo]="scripts/demo.sh, in less than three minutes"
     [kubernetes]="what an operator installs, in a real cluster of two nodes on this machine"
-    [debian-kernel]="on request: bpf and a part of netns on Debian's own kernel, in an emulated machine"
+    [kernels]="on request: bpf and a part of netns on Debian's own kernels, in an emulated machine"
 )
 # A suite that hangs is a failure too.
 readonly suite_limit=1500
@@ -54,6 +55,7 @@ main() {
         return
     fi
     [[ $# -gt 0 ]] || chosen=("${suites[@]}")
+    [[ ${1:-} != kernels ]] || choose_kernels "${@:2}"
     for suite in "${chosen[@]}"; do
         [[ -n ${about[$suite]:-} ]] || die "there is no suite '$suite'; there are: ${suites[*]} ${named_only[*]}"
     done
@@ -137,6 +139,7 @@ readonly programs="fsm-interceptor fsm-cni fsm relay stream probe"
 readonly unit_tests="fsm_common_test fsm_health_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_iptables_test fsm_api_test fsm_cni_test fsm_install_test"
 declare -rA targets_of=(
     [release]="$programs fsm_bpf_test"
+    [arm64]="$programs fsm_bpf_test"
     [debug]=$unit_tests
     [threads]="$programs $unit_tests"
 )
@@ -272,14 +275,39 @@ no_race_was_seen() {
     ! cat "$logs"/race.[0-9]* 2>/dev/null | grep .
 }
 
-suite_debian-kernel() {
-    local part status=0 log=$logs/debian-kernel.log reports=$repository/build/debian-kernel
-    built release || return 0
-    "$repository/scripts/install-packages.sh" debian-kernel
+# choose_kernels [KERNEL…]: what follows the suite's name are kernels, not suites.
+kernels=()
+choose_kernels() {
+    chosen=(kernels)
+    kernels=("$@")
+    [[ $# -gt 0 ]] || mapfile -t kernels < <("$repository/test/kernels/run.sh" --list)
+}
+
+# The results go into the table of docs/kernels.md, too.
+suite_kernels() {
+    local kernel
+    "$repository/scripts/install-packages.sh" kernels
+    [[ ${#kernels[@]} -gt 0 ]] || choose_kernels
+    for kernel in "${kernels[@]}"; do
+        run_kernel "$kernel"
+    done
+    "$python" "$repository/test/kernels/table.py" "$repository/build/kernels" \
+        "$repository/test/kernels/matrix" "$repository/docs/kernels.md"
+}
+
+run_kernel() {
+    local part status=0 log=$logs/kernel-$1.log reports=$repository/build/kernels/$1
+    if [[ $1 == *arm64* ]]; then
+        "$repository/scripts/install-packages.sh" cross
+        "$repository/scripts/sysroot.sh" arm64
+        built arm64 || return 0
+    else
+        built release || return 0
+    fi
     rm -f "$reports"/{bpf,netns}.xml
-    "$repository/test/debian-kernel/run.sh" >"$log" 2>&1 </dev/null || status=$?
+    "$repository/test/kernels/run.sh" "$1" >"$log" 2>&1 </dev/null || status=$?
     for part in bpf netns; do
-        count_report "debian-kernel, $part" "$reports/$part.xml" "$status" "$log"
+        count_report "kernel $1, $part" "$reports/$part.xml" "$status" "$log"
     done
 }
 
