@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian's packages. Quiet, and a matter of milliseconds when nothing is.
 #
-#   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes cross kernels
-#                                            release; without one: the first four, for the others
-#                                            are installed by what needs them
+#   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes cross kernels;
+#                                            without one: the first four; what needs the others
+#                                            installs them
 #   scripts/install-packages.sh --list       prints the packages, one a line, and installs nothing
 set -euo pipefail
 
@@ -18,7 +18,7 @@ readonly run_packages=(
     haproxy nginx-light curl iproute2 iptables conntrack procps util-linux jq
 )
 readonly test_packages=(
-    python3 python3-pytest python3-yaml
+    python3 python3-pytest python3-yaml gdb git
     clang-format clang-tidy libclang-rt-14-dev shellcheck
 )
 # The test cluster: Kubernetes itself comes from Go modules.

@@ -16,7 +16,7 @@ source "$(dirname "$0")/lib/leaks.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/tools.sh"
 
-readonly suites=(lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes)
+readonly suites=(lint unit bpf cni cli chart release interceptor transparency e2e netns demo kubernetes)
 # These take minutes of both processors of a small machine, and say the same wherever they run.
 readonly named_only=(tidy races kernels)
 declare -rA about=(
@@ -30,6 +30,7 @@ declare -rA about=(
     [cni]="the plugin: verbs, versions, errors, many pods at once"
     [cli]="fsm against a helm and a kubectl that fail, and with a real helm"
     [chart]="every profile, mode and platform; refused values; rights; manifests in step"
+    [release]="what a user downloads, for amd64: unpacked, checked, made twice"
     [transparency]="what four processes observe, under iptables and under us, line by line"
     [e2e]="pods started by podman through the real CNI chain"
     [demo]="scripts/demo.sh, in less than three minutes"
@@ -212,6 +213,7 @@ suite_interceptor() {
     pytest_suite interceptor \
         "--fsm-interceptor=$repository/build/release/interceptor/fsm-interceptor"
 }
+suite_release() { pytest_suite release; }
 suite_transparency() { pytest_suite transparency; }
 suite_e2e() { pytest_suite e2e; }
 

@@ -3,7 +3,8 @@
 # this machine has: every test of the BPF programs, tests with pods that are network namespaces, and what
 # the interceptor finds out about the kernel.
 #
-#   test/kernels/run.sh KERNEL                       a name of test/kernels/matrix; --list prints them
+#   test/kernels/run.sh KERNEL [PART…]               a name of test/kernels/matrix; --list prints them.
+#                                                    Parts: capabilities bpf netns; without one: all
 #   FSM_KERNEL_TESTS='test_requests and tc' …        which tests of test/netns, as for pytest -k
 #
 # Needs the build of the programs for the kernel's architecture (presets release and arm64), and the packages
@@ -20,7 +21,7 @@ readonly here=$repository/test/kernels
 readonly time_limit=${FSM_KERNEL_TIME_LIMIT:-3600}
 # Of the tests with pods, those of every kind of interception; what counts connections by the ten
 # thousand takes too long here.
-readonly tests=${FSM_KERNEL_TESTS:-test_requests or test_policy or test_sidecar_down or test_tc_flows
+readonly tests=${FSM_KERNEL_TESTS:-test_requests or test_policy or test_tc_flows
     or test_from_one_mode_to_the_other_and_back}
 # What the tests call, beside busybox.
 readonly guest_packages=(busybox bash dash kmod iproute2 bpftool iptables conntrack procps util-linux
@@ -32,11 +33,12 @@ main() {
         names
         return
     fi
-    [[ $# -eq 1 ]] || die "usage: $0 KERNEL; there are:" "$(names_in_a_line)"
+    [[ $# -gt 0 ]] || die "usage: $0 KERNEL [PART…]; there are:" "$(names_in_a_line)"
     read_matrix "$1"
+    choose_parts "${@:2}"
     work=$repository/build/kernels/$1
     root=$work/root
-    rm -rf "$root" "$work"/{bpf.xml,netns.xml,capabilities.json,kernel.txt}
+    rm -rf "$root" "${reports[@]/#/$work/}"
     mkdir -p "$work"
     fetch_kernel
     guest
@@ -46,6 +48,21 @@ main() {
     rm -rf "$root"
     boot
     results
+}
+
+# choose_parts [PART…]: sets parts, and the files that the guest hands out.
+choose_parts() {
+    local part
+    parts=("$@")
+    [[ $# -gt 0 ]] || parts=(capabilities bpf netns)
+    reports=(kernel.txt)
+    for part in "${parts[@]}"; do
+        case $part in
+            capabilities) reports+=(capabilities.json) ;;
+            bpf | netns) reports+=("$part.xml") ;;
+            *) die "there is no part '$part'; there are: capabilities bpf netns" ;;
+        esac
+    done
 }
 
 names() {
@@ -69,22 +86,22 @@ read_matrix() {
 # The package only depends on the one of the newest version. Up to 6.12 that has the kernel and its modules;
 # later it refers to linux-binary-* and linux-modules-*, and the kernel lies in the folder of the modules.
 fetch_kernel() {
-    local image parts=()
+    local image packages=()
     debian_open "$architecture" "$suites"
     image=$(debian_field "$package" Depends | grep -oE 'linux-image-[^ ,]+' | head -n 1) ||
         die "no kernel for $package among $suites"
     version=${image#linux-image-}
     kernel=$work/kernel-$version
     if [[ ! -e $kernel/unpacked ]]; then
-        mapfile -t parts < <(debian_field "$image" Depends | grep -oE "linux-(binary|modules)-$version" | sort -u)
+        mapfile -t packages < <(debian_field "$image" Depends | grep -oE 'linux-(binary|modules)-[^ ,]+' | sort -u)
         rm -rf "$work"/kernel-*
-        debian_unpack "$kernel" "$image" "${parts[@]}"
-        touch "$kernel/unpacked"
+        debian_unpack "$kernel" "$image" "${packages[@]}"
     fi
     kernel_modules=$(find "$kernel" -type d -path "*/lib/modules/$version" -print -quit)
     kernel_image=$(find "$kernel" -type f \( -name "vmlinuz-$version" -o -path "*/modules/$version/vmlinuz" \) \
         -print -quit)
-    [[ -n $kernel_modules && -n $kernel_image ]] || die "no kernel and modules in $kernel"
+    [[ -n $kernel_modules && -n $kernel_image ]] || die "no kernel and modules in $kernel: $image ${packages[*]}"
+    touch "$kernel/unpacked"
 }
 
 # The guest is the Debian that the programs are built for, with the libraries that they are linked with.
@@ -147,6 +164,7 @@ tests_and_programs() {
         "$strip" --strip-debug -o "$root/fsm/build/$each" "$build/$each"
     done
     printf '%s\n' "$tests" >"$root/etc/tests"
+    printf '%s\n' "${parts[@]}" >"$root/etc/parts"
     install -m 755 "$here/init" "$root/init"
 }
 
@@ -160,20 +178,23 @@ boot() {
     read -r -a of_machine <<<"${options[$architecture]}"
     of_machine[-1]+=" mitigations=off panic=-1 quiet"
     timeout "$time_limit" "qemu-system-$machine" -accel tcg,thread=multi "${of_machine[@]}" -smp 2 -m 3072 \
-        -nographic -no-reboot -net none -kernel "$kernel_image" -initrd "$work/initrd" </dev/null | sed -u 's/\r$//' | tee "$work/console.log" |
-        sed -u '/^=====BEGIN/,/^=====END/d' ||
-        die "the emulated machine did not end by itself within $time_limit s: $work/console.log"
+        -nographic -no-reboot -net none -kernel "$kernel_image" -initrd "$work/initrd" </dev/null |
+        sed -u 's/\r$//' | tee "$work/console.log" | sed -u '/^=====BEGIN/,/^=====END/d' ||
+        printf '%s: the emulated machine did not end by itself within %s s\n' "$program" "$time_limit" >&2
     rm -f "$work/initrd"
 }
 
-# The guest prints each of its reports between two lines.
+# The guest prints each of its reports between two lines. What there is is kept, even if others are missing.
 results() {
-    local name
-    for name in kernel.txt bpf.xml netns.xml capabilities.json; do
-        sed -n "/^=====BEGIN $name\$/,/^=====END $name\$/{//!p}" "$work/console.log" |
-            base64 --decode >"$work/$name"
-        [[ -s $work/$name ]] || die "the emulated machine gave no $name: $work/console.log"
+    local name missing=()
+    for name in "${reports[@]}"; do
+        if grep -q "^=====END $name\$" "$work/console.log"; then
+            sed -n "/^=====BEGIN $name\$/,/^=====END $name\$/{//!p}" "$work/console.log" |
+                base64 --decode >"$work/$name"
+        fi
+        [[ -s $work/$name ]] || missing+=("$name")
     done
+    [[ ${#missing[@]} -eq 0 ]] || die "the emulated machine gave no ${missing[*]}: $work/console.log"
 }
 
 main "$@"

@@ -41,12 +41,13 @@ def kernels(matrix):
 
 
 def read(folder, architecture):
-    """What a kernel's column says, row by row; None when it has not been run to its end."""
+    """What a kernel's column says, row by row; None when nothing of it has been run."""
     if not (folder / "capabilities.json").exists():
         return None
     column = {"kernel": (folder / "kernel.txt").read_text().strip(), "architecture": architecture}
     for file, row in SUITES.items():
-        column[row] = " / ".join(str(number) for number in counts(folder / file))
+        if (folder / file).exists():
+            column[row] = " / ".join(str(number) for number in counts(folder / file))
     found = json.loads((folder / "capabilities.json").read_text())
     programs = [each for each in found["capabilities"] if each["name"].startswith("program ")]
     loaded = sum(each["works"] for each in programs)
