@@ -84,7 +84,8 @@ read_matrix() {
 }
 
 # The package only depends on the one of the newest version. Up to 6.12 that has the kernel and its modules;
-# later it refers to linux-binary-* and linux-modules-*, and the kernel lies in the folder of the modules.
+# later it refers to linux-base-*, linux-binary-* and linux-modules-*, and the kernel lies in the folder of the
+# modules.
 fetch_kernel() {
     local image packages=()
     debian_open "$architecture" "$suites"
@@ -93,7 +94,7 @@ fetch_kernel() {
     version=${image#linux-image-}
     kernel=$work/kernel-$version
     if [[ ! -e $kernel/unpacked ]]; then
-        mapfile -t packages < <(debian_field "$image" Depends | grep -oE 'linux-(binary|modules)-[^ ,]+' | sort -u)
+        mapfile -t packages < <(debian_field "$image" Depends | grep -oE 'linux-(base|binary|modules)-[^ ,]+' | sort -u)
         rm -rf "$work"/kernel-*
         debian_unpack "$kernel" "$image" "${packages[@]}"
     fi
@@ -144,7 +145,7 @@ libraries() {
 modules() {
     local folder to=$root/lib/modules/$version
     mkdir -p "$to/kernel"
-    cp "$kernel_modules"/modules.{builtin,builtin.modinfo,order} "$to/"
+    find "$kernel" -name 'modules.[bo]*' -exec cp --target-directory="$to" {} +
     for folder in "${kernel_folders[@]}"; do
         (cd "$kernel_modules/kernel" && find "$folder"* -name '*.ko*' 2>/dev/null |
             cpio --pass-through --make-directories --quiet "$to/kernel")
