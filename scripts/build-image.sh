@@ -3,10 +3,15 @@
 # file that every runtime imports (docker-archive).
 #
 #   scripts/build-image.sh [--name NAME:TAG] [--output FILE] [--build FOLDER]
+#                          [--architecture ARCH --sysroot FOLDER]
 #
 #   --name     default: localhost/fsm-interceptor:<version of the project>
 #   --output   default: build/fsm-interceptor.tar
 #   --build    a folder with the programs; without it the release preset is built first
+#   --architecture, --sysroot    for a build for another architecture (scripts/image-root.sh)
+#   --root     an image that is laid out already, by scripts/image-root.sh
+#
+# An output whose name ends in .oci.tar is an OCI archive.
 #
 #   ctr --namespace k8s.io images import build/fsm-interceptor.tar    # containerd
 #   podman load --input build/fsm-interceptor.tar                     # podman, docker
@@ -17,7 +22,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/common.sh"
 
-name='' output='' build_folder=''
+name='' output='' build_folder='' architecture='' sysroot='' laid_out=''
 
 main() {
     read_arguments "$@"
@@ -26,7 +31,7 @@ main() {
     name=${name:-localhost/fsm-interceptor:$version}
     output=${output:-$repository/build/fsm-interceptor.tar}
     command -v buildah >/dev/null || "$repository/scripts/install-packages.sh" image
-    if [[ -z $build_folder ]]; then
+    if [[ -z $build_folder && -z $laid_out ]]; then
         build release fsm-interceptor fsm-cni
         build_folder=$repository/build/release
     fi
@@ -34,7 +39,11 @@ main() {
     clean_up_on_exit
     work=$(mktemp --directory)
     on_exit rm -rf "$work"
-    "$repository/scripts/image-root.sh" "$build_folder" "$work/root"
+    if [[ -n $laid_out ]]; then
+        cp -a "$laid_out" "$work/root"
+    else
+        "$repository/scripts/image-root.sh" "$build_folder" "$work/root" ${sysroot:+"$sysroot"}
+    fi
     mkdir -p "$(dirname "$output")"
     make_image >"$work/log" 2>&1 || {
         tail -n 20 "$work/log" >&2
@@ -46,10 +55,13 @@ main() {
 read_arguments() {
     while [[ $# -gt 0 ]]; do
         case $1 in
-            --name | --output | --build) [[ -n ${2:-} ]] || die "$1 needs a value" ;;&
+            --name | --output | --build | --architecture | --sysroot | --root) [[ -n ${2:-} ]] || die "$1 needs a value" ;;&
             --name) name=$2 ;;
             --output) output=$(realpath --canonicalize-missing "$2") ;;
             --build) build_folder=$(realpath --canonicalize-missing "$2") ;;
+            --architecture) architecture=$2 ;;
+            --sysroot) sysroot=$(realpath --canonicalize-missing "$2") ;;
+            --root) laid_out=$(realpath --canonicalize-missing "$2") ;;
             *) die "unknown argument '$1'; see the head of this script" ;;
         esac
         shift 2
@@ -67,17 +79,19 @@ buildah_here() {
 
 make_image() {
     local container
-    container=$(buildah_here from scratch) || return
+    container=$(buildah_here from ${architecture:+--arch="$architecture"} scratch) || return
     find "$work/root" -exec touch --no-dereference --date=@0 {} + || return
     buildah_here copy --quiet "$container" "$work/root/" / || return
     buildah_here config --entrypoint '["/app/fsm-interceptor"]' --cmd '' --user 0 \
-        --env PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        ${architecture:+--arch "$architecture"} --env PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         --label org.opencontainers.image.title=fsm-interceptor \
         --label org.opencontainers.image.licenses='Apache-2.0 AND GPL-2.0-only' "$container" || return
     rm -f "$output"
-    buildah_here commit --quiet --format oci --timestamp 0 "$container" \
-        "docker-archive:$output:$name" || return
+    local target=docker-archive:$output:$name
+    [[ $output != *.oci.tar ]] || target=oci:$work/oci:$name
+    buildah_here commit --quiet --format oci --timestamp 0 "$container" "$target" || return
     buildah_here rm "$container"
+    [[ $output != *.oci.tar ]] || archive "$work/oci" "$output"
 }
 
 main "$@"

@@ -2,8 +2,10 @@
 # Lays the interceptor's image out as a folder: what both ways of building the image copy into it
 # (scripts/build-image.sh and the Dockerfile).
 #
-#   scripts/image-root.sh BUILD_FOLDER TARGET_FOLDER
+#   scripts/image-root.sh BUILD_FOLDER TARGET_FOLDER [SYSROOT]
 #
+# SYSROOT has the libraries and iptables (scripts/sysroot.sh), for a build for another architecture than this
+# machine's.
 # The programs of the build, the shared libraries that they load, and iptables for the interception
 # mode of that name. No shell, no package manager.
 set -euo pipefail
@@ -12,8 +14,10 @@ set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
 
 main() {
-    [[ $# -eq 2 ]] || die "usage: $0 BUILD_FOLDER TARGET_FOLDER"
+    [[ $# -eq 2 || $# -eq 3 ]] || die "usage: $0 BUILD_FOLDER TARGET_FOLDER [SYSROOT]"
     local build=$1 root=$2
+    sysroot=${3:-}
+    tools_of "$build/cni-plugin/fsm-cni"
     [[ -x $build/interceptor/fsm-interceptor && -x $build/cni-plugin/fsm-cni ]] ||
         die "no fsm-interceptor and fsm-cni in $build: build them first (cmake --build --preset release)"
     [[ ! -e $root ]] || die "$root is there already: give a folder that is not"
@@ -35,34 +39,61 @@ main() {
 program_file() {
     local root=$1 file=$2 path=$3
     mkdir -p "$root$(dirname "$path")"
-    strip --strip-unneeded -o "$root$path" "$file"
+    "$strip" --strip-unneeded -o "$root$path" "$file"
     chmod 755 "$root$path"
     libraries "$root" "$file"
 }
 
-# libraries ROOT FILE…: under the names by which the loader looks for them.
+# tools_of PROGRAM: for its architecture.
+tools_of() {
+    case $(readelf --file-header "$1") in
+        *X86-64*) triple=x86_64-linux-gnu ;;
+        *AArch64*) triple=aarch64-linux-gnu ;;
+        *) die "$1 is of an architecture that no image is made for" ;;
+    esac
+    strip=$triple-strip
+}
+
+# libraries ROOT FILE…: with those that they need in turn, under the names by which the loader looks for them.
 libraries() {
-    local root=$1 library
+    local root=$1 name library
     shift
-    while read -r library; do
-        [[ -e $root$library ]] || install -D -m 755 "$library" "$root$library"
-    done < <(ldd "$@" 2>/dev/null | sed -n 's/^\t[^/]*\(\/[^ ]*\) (0x.*/\1/p' | sort -u)
+    while read -r name; do
+        library=$(library_path "$name") || die "$name, which one of $* needs, is nowhere below '$sysroot/'"
+        [[ ! -e $root$library ]] || continue
+        install -D -m 755 "$sysroot$library" "$root$library"
+        libraries "$root" "$sysroot$library"
+    done < <({
+        readelf --dynamic "$@" | sed -n 's/.*(NEEDED).*\[\(.*\)\]$/\1/p'
+        readelf --program-headers "$@" | sed -n 's/.*program interpreter: \(.*\)\]$/\1/p'
+    } 2>/dev/null | grep -v '^ld-linux' | sort -u)
+}
+
+# library_path NAME: where the loader finds it; the name of the loader is a path.
+library_path() {
+    local folder
+    for folder in /lib/$triple /usr/lib/$triple /lib /usr/lib ''; do
+        if [[ -e $sysroot$folder/${1#/} ]]; then
+            printf '%s\n' "$folder/${1#/}"
+            return
+        fi
+    done
+    return 1
 }
 
 # iptables finds its matches and targets in the folder that its library was built for.
 iptables_files() {
     local root=$1 kind name extensions
     for kind in nft legacy; do
-        program_file "$root" "$(command -v "xtables-$kind-multi" || echo "/usr/sbin/xtables-$kind-multi")" \
-            "/usr/sbin/xtables-$kind-multi"
+        program_file "$root" "$sysroot/usr/sbin/xtables-$kind-multi" "/usr/sbin/xtables-$kind-multi"
         for name in iptables ip6tables; do
             link_commands "$root" "$kind" "$name" "xtables-$kind-multi"
         done
     done
-    extensions=$(dirname "$(find /usr/lib -name libxt_standard.so -print -quit)")
+    extensions=/usr/lib/$triple/xtables
     mkdir -p "$root$extensions"
-    cp --no-dereference --preserve=mode "$extensions"/lib{xt,ipt,ip6t}_*.so "$root$extensions/"
-    libraries "$root" "$extensions"/lib{xt,ipt,ip6t}_*.so
+    cp --no-dereference --preserve=mode "$sysroot$extensions"/lib{xt,ipt,ip6t}_*.so "$root$extensions/"
+    libraries "$root" "$sysroot$extensions"/lib{xt,ipt,ip6t}_*.so
 }
 
 # iptables, -save and -restore; without a kind in the name it is the one on nf_tables, as in Debian.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian's packages. Quiet, and a matter of milliseconds when nothing is.
 #
-#   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes debian-kernel;
-#                                            without one: all but the last two, which the suites of
-#                                            those names install
+#   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes cross kernels;
+#                                            without one: the first four; what needs the others
+#                                            installs them
 #   scripts/install-packages.sh --list       prints the packages, one a line, and installs nothing
 set -euo pipefail
 
@@ -18,7 +18,7 @@ readonly run_packages=(
     haproxy nginx-light curl iproute2 iptables conntrack procps util-linux jq
 )
 readonly test_packages=(
-    python3 python3-pytest python3-yaml
+    python3 python3-pytest python3-yaml gdb git
     clang-format clang-tidy libclang-rt-14-dev shellcheck
 )
 # The test cluster: Kubernetes itself comes from Go modules.
@@ -26,11 +26,15 @@ readonly kubernetes_packages=(
     containerd runc containernetworking-plugins busybox gcc libc6-dev openssl
     iptables conntrack iproute2 procps util-linux
 )
-# The emulated machine with Debian's kernel, and what is put into it.
-readonly debian_kernel_packages=(
-    qemu-system-x86 cpio kmod busybox bash dash iproute2 bpftool iptables conntrack procps util-linux
-    curl haproxy python3-pytest python3-yaml
+# What the product is linked with, for an architecture that it is cross-built for; and the compiler.
+readonly sysroot_packages=(
+    libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev
+    libcpp-httplib-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev libssl-dev
+    prometheus-cpp-dev libgtest-dev libgmock-dev
 )
+readonly cross_packages=(g++-aarch64-linux-gnu binutils-aarch64-linux-gnu)
+# The emulated machines with Debian's kernels; what is in them is unpacked, not installed.
+readonly kernels_packages=(qemu-system-x86 qemu-system-arm cpio kmod binutils debian-archive-keyring)
 
 # image_contents: what of Debian's own is copied into the image.
 readonly image_contents=(iptables binutils)
@@ -49,9 +53,11 @@ packages_of() {
         image) printf '%s\n' "${image_packages[@]}" ;;
         image-contents) printf '%s\n' "${image_contents[@]}" ;;
         kubernetes) printf '%s\n' "${kubernetes_packages[@]}" ;;
-        debian-kernel) printf '%s\n' "${debian_kernel_packages[@]}" ;;
+        sysroot) printf '%s\n' "${sysroot_packages[@]}" ;;
+        cross) printf '%s\n' "${cross_packages[@]}" ;;
+        kernels) printf '%s\n' "${kernels_packages[@]}" ;;
         *) die "no group of packages is called '$1'; there are:" \
-            "build run test image image-contents kubernetes debian-kernel" ;;
+            "build run test image image-contents kubernetes cross sysroot kernels" ;;
     esac
 }
 

@@ -2,6 +2,7 @@
 # Runs the tests: all of them, or the suites that are named. Builds what they need.
 #
 #   scripts/test.sh [SUITE…]
+#   scripts/test.sh kernels [KERNEL…]    names of test/kernels/matrix; without one: all of them
 #   scripts/test.sh --list      what there is, with the suites that run only when they are named
 #
 # The last line says `N passed, N failed`, with `, N skipped` when a test was skipped; the exit status
@@ -20,10 +21,11 @@ source "$(dirname "$0")/lib/lint.sh"
 source "$(dirname "$0")/lib/tools.sh"
 
 readonly suites=(
-    lint unit bpf cni cli chart interceptor transparency e2e netns demo kubernetes tidy fuzz races
+    lint unit bpf cni cli chart release interceptor transparency e2e netns demo kubernetes tidy fuzz
+    races
 )
 # These take minutes of both processors of a small machine, and say the same wherever they run.
-readonly named_only=(races-netns debian-kernel)
+readonly named_only=(races-netns kernels)
 declare -rA about=(
     [lint]="shellcheck, clang-format and the rules of CONTRIBUTING over the sources"
     [tidy]="clang-tidy over the product"
@@ -37,11 +39,12 @@ declare -rA about=(
     [cni]="the plugin: verbs, versions, errors, many pods at once"
     [cli]="fsm against a helm and a kubectl that fail, and with a real helm"
     [chart]="every profile, mode and platform; refused values; rights; manifests in step"
+    [release]="what a user downloads, for amd64: unpacked, checked, made twice"
     [transparency]="what four processes observe, under iptables and under us, line by line"
     [e2e]="pods started by podman through the real CNI chain"
     [demo]="scripts/demo.sh, in less than three minutes"
     [kubernetes]="what an operator installs, in a real cluster of two nodes on this machine"
-    [debian-kernel]="on request: bpf and a part of netns on Debian's own kernel, in an emulated machine"
+    [kernels]="on request: bpf and a part of netns on Debian's own kernels, in an emulated machine"
 )
 readonly demo_limit=180
 readonly logs=$repository/build/test-logs
@@ -58,6 +61,7 @@ main() {
         return
     fi
     [[ $# -gt 0 ]] || chosen=("${suites[@]}")
+    [[ ${1:-} != kernels ]] || choose_kernels "${@:2}"
     for suite in "${chosen[@]}"; do
         [[ -n ${about[$suite]:-} ]] || die "there is no suite '$suite'; there are: ${suites[*]} ${named_only[*]}"
     done
@@ -99,6 +103,7 @@ readonly programs="fsm-interceptor fsm-cni fsm relay stream probe"
 readonly unit_tests="fsm_common_test fsm_health_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_iptables_test fsm_api_test fsm_cni_test fsm_install_test"
 declare -rA targets_of=(
     [release]="$programs fsm_bpf_test"
+    [arm64]="$programs fsm_bpf_test"
     [debug]=$unit_tests
     # Those of the libraries that start threads.
     [threads]="fsm_health_test fsm_kubernetes_test fsm_sync_test fsm_api_test fsm_install_test"
@@ -173,6 +178,7 @@ suite_interceptor() {
     pytest_suite interceptor \
         "--fsm-interceptor=$repository/build/release/interceptor/fsm-interceptor"
 }
+suite_release() { pytest_suite release; }
 suite_transparency() { pytest_suite transparency; }
 suite_e2e() { pytest_suite e2e; }
 
@@ -266,14 +272,39 @@ begin_fuzz() {
         --seconds "${FUZZ_SECONDS:-60}"
 }
 
-suite_debian-kernel() {
-    local part status=0 log=$logs/debian-kernel.log reports=$repository/build/debian-kernel
-    built release || return 0
-    "$repository/scripts/install-packages.sh" debian-kernel
+# choose_kernels [KERNEL…]: what follows the suite's name are kernels, not suites.
+kernels=()
+choose_kernels() {
+    chosen=(kernels)
+    kernels=("$@")
+    [[ $# -gt 0 ]] || mapfile -t kernels < <("$repository/test/kernels/run.sh" --list)
+}
+
+# The results go into the table of docs/kernels.md, too.
+suite_kernels() {
+    local kernel
+    "$repository/scripts/install-packages.sh" kernels
+    [[ ${#kernels[@]} -gt 0 ]] || choose_kernels
+    for kernel in "${kernels[@]}"; do
+        run_kernel "$kernel"
+    done
+    "$python" "$repository/test/kernels/table.py" "$repository/build/kernels" \
+        "$repository/test/kernels/matrix" "$repository/docs/kernels.md"
+}
+
+run_kernel() {
+    local part status=0 log=$logs/kernel-$1.log reports=$repository/build/kernels/$1
+    if grep --quiet --extended-regexp "^$1 +arm64 " "$repository/test/kernels/matrix"; then
+        "$repository/scripts/install-packages.sh" cross
+        "$repository/scripts/sysroot.sh" arm64
+        built arm64 || return 0
+    else
+        built release || return 0
+    fi
     rm -f "$reports"/{bpf,netns}.xml
-    "$repository/test/debian-kernel/run.sh" >"$log" 2>&1 </dev/null || status=$?
+    "$repository/test/kernels/run.sh" "$1" >"$log" 2>&1 </dev/null || status=$?
     for part in bpf netns; do
-        count_report "debian-kernel, $part" "$reports/$part.xml" "$status" "$log"
+        count_report "kernel $1, $part" "$reports/$part.xml" "$status" "$log"
     done
 }
 

@@ -82,6 +82,15 @@ wait_until() {
     return 1
 }
 
+# archive FOLDER OUTPUT [NAME…]: the same files give the same bytes, on every machine and day.
+archive() {
+    local folder=$1 output=$2
+    shift 2
+    [[ $# -gt 0 ]] || set -- .
+    tar --create --sort=name --format=ustar --mtime="@${SOURCE_DATE_EPOCH:-0}" --owner=0 --group=0 \
+        --numeric-owner --mode=u=rwX,go=rX --directory "$folder" --file "$output" "$@"
+}
+
 # build PRESET TARGET…: quiet unless it fails; then the end of the compiler's words is shown.
 build() {
     local preset=$1 log
