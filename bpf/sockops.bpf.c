@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sockops: what happens to TCP sockets. At establishment, the two ends of a connection on this node
- * are paired, and enter the socket map when they may be accelerated; a sidecar's listener enters
- * the map of listeners when it starts to listen; a closed socket takes along what it left in maps.
- */
+/* sockops: the life of TCP sockets. When a connection within this node is established, its two ends
+ * are paired, and enter the socket map if they may be accelerated. When a sidecar starts to listen,
+ * its listener enters the map of listeners. When a socket closes, its map entries are removed. */
 #include <linux/in.h>
 
 #include "address.h"
@@ -45,12 +44,12 @@ static __always_inline void read_remote(struct bpf_sock_ops* ops, struct fsm_end
     remote->port_be = bpf_htons((__u16)bpf_ntohl(ctx_read(ops->remote_port)));
 }
 
-/* kTLS and MPTCP do things to a socket that socket maps do not know of. */
+/* Socket maps are incompatible with kTLS and MPTCP sockets. */
 static __always_inline int may_enter_socket_map(struct tcp_sock* tcp) {
     return !tcp->inet_conn.icsk_ulp_ops && !tcp->is_mptcp;
 }
 
-/* The socket has left something in a map: on_close takes it away. */
+/* Requests the state callback, so that on_close removes the socket's map entries. */
 static __always_inline void watch_close(struct bpf_sock_ops* ops) {
     bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
@@ -76,9 +75,10 @@ static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, const stru
 
 /* ---- the client's end ---- */
 
-/* The scope that lets this connection be accelerated, seen from its client; FSM_SCOPE_FULL + 1 when
- * none does. Asked before the server's end is known: is it a sidecar's inbound listener on this
- * node? A connection to another node must not pay for acceleration. */
+/* Returns the least scope that allows acceleration of this connection, as seen from its client, or
+ * FSM_SCOPE_NONE. Called before the server's end is known, so it checks whether the destination is
+ * a sidecar's inbound listener on this node: a connection to another node must not pay for
+ * acceleration. */
 #define FSM_SCOPE_NONE (FSM_SCOPE_FULL + 1)
 static __always_inline __u32 scope_needed(const struct end* end, __u8 place) {
     switch (place) {
@@ -117,7 +117,7 @@ static __always_inline void pace_client(const struct end* end, __u64 cookie,
     if (pace) {
         pace->peer.client_cookie = cookie;
         pace->peer.role = FSM_ROLE_SERVER;
-        pace->peer_sock = 0; /* an earlier connection of this socket had another */
+        pace->peer_sock = 0; /* left over from an earlier connection of this socket */
         pace->peer_cookie = 0;
         pace->handshake = *key;
     }
@@ -176,8 +176,8 @@ static __always_inline void on_active_established(struct bpf_sock_ops* ops, cons
 
 /* ---- the server's end ---- */
 
-/* The connection came from outside the pod through the tc programs: the port that it was meant for
- * is in the flow. */
+/* The tuple of a connection that came from outside the pod through the tc programs; its flow holds
+ * the original port. */
 static __always_inline void flow_tuple_of(const struct end* end, struct fsm_flow_tuple* tuple) {
     tuple->pod = end->local.address;
     tuple->remote = end->remote.address;
@@ -241,7 +241,8 @@ static __always_inline void pair_with(struct bpf_sock_ops* ops, const struct end
         pace->peer_cookie = found->client_cookie;
         pace->peer_sock = found->client_sock;
     }
-    /* The client reads this with its first message: cookie first, for it looks at server_sock. */
+    /* The client reads both fields with its first message and checks server_sock: write
+     * server_cookie first. */
     found->server_cookie = bpf_get_socket_cookie(ops);
     asm volatile("" ::: "memory");
     found->server_sock = (__u64)end->tcp;
@@ -285,10 +286,10 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
     }
 }
 
-/* ---- a handshake that comes to its end after its pod was withdrawn ---- */
+/* ---- handshakes that complete after their pod was withdrawn ---- */
 
-/* The application had been sent to the sidecar before: the sidecar asks for the destination all
- * the same. Every connection outside the mesh comes by here. */
+/* The application's connect was redirected before the withdrawal, so the sidecar still queries the
+ * original destination. Every established connection outside the mesh also runs this. */
 static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
                                                        const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, 0);
@@ -300,7 +301,7 @@ static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
 static __always_inline void on_passive_after_withdrawal(struct bpf_sock_ops* ops, struct end* end) {
     read_local(ops, &end->local);
     if (!is_loopback(&end->local.address)) {
-        return; /* none that the connect hook has sent */
+        return; /* the connect hook redirects to loopback only */
     }
     const struct fsm_handshake_key key = key_of_server(ops);
     struct fsm_handshake* found = find_handshake(&key);
@@ -328,8 +329,8 @@ static __always_inline void on_established_after_withdrawal(struct bpf_sock_ops*
 
 /* ---- the end of a socket ---- */
 
-/* A flow whose socket went into TIME_WAIT still translates what is on its way, and is swept later.
- */
+/* After an active close, packets of the connection may still be in flight: keep the flow, mark it
+ * idle, and let the sweep remove it. Otherwise remove it now. */
 static __always_inline void close_flow(struct end* end, __u32 old_state) {
     struct fsm_flow_tuple tuple;
     flow_tuple_of(end, &tuple);
@@ -368,7 +369,7 @@ static __always_inline void on_close(struct bpf_sock_ops* ops, struct bpf_sock* 
 
 /* ---- listeners ---- */
 
-/* Takes the first free slot, so that every one of several listeners on a port can be found. */
+/* Takes the first free slot, so that all listeners on a port are in the map. */
 static __always_inline void enter_listener(struct bpf_sock_ops* ops, struct fsm_listener_key* key) {
     for (int slot = 0; slot < FSM_LISTENER_SLOTS; slot++) {
         key->slot = slot;
@@ -381,7 +382,8 @@ static __always_inline void enter_listener(struct bpf_sock_ops* ops, struct fsm_
             break;
         }
     }
-    /* The newest must be there: an older one of the same group is reached through it. */
+    /* No slot is free: overwrite the last one with the newest listener. The older listeners of its
+     * SO_REUSEPORT group are reached through it. */
     key->slot = FSM_LISTENER_SLOTS - 1;
     if (bpf_sock_hash_update(ops, &fsm_listeners, key, BPF_ANY)) {
         count(FSM_COUNTER_LISTENER_NOT_ENTERED);
@@ -403,7 +405,8 @@ static __always_inline void note_seen(__u64 netns_cookie, __u32 clear, __u32 set
     __sync_fetch_and_or(&observed->seen, set);
 }
 
-/* An inbound listener that sk_lookup cannot be told of: user space looks for another way. */
+/* Records an inbound listener that the socket map did not accept, so that user space switches to
+ * another inbound mechanism. */
 static __always_inline void note_refused(__u64 netns_cookie) {
     note_seen(netns_cookie, 0, 0);
     struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
