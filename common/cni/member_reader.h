@@ -1,4 +1,4 @@
-// Typed reading of a JSON object's members into variables that hold the defaults.
+// Reads the members of a JSON object, with type checks, into variables that hold the defaults.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,9 +12,9 @@
 
 namespace fsm::cni {
 
-// Members that are absent or null leave the variable alone: Go programs print null for empty lists.
-// A member of the wrong type is kept as a failure with code 7 that names the member by its path;
-// the first failure is the one that is told. The object must outlive the reader.
+// A member that is absent or null leaves its variable unchanged, because Go programs write null for
+// empty lists. A member of the wrong type is recorded as a failure with code 7 that names the
+// member's path; only the first failure is returned. The object must outlive the reader.
 class MemberReader {
   public:
     explicit MemberReader(const nlohmann::json& object, std::string path = "")
@@ -22,9 +22,9 @@ class MemberReader {
 
     void read(std::string_view key, std::string& target);
     void read(std::string_view key, std::set<std::string, std::less<>>& target);
-    // For members that are accepted but not used.
+    // Checks the type of a member whose value is not used.
     void expect_string(std::string_view key);
-    // The member as a whole, for what has rules of its own; nullptr if it is absent or null.
+    // The member as JSON, for callers with their own rules; nullptr if it is absent or null.
     const nlohmann::json* find(std::string_view key) const;
     // The object `key`; an empty one if it is absent or of the wrong type.
     const nlohmann::json& object(std::string_view key);
