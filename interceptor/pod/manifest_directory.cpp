@@ -25,10 +25,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A file that was written a moment ago may be half of what it is going to be.
+// A file that was written just now may still be incomplete.
 constexpr auto kSettleTime = 50ms;
 
-// Tells whether a path still leads to the same content.
+// Identifies the content of a path.
 struct FileVersion {
     dev_t device = 0;
     ino_t inode = 0;
@@ -55,28 +55,28 @@ bool was_just_written(const FileVersion& version) {
     return age >= 0ns && age < kSettleTime;
 }
 
-// A kernel that cuts a file off changes its size first and its times after that (ext4): what has
-// another size at the same times is on its way to something else.
+// When a file is truncated, the kernel (ext4) changes its size first and its times afterwards: a
+// different size with the same times means that a change is in progress.
 bool is_being_cut(const FileVersion& known, const FileVersion& now) {
     FileVersion same_size = now;
     same_size.size = known.size;
     return same_size == known && now.size != known.size;
 }
 
-// One file and what was read from it.
+// One file and its pods.
 struct ManifestFile {
     FileVersion version;
-    std::vector<Pod> pods;  // of the last version that was right
+    std::vector<Pod> pods;  // of the last valid version
     std::optional<std::string> problem;
 };
 
-// What readers see; never changed once it is published.
+// The published state; immutable once readers can see it.
 struct Snapshot {
     std::map<PodName, Pod> pods;
     std::vector<Problem> problems;
-    // Why a pod that is not among `pods` may exist nevertheless.
+    // Why a pod that is not among `pods` may still exist.
     std::optional<std::string> doubt;
-    bool unsettled = false;  // a file is being written: look again soon
+    bool unsettled = false;  // a file is being written: rescan soon
 };
 
 bool is_manifest_name(std::string_view name) {
@@ -115,7 +115,7 @@ Result<Listing> list_manifests(const std::string& directory) {
     return listing;
 }
 
-// Whether the path still leads to the directory that was listed.
+// Whether the path still leads to the listed directory.
 bool is_in_place(const Listing& listing, const std::string& directory) {
     struct stat now {};
     return ::stat(directory.c_str(), &now) == 0 && now.st_dev == listing.directory.st_dev &&
@@ -160,8 +160,8 @@ class ManifestDirectory::Implementation {
 
     mutable std::mutex mutex_;  // the members below; never held while scanning or calling out
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
-    std::set<PodName> untold_;  // changes that the callback has not heard of
-    Result<void> scanned_;      // by the thread, the last time
+    std::set<PodName> untold_;  // changes not yet passed to the callback
+    Result<void> scanned_;      // the thread's last result
 
     std::function<void(const PodName&)> changed_;  // set before thread_ starts
     std::optional<DirectoryWatch> watch_;          // set before thread_ starts
@@ -191,8 +191,8 @@ std::vector<Problem> ManifestDirectory::Implementation::problems() const {
     return problems;
 }
 
-// The first load: a directory that cannot be read is the caller's to know, and files that are
-// being written get a moment.
+// The first load: a directory that cannot be read is the caller's error, and files that are being
+// written get a moment to become complete.
 Result<void> ManifestDirectory::Implementation::load() {
     FSM_TRY(list_manifests(directory_));
     constexpr int kAttempts = 20;
@@ -228,7 +228,7 @@ void ManifestDirectory::Implementation::scan_files(const Listing& listing, Snaps
     }
 }
 
-// A file that cannot be looked at: it went, the directory went, or it is a link to nothing.
+// A file that cannot be read: it was removed, its directory was removed, or it is a dangling link.
 void ManifestDirectory::Implementation::miss_file(const std::string& name, const Listing& listing,
                                                   const Error& error, Snapshot& next) {
     struct stat link {};
@@ -236,7 +236,7 @@ void ManifestDirectory::Implementation::miss_file(const std::string& name, const
         files_[name].version = {};
         files_[name].problem = error.message();
     } else if (is_in_place(listing, directory_)) {
-        files_.erase(name);  // it went while the directory was read
+        files_.erase(name);  // it was removed while the directory was read
     } else {
         next.unsettled = true;
         next.doubt = "the directory of manifests " + directory_ + " is being replaced";
@@ -283,7 +283,7 @@ Result<void> ManifestDirectory::Implementation::read_manifest(const std::string&
     return {};
 }
 
-// The pods of all files. A pod that two files describe is taken from the first.
+// Merges the pods of all files. The first file wins if two describe the same pod.
 void ManifestDirectory::Implementation::collect(Snapshot& next) const {
     std::map<PodName, std::string> described_in;
     for (const auto& [name, file] : files_) {
@@ -396,8 +396,8 @@ Result<FoundPod> lookup(const Snapshot& snapshot, const PodName& name) {
 
 }  // namespace
 
-// A miss looks at the directory again before it is certain: the manifest may be younger than the
-// last scan. What such a scan finds, the watching thread tells.
+// After a miss the directory is scanned again before the answer is certain, because the manifest
+// may be newer than the last scan. The watching thread reports changes that such a scan finds.
 Result<FoundPod> ManifestDirectory::Implementation::find(const PodName& name) {
     FSM_ASSIGN(FoundPod known, lookup(*snapshot(), name));
     if (known) {
@@ -440,7 +440,7 @@ Result<FoundPod> ManifestDirectory::find(const PodName& name) const {
 }
 
 Result<std::vector<Pod>> ManifestDirectory::list() const {
-    // It is held while it is read: the next scan publishes another one.
+    // Keep the state alive while it is read: the next scan publishes a new one.
     const auto snapshot = implementation_->snapshot();
     std::vector<Pod> pods;
     for (const auto& [name, pod] : snapshot->pods) {

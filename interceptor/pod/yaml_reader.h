@@ -1,9 +1,9 @@
-// Reading YAML that other people wrote: bounded, and with errors that name file, line and key. For
-// what lies in this folder, and for the interceptor's own configuration.
+// Reads YAML from users: bounded, and with errors that name file, line and key. For this folder,
+// and for the interceptor's own configuration.
 //
-// A YamlReader keeps the first thing that is wrong; after it, every accessor answers with a default
-// and the caller looks at error() once, at the end. Nothing here throws: exceptions of yaml-cpp
-// stop at load_documents() and inside the accessors.
+// A YamlReader keeps the first error; after it, every accessor returns a default, and the caller
+// checks error() once, at the end. Nothing here throws: exceptions of yaml-cpp are caught in
+// load_documents() and inside the accessors.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -23,8 +23,8 @@ namespace fsm {
 
 class YamlReader {
   public:
-    // `origin` is named in errors. Aliases multiply what a walk over a text visits and copies: a
-    // walk may visit a few times what a text of that size can hold without them.
+    // `origin` is named in errors. Aliases multiply the nodes that a walk visits: the limit is a
+    // small multiple of what a text of that size can contain without aliases.
     YamlReader(std::string origin, std::size_t text_size)
         : origin_(std::move(origin)), budget_(4 * text_size + kLeastBudget) {}
 
@@ -34,7 +34,7 @@ class YamlReader {
     // `key` may be empty: the document itself.
     void fail(const YAML::Node& node, const std::string& key, const std::string& what);
     const std::optional<Error>& error() const { return error_; }
-    // Accounts for one visited node; false when the walk has to end.
+    // Counts one visited node; false if the walk must end.
     bool visit(const YAML::Node& node, const std::string& key);
 
   private:
