@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
 constexpr std::size_t kPodLimit = std::size_t{8} << 20;
-// One pod that cannot be read is a problem; that thousands cannot be is one, too.
+// The limit of problems about invalid pods; the others are one problem.
 constexpr std::size_t kMostUnreadable = 32;
 
 CollectionSettings collection_of(const KubernetesPodsOptions& options) {
@@ -37,7 +37,7 @@ PodName name_of(const json& object) {
     return {metadata_text(object, "namespace"), metadata_text(object, "name")};
 }
 
-// Asking again at once would make it worse.
+// A retry at once would make it worse.
 bool is_overloaded(const ApiAnswer& answer) {
     return answer.status == 429 || answer.status >= 500;
 }
@@ -75,18 +75,18 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     void changed(const json& object) override;
     void removed(const json& object) override;
 
-    // The pod of an object; one that cannot be read is remembered as a problem.
+    // Converts an object to a pod; an invalid one is recorded as a problem.
     std::optional<Pod> read(const json& object);
     void tell(const std::set<PodName>& names) const;
     std::optional<Error> out_of_reach() const;
     Result<FoundPod> understand(const PodName& name, const ApiAnswer& answer) const;
 
     const KubernetesPodsOptions options_;
-    ApiClient watching_;  // of the watch alone: it is interrupted with it
+    ApiClient watching_;  // used by the watch only: its destructor interrupts it
     ApiClient asking_;
     std::function<void(const PodName&)> changed_;  // set before the watch begins
 
-    Pods coming_;  // of the list that is being read; of the watch's thread alone
+    Pods coming_;  // the list that is being read; used by the watch's thread only
     std::map<PodName, std::string> coming_unreadable_;
     bool listing_ = false;
 
@@ -105,7 +105,7 @@ KubernetesPods::Implementation::Implementation(const ClusterAccess& access,
       watching_(access, options_.find_time, options_.token_lifetime),
       asking_(access, options_.find_time, options_.token_lifetime) {}
 
-// Requests for single pods may be under way in the threads that are being joined.
+// Queries for single pods may be running in threads that are being joined.
 KubernetesPods::Implementation::~Implementation() {
     watch_.reset();
     asking_.interrupt();
@@ -117,8 +117,7 @@ std::string KubernetesPods::Implementation::description() const {
                                   : " (pods of node " + options_.node + ")");
 }
 
-// ---- what the watch says
-// --------------------------------------------------------------------------
+// ---- objects from the watch -------------------------------------------------------------------
 
 std::optional<Pod> KubernetesPods::Implementation::read(const json& object) {
     const PodName name = name_of(object);
@@ -220,8 +219,7 @@ void KubernetesPods::Implementation::tell(const std::set<PodName>& names) const 
     }
 }
 
-// ---- questions
-// -----------------------------------------------------------------------------------
+// ---- queries ----------------------------------------------------------------------------------
 
 std::optional<Pod> KubernetesPods::Implementation::in_memory(const PodName& name) const {
     const std::lock_guard guard(mutex_);
@@ -229,7 +227,7 @@ std::optional<Pod> KubernetesPods::Implementation::in_memory(const PodName& name
     return found == pods_.end() ? std::nullopt : std::optional(found->second);
 }
 
-// Many may ask while the API is away: they do not all wait for the same answer.
+// While the API is out of reach, callers must not all wait for the same failing request.
 std::optional<Error> KubernetesPods::Implementation::out_of_reach() const {
     const std::lock_guard guard(mutex_);
     if (!unreached_ || Clock::now() - unreached_->first > options_.out_of_reach_time) {
@@ -240,7 +238,7 @@ std::optional<Error> KubernetesPods::Implementation::out_of_reach() const {
 
 Result<FoundPod> KubernetesPods::Implementation::ask_for(const PodName& name) {
     if (!is_namespace_name(name.pod_namespace) || !is_pod_name(name.name)) {
-        return FoundPod();  // no pod can be called that
+        return FoundPod();  // no pod can have that name
     }
     if (auto away = out_of_reach()) {
         return *away;
