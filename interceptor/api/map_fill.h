@@ -1,6 +1,6 @@
-// MapFill: how full the maps of the data path are, for scrapes. The kernel does not count entries,
-// so counting walks every map: it is done at most once in a period, however often and by however
-// many it is asked for.
+// MapFill: the number of entries in the data path's maps, for scrapes. The kernel does not count
+// entries, so counting walks every map: it is done at most once per period, however many clients
+// ask.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ class MapFill {
   public:
     static constexpr std::chrono::seconds kPeriod{60};
 
-    // As it was at most kPeriod ago. An error is not kept: the next call tries again.
+    // A result that is at most kPeriod old. An error is not cached: the next call tries again.
     Result<std::vector<DatapathMap>> of(const Datapath& datapath);
 
   private:
