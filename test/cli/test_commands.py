@@ -12,7 +12,7 @@ def namespace(name, labels=None, annotations=None):
 
 
 def patches(terminal):
-    """Namespace -> what was changed."""
+    """{namespace: changes}."""
     return {call[2]: json.loads(call[call.index("--patch") + 1])["metadata"]
             for call in terminal.kubectl.calls() if call[0] == "patch"}
 
@@ -166,7 +166,7 @@ def test_daemonset_without_labels_is_shown_as_it_is(terminal):
 
 
 def test_a_program_that_closes_its_outputs_and_does_not_end_is_ended(meshed):
-    """As late as one that says nothing: after 30 s."""
+    """A timeout; also after 30 s without an answer."""
     meshed.helm.path.write_text("#!/bin/sh\nexec >&- 2>&-\nexec sleep 300\n")
     done = meshed.fsm("uninstall", "mesh", "--force")
     assert done.returncode == 1

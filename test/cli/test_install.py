@@ -1,4 +1,4 @@
-"""fsm install and fsm mesh upgrade, against programs that fail in every way."""
+"""fsm install and fsm mesh upgrade, with programs that fail in every way."""
 
 import os
 import stat
