@@ -81,7 +81,7 @@ void add_ignored_flags(CLI::App& app) {
 }
 
 // For the log: "--mesh-name, --trust-domain".
-std::string given_in_vain(const CLI::App& app) {
+std::string ignored_flags(const CLI::App& app) {
     std::string names;
     for (const char* name : kIgnoredFlags) {
         if (app.count(name) > 0) {
@@ -240,7 +240,7 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
     if (!complete(flags, line)) {
         return Finished{1};
     }
-    line.ignored_flags = given_in_vain(app);
+    line.ignored_flags = ignored_flags(app);
     return line;
 }
 
