@@ -1,4 +1,4 @@
-// One HTTP/1.1 exchange over a Unix socket, within a deadline that covers all of it.
+// One HTTP/1.1 exchange over a Unix socket, within a deadline for the whole exchange.
 #pragma once
 
 #include <chrono>
@@ -18,10 +18,9 @@ struct HttpRequest {
     std::string_view body;  // JSON; empty: the request has no body
 };
 
-// Connects, sends, and receives the whole response. The path must fit into sockaddr_un. Errors are
-// those of connect(2) (ENOENT, ECONNREFUSED, EACCES, ...), ETIMEDOUT when the deadline has passed
-// wherever the exchange stood then, ECONNRESET, and those of HttpResponseParser. The message says
-// which step failed.
+// Connects, sends, and receives the complete response. The path must fit into sockaddr_un. Errors
+// are those of connect(2) (ENOENT, ECONNREFUSED, EACCES, ...), ETIMEDOUT if the deadline has passed
+// at any step, ECONNRESET, and those of HttpResponseParser. The message names the step that failed.
 Result<HttpResponse> exchange_http(const std::string& socket_path, const HttpRequest& request,
                                    Deadline deadline);
 

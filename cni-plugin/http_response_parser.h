@@ -1,4 +1,4 @@
-// An HTTP/1.1 response, parsed as its bytes come in. It trusts nothing: every length is bounded.
+// Parses an HTTP/1.1 response incrementally. The input is not trusted: every length is bounded.
 #pragma once
 
 #include <cstddef>
@@ -15,17 +15,17 @@ struct HttpResponse {
     std::string body;
 };
 
-// All bytes of a response together: head, body, and the framing of chunks.
+// The limit of all bytes of a response: head, body, and the framing of chunks.
 inline constexpr std::size_t kMaxHttpResponse = std::size_t{1} << 20;
 
-// Feed it until it says that the response is complete, or tell it that the peer has closed. After
-// an error it must not be fed again. Errors: EPROTO (not an HTTP/1.x response), EMSGSIZE (too
-// large), ECONNRESET (the peer closed in the middle of it).
+// Feed it until it reports a complete response, or report the end of the stream. After an error it
+// must not be fed again. Errors: EPROTO (not an HTTP/1.x response), EMSGSIZE (too large),
+// ECONNRESET (the peer closed in the middle of it).
 class HttpResponseParser {
   public:
-    // True when the response is complete; bytes behind it are ignored.
+    // True if the response is complete; bytes after it are ignored.
     Result<bool> feed(std::string_view bytes);
-    // The response, when the end of the stream is one that HTTP allows.
+    // The response, if HTTP allows the stream to end here.
     Result<HttpResponse> finish();
 
   private:
@@ -41,7 +41,7 @@ class HttpResponseParser {
         complete
     };
 
-    // One step of the machine; false when it needs more bytes.
+    // One step of the state machine; false if it needs more bytes.
     Result<bool> step();
     Result<bool> parse_status_line();
     Result<bool> parse_header();
@@ -52,7 +52,7 @@ class HttpResponseParser {
     Result<bool> parse_chunk_size();
     Result<bool> parse_chunk_end();
     Result<bool> parse_trailer();
-    // The next line without its end; nothing if it is not there yet.
+    // The next line without its line end; nothing if it is incomplete.
     Result<std::optional<std::string>> take_line();
 
     State state_ = State::status_line;
