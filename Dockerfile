@@ -1,4 +1,4 @@
-# The interceptor's image for those who build with docker or podman and have a registry:
+# The interceptor's image, built by docker or podman with a registry:
 #
 #   docker build --tag REGISTRY/fsm-interceptor:VERSION .
 #

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The one contract between the BPF programs and user space.
+/* The contract between the BPF programs and user space.
  *
  * Included by bpf/ (C, clang -target bpf) and by interceptor/datapath (C++). Fixed-width types,
- * explicit padding, no functions. Every key is hashed byte by byte, padding included: zero it
- * first.
+ * explicit padding, no functions. Keys are hashed byte by byte, padding included: zero a key before
+ * filling it.
  *
  * Byte order: ports are in host order unless the name ends in _be; addresses are in network order.
- * Both families share one address form, 16 bytes, IPv4 as ::ffff:a.b.c.d.
+ * Both families share one address form, 16 bytes; IPv4 is ::ffff:a.b.c.d.
  *
- * Whenever a struct here, or the meaning of one of its fields, changes, FSM_ABI_LAYOUT must rise:
- * an interceptor adopts pinned maps only if they have its own layout.
- */
+ * FSM_ABI_LAYOUT must rise whenever a struct here, or the meaning of one of its fields, changes: an
+ * interceptor adopts pinned maps only if they have its own layout. */
 #ifndef FSM_BPF_ABI_H
 #define FSM_BPF_ABI_H
 
@@ -22,11 +21,11 @@
  */
 
 enum fsm_pod_flag {
-    /* A direction is intercepted at all. */
+    /* The direction is intercepted. */
     FSM_POD_OUTBOUND = 1 << 0,
     FSM_POD_INBOUND = 1 << 1,
-    /* The pod has entries of this kind; without the flag the lookup is saved. An inclusion flag
-     * without any entry means that nothing is included. */
+    /* The pod has entries of this kind; without the flag the program skips the lookup. An inclusion
+     * flag without any entry means that nothing is included. */
     FSM_POD_OUT_EXCLUDE_PORTS = 1 << 2,
     FSM_POD_OUT_INCLUDE_PORTS = 1 << 3,
     FSM_POD_OUT_EXCLUDE_RANGES = 1 << 4,
@@ -37,12 +36,13 @@ enum fsm_pod_flag {
     FSM_POD_IN_INCLUDE_RANGES = 1 << 9,
     /* Outbound: matching either inclusion list is enough. */
     FSM_POD_OUT_INCLUDE_ANY = 1 << 10,
-    /* sidecar_gid is meant. */
+    /* sidecar_gid is valid. */
     FSM_POD_HAS_GID = 1 << 11,
     /* own_source4/own_source6 exempt the sidecar's calls to any address of the pod, not only to
      * 127.0.0.1 and ::1. */
     FSM_POD_OWN_SOURCE_REACHES_POD = 1 << 12,
-    /* Inbound is done by the tc programs of this pod's interfaces; otherwise by sk_lookup. */
+    /* The inbound mechanism is tc, by the programs on this pod's interfaces; without the flag,
+     * sk_lookup. */
     FSM_POD_INBOUND_TC = 1 << 13,
 };
 
@@ -87,8 +87,8 @@ struct fsm_address {
     };
 };
 
-/* Every address on the pod's interfaces, link-local ones of IPv6 among them. They count in the
- * pod's own network namespace only: two pods may have the same. */
+/* Every address on the pod's interfaces, including IPv6 link-local ones. They count in the pod's
+ * own network namespace only, because two pods may have the same address. */
 struct fsm_own_address {
     __u64 netns_cookie;
     struct fsm_address address;
@@ -96,9 +96,9 @@ struct fsm_own_address {
 
 /* ---- pod_ips: HASH, struct fsm_address -> netns cookie (__u64) ---------------------------------
  *
- * Which enrolled pod the cluster has given an address to (the CNI result, the pod's status): never
- * what a pod says of itself. It tells a sender that its peer is a pod of this node and may be
- * accelerated; nothing is intercepted by it. */
+ * The addresses that the cluster has assigned to enrolled pods of this node (from the CNI result or
+ * the pod's status, never from the pod itself). A sender looks up its peer here to find out whether
+ * it is a pod of this node and may be accelerated; interception does not depend on this map. */
 
 /* ---- observed: HASH, netns cookie -> struct fsm_observed; written by the programs only ---------
  */
@@ -109,24 +109,26 @@ enum fsm_seen {
     FSM_SEEN_OUT6 = 1 << 2,
     FSM_SEEN_IN4 = 1 << 3,
     FSM_SEEN_IN6 = 1 << 4,
-    /* The outbound listener accepts nothing but 127.0.0.1, and sk_lookup cannot be told of it. */
+    /* The outbound listener accepts only 127.0.0.1 and cannot be assigned by sk_lookup (MPTCP). */
     FSM_SEEN_OUT4_FIXED = 1 << 5,
 };
 #define FSM_SEEN_OUT4 (FSM_SEEN_OUT4_WILDCARD | FSM_SEEN_OUT4_LOOPBACK | FSM_SEEN_OUT4_FIXED)
 
-/* What the programs have seen of the sidecar's listeners since the pod was enrolled; what was there
- * before is in fsm_pod.listeners. One of the OUT4 bits is set, by the newest listener; the others
- * stay once they are set: an IPv6 sidecar that is down must refuse, not let pass. */
+/* What the programs have observed of the sidecar's listeners since the pod was enrolled;
+ * fsm_pod.listeners has those that existed before. At most one OUT4 bit is set, by the newest
+ * listener. The other bits stay set when the listener is gone: connections to an IPv6 sidecar that
+ * is down must be refused, not passed. */
 struct fsm_observed {
     __u32 seen;    /* enum fsm_seen */
-    __u32 refused; /* inbound listeners that the map of listeners did not take, since enrolment */
+    __u32 refused; /* inbound listeners that could not enter fsm_listeners since enrolment */
 };
 
 /* ---- usage: HASH, netns cookie -> struct fsm_usage ----------------------------------------------
  */
 
-/* How much a pod holds of what all pods share. Counted by the programs; user space makes the entry
- * and never writes it again. Below zero where the entry is younger than what is given back. */
+/* How much of the shared maps a pod holds. The programs count; user space creates the entry and
+ * does not write it afterwards. A counter can be negative: what was taken before the entry existed
+ * is also given back. */
 struct fsm_usage {
     __s32 handshakes;
     __s32 sockets;
@@ -142,18 +144,18 @@ enum fsm_list {
     FSM_IN_INCLUDE = 3,
 };
 
-/* A range of ports is as many entries as it has prefixes (30 at most), not one for each port. Pod
- * id and list are always matched in full: prefixlen is 48 + the prefix of the port. */
+/* A port range takes one entry per prefix (30 at most), not one per port. Pod id and list are
+ * always matched in full: prefixlen is 48 + the prefix of the port. */
 #define FSM_PORT_FIXED_BITS 48
 struct fsm_port_key {
     __u32 prefixlen;
     __u32 pod_id;
     __u16 list;    /* enum fsm_list */
-    __u16 port_be; /* the trie compares from the first byte on */
+    __u16 port_be; /* big-endian, because the trie compares prefixes */
 };
 
 /* Pod id and list are always matched in full: prefixlen is 64 + the prefix of the mapped address.
- * The families have lists of their own: ::/0 would otherwise mean every IPv4 address as well. */
+ * Each family has its own lists: otherwise ::/0 would include every IPv4 address. */
 #define FSM_RANGE_FIXED_BITS 64
 #define FSM_RANGE_IPV6 (1 << 8)
 struct fsm_range_key {
@@ -166,8 +168,8 @@ struct fsm_range_key {
 /* ---- listeners: SOCKHASH, struct fsm_listener_key -> the sidecar's listening socket ------------
  */
 
-/* Several sockets may listen on one port (SO_REUSEPORT workers, a reload): each takes a slot, so
- * that the map leads to a live listener while one exists. */
+/* Several sockets may listen on one port (SO_REUSEPORT workers, a reload). Each has its own slot,
+ * so that the map holds a live listener as long as one exists. */
 #define FSM_LISTENER_SLOTS 64
 
 enum fsm_listener_bind {
@@ -203,8 +205,8 @@ struct fsm_end_key {
 /* ---- flows: LRU_HASH, struct fsm_flow_key -> struct fsm_flow; tc only --------------------------
  */
 
-/* A flow is in one of the FSM_FLOW_WAYS slots of the set that its tuple hashes to. The slots of a
- * pod are its own: a flood of SYNs displaces flows of the same pod, and of no other. */
+/* A flow is stored in one of the FSM_FLOW_WAYS slots of the set that its tuple hashes to. Each pod
+ * has its own slots: a SYN flood evicts only flows of the same pod. */
 #define FSM_FLOW_WAYS 4
 struct fsm_flow_key {
     __u64 netns_cookie;
@@ -223,21 +225,21 @@ struct fsm_flow {
     struct fsm_flow_tuple tuple;
     __u16 original_port_be;
     __u16 pad;
-    /* CLOCK_MONOTONIC nanoseconds of the SYN, or of the socket's end; 0 while a socket lives. An
-     * entry that is idle for FSM_FLOW_LINGER_NS is swept: nothing of the connection can be in
-     * flight then (TIME_WAIT is 60 s), and no SYN is answered that late. */
+    /* CLOCK_MONOTONIC nanoseconds of the SYN, or of the socket's close; 0 while the socket lives.
+     * An entry that is idle for FSM_FLOW_LINGER_NS is swept: by then no packet of the connection
+     * can be in flight (TIME_WAIT is 60 s), and the SYN is no longer answered. */
     __u64 idle_since_ns;
 };
 
 #define FSM_FLOW_LINGER_NS 65000000000ULL
 
-/* ---- the programs of one pod --------------------------------------------------------------------
+/* ---- per-pod programs ---------------------------------------------------------------------------
  *
- * sk_lookup and tc cannot ask which network namespace they run in, and must not guess it from
- * addresses. So each pod has programs of its own (fsm_lookup, fsm_ingress, fsm_egress): a few
- * instructions with the pod's netns cookie as a constant, which user space puts in place of
- * FSM_OWN_NETNS. They call the programs that all pods share through these arrays of programs, which
- * user space fills. */
+ * sk_lookup and tc programs have no helper that returns their netns cookie, and addresses are no
+ * proof of it. So each pod has its own programs (fsm_lookup, fsm_ingress, fsm_egress): a few
+ * instructions with the pod's netns cookie as a constant, which user space patches in for
+ * FSM_OWN_NETNS. They tail-call the shared programs through these program arrays, which user space
+ * fills. */
 #define FSM_OWN_NETNS 0x46534d4f574e4554
 
 enum fsm_lookup_call {
@@ -256,10 +258,10 @@ enum fsm_tc_call {
 
 struct fsm_settings {
     __u32 layout; /* FSM_ABI_LAYOUT */
-    /* Bytes that the reader of an accelerated connection may have unread before the writer goes
-     * by TCP. */
+    /* The writer uses TCP while the reader of an accelerated connection has this many bytes unread.
+     */
     __u32 unread_limit;
-    /* Messages of fewer bytes go by TCP while the reader has something unread. */
+    /* Messages of fewer bytes go by TCP while the reader has unread data. */
     __u32 coalesce_below;
 };
 
@@ -267,13 +269,13 @@ struct fsm_settings {
  * -------------
  */
 
-/* Which cgroups of a pod are those of containers that are not its sidecar: what runs there is no
+/* The cgroups of a pod's containers that are not its sidecar: a process in one of them is not the
  * sidecar, whatever its uid. A container that is not known (yet) has no entry. */
 struct fsm_container_key {
     __u64 netns_cookie;
-    /* The cgroup's id, and the value is 1. Or FSM_LEVEL_OF_CONTAINERS: the value is the level of
-     * all of them, counted from the root of the hierarchy, which is 0. A pod without containers
-     * that are known has neither. */
+    /* The cgroup's id; the value is 1. Or FSM_LEVEL_OF_CONTAINERS: the value is the level of all
+     * container cgroups, counted from the root of the hierarchy (0). A pod without known containers
+     * has no entries. */
     __u64 cgroup_id;
 };
 

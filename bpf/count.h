@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counters, and the trace that `kernelTracing` turns on. */
+/* Counters, and trace output to the kernel's trace pipe when `kernelTracing` is on. */
 #ifndef FSM_BPF_COUNT_H
 #define FSM_BPF_COUNT_H
 

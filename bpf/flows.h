@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The flows of tc: a cache in sets of FSM_FLOW_WAYS slots, each pod with slots of its own. */
+/* The flow cache of tc: sets of FSM_FLOW_WAYS slots; each pod has its own slots. */
 #ifndef FSM_BPF_FLOWS_H
 #define FSM_BPF_FLOWS_H
 
 #include "address.h"
 #include "maps.h"
 
-/* Sets that a pod has: set before loading, a power of two. */
+/* Sets per pod; a power of two, set before loading. */
 const volatile __u32 fsm_flow_sets __weak = 8192;
 
 static __always_inline __u32 flow_set(const struct fsm_flow_tuple* tuple) {
@@ -38,8 +38,9 @@ static __always_inline struct fsm_flow* find_flow(__u64 netns_cookie,
     return 0;
 }
 
-/* The slot to write a flow to: its own, a free one, or that of the flow that has been idle for
- * longest. Where all have sockets, one of these: it is made again from its socket. */
+/* Returns the slot to write a flow to: its current slot, a free one, or that of the flow that has
+ * been idle longest. If every flow in the set belongs to a live socket, one of them is overwritten;
+ * it is restored from its socket later. */
 static __always_inline __u32 slot_for(__u64 netns_cookie, const struct fsm_flow_tuple* tuple) {
     struct fsm_flow_key key = {.netns_cookie = netns_cookie, .slot = flow_set(tuple)};
     __u32 slot = key.slot;
@@ -49,7 +50,7 @@ static __always_inline __u32 slot_for(__u64 netns_cookie, const struct fsm_flow_
         if (flow && same_tuple(&flow->tuple, tuple)) {
             return key.slot;
         }
-        /* 0 means that a socket lives: last of all. */
+        /* idle_since_ns is 0 while the socket lives: rank such flows last. */
         const __u64 rank = flow ? flow->idle_since_ns - 1 : 0;
         if (rank < best) {
             best = rank;
@@ -59,7 +60,7 @@ static __always_inline __u32 slot_for(__u64 netns_cookie, const struct fsm_flow_
     return slot;
 }
 
-/* 0: it could not be stored. */
+/* Returns 0 if the flow could not be stored. */
 static __always_inline int store_flow(__u64 netns_cookie, const struct fsm_flow* flow) {
     const struct fsm_flow_key key = {
         .netns_cookie = netns_cookie,

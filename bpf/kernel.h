@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The few kernel structures that the programs look into, with the fields that they use. Offsets
- * are corrected by CO-RE when the programs are loaded, so no generated vmlinux.h is needed. */
+/* The kernel structures that the programs read, reduced to the fields that they use. CO-RE
+ * relocates the offsets at load time, so no generated vmlinux.h is needed. */
 #ifndef FSM_BPF_KERNEL_H
 #define FSM_BPF_KERNEL_H
 
@@ -79,7 +79,7 @@ struct tcp_sock {
 
 #pragma clang attribute pop
 
-/* The socket as the kernel has it; NULL when it is not a full TCP socket. */
+/* The kernel's TCP socket; NULL if `sk` is not a full TCP socket. */
 #define tcp_sock_of(sk) ((struct tcp_sock*)bpf_skc_to_tcp_sock(sk))
 
 static __always_inline struct sock* sock_of(struct tcp_sock* tcp) {

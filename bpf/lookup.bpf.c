@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sk_lookup: steers new connections to the listeners of the sidecar. Runs only when the kernel
- * looks for a listener, that is for SYNs; the connection keeps its addresses and ports, so there is
- * nothing to translate and nothing to remember, and the accepted socket's own local address is the
- * original destination.
+/* sk_lookup: steers new connections to the sidecar's listeners. It runs only when the kernel looks
+ * up a listener, that is for SYNs. The connection keeps its addresses and ports, so nothing is
+ * translated or remembered: the local address of the accepted socket is the original destination.
  *
- * fsm_lookup is attached to one pod's network namespace and knows its cookie; fsm_steer does the
- * work for all of them. Only listeners of that namespace are ever assigned. */
+ * fsm_lookup is attached to the network namespace of one pod and knows its netns cookie; it calls
+ * fsm_steer, which all pods share. Only listeners of the pod's own namespace are assigned. */
 #include <linux/in.h>
 
 #include "count.h"
 #include "own_netns.h"
 #include "policy.h"
 
-/* Assigns the first live listener of the key. 0: there is none. */
+/* Assigns the first live listener of the key. Returns 0 if there is none. */
 static __always_inline int assign(struct bpf_sk_lookup* ctx, struct fsm_listener_key* key) {
     for (int slot = 0; slot < FSM_LISTENER_SLOTS; slot++) {
         key->slot = slot;
@@ -20,7 +19,7 @@ static __always_inline int assign(struct bpf_sk_lookup* ctx, struct fsm_listener
         if (!listener) {
             continue;
         }
-        /* Among SO_REUSEPORT listeners the kernel goes on to choose by the connection's hash. */
+        /* In a SO_REUSEPORT group the kernel still selects the socket by the connection's hash. */
         const long failed = bpf_sk_assign(ctx, listener, 0);
         bpf_sk_release(listener);
         if (!failed) {
@@ -30,15 +29,16 @@ static __always_inline int assign(struct bpf_sk_lookup* ctx, struct fsm_listener
     return 0;
 }
 
-/* A loopback address that came through an interface. For other addresses the interface says
- * nothing: that of a pod's call to its own address is often eth0, too. Known since Linux 5.17. */
+/* Whether a loopback destination arrived through an interface. For other destinations the interface
+ * proves nothing: a pod's call to its own address often shows eth0, too. ingress_ifindex exists
+ * since Linux 5.17. */
 static __always_inline int loopback_from_outside(const struct bpf_sk_lookup* ctx,
                                                  const struct fsm_address* local) {
     return is_loopback(local) && bpf_core_field_exists(ctx->ingress_ifindex) &&
            ctx->ingress_ifindex > LOOPBACK_IFINDEX;
 }
 
-/* Whatever address of the pod it is for: what arrives in the namespace is the pod's. */
+/* The destination may be any address: what arrives in the namespace is the pod's. */
 static __always_inline int steer_inbound(struct bpf_sk_lookup* ctx, const struct fsm_pod* pod,
                                          __u64 netns_cookie, const struct fsm_address* local,
                                          const struct fsm_address* remote) {
@@ -59,12 +59,13 @@ static __always_inline int steer_inbound(struct bpf_sk_lookup* ctx, const struct
         count(FSM_COUNTER_INBOUND_STEERED);
         return SK_PASS;
     }
-    /* Connection refused, as iptables' redirection to a closed port. */
+    /* Refuse the connection, as iptables' redirection to a closed port does. */
     count(FSM_COUNTER_INBOUND_NO_LISTENER);
     return SK_DROP;
 }
 
-/* A connection that the connect hook sent to 127.x.y.z, for a sidecar that listens on 127.0.0.1. */
+/* Assigns a connection that the connect hook redirected to 127.x.y.z to a sidecar that listens on
+ * 127.0.0.1. */
 static __always_inline int steer_outbound(struct bpf_sk_lookup* ctx, const struct fsm_pod* pod,
                                           __u64 netns_cookie, const struct fsm_address* local) {
     if (is_localhost(local) || !is_v4(local) || ctx->local_port != pod->outbound_port4) {
@@ -80,13 +81,14 @@ static __always_inline int steer_outbound(struct bpf_sk_lookup* ctx, const struc
     return SK_PASS;
 }
 
-/* Called by the program of one pod. */
+/* Shared by all pods; called by a pod's own program. */
 SEC("sk_lookup")
 int fsm_steer(struct bpf_sk_lookup* ctx) {
     const __u32 zero = 0;
     const struct fsm_caller* caller = bpf_map_lookup_elem(&fsm_callers, &zero);
-    /* Interrupted between the two programs by another look-up: only one in a system call, of a tool
-     * that asks for a listener, can be. */
+    /* Another lookup on this processor ran between the two programs and overwrote the caller. Only
+     * lookups made by system calls, of tools that query for a listener, can be interrupted that
+     * way; dropping them is safe. */
     if (!caller || caller->context != (__u64)ctx) {
         return SK_DROP;
     }

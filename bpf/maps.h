@@ -2,11 +2,10 @@
 /* Every map of the data path, and the values that only the programs use.
  *
  * The values below are not part of the contract with user space, but the maps that hold them are
- * pinned and outlive an upgrade: FSM_ABI_LAYOUT (abi.h) rises when they change, too.
+ * pinned and outlive an upgrade: raise FSM_ABI_LAYOUT (abi.h) when they change, too.
  *
  * Definitions are weak, because several objects include them and are linked into one. Sizes are
- * defaults: user space sets them from its configuration before loading.
- */
+ * defaults: user space sets them from its configuration before loading. */
 #ifndef FSM_BPF_MAPS_H
 #define FSM_BPF_MAPS_H
 
@@ -18,7 +17,7 @@
 
 #define FSM_MAP SEC(".maps") __weak
 
-/* Which network namespaces are pods of a mesh, and what to do with their traffic. */
+/* The pods of the mesh by netns cookie, with their policy. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -27,7 +26,7 @@ struct {
     __type(value, struct fsm_pod);
 } fsm_pods FSM_MAP;
 
-/* Leads from an address that the cluster has given to a pod of this node to the pod. */
+/* The netns cookie of the pod of this node that the cluster has assigned an address to. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -36,7 +35,7 @@ struct {
     __type(value, __u64);
 } fsm_pod_ips FSM_MAP;
 
-/* What a pod can call itself: connections to these stay inside it. */
+/* The addresses of each pod: a connection to one of them stays inside the pod. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -91,8 +90,8 @@ struct {
     __type(value, __u64);
 } fsm_sockets FSM_MAP;
 
-/* What became of a connection's destination port under tc. Only a cache: sockets know it too, so an
- * entry that was evicted is made again. */
+/* The original destination port of a connection under tc. A cache only: the socket holds the port,
+ * too, and an evicted entry is restored from it. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 262144);
@@ -114,12 +113,12 @@ struct {
     __type(value, __u32);
 } fsm_tc_calls FSM_MAP;
 
-/* What fsm_lookup tells the program that it calls. The context is the proof: a run that was
- * interrupted by another one on its processor finds the other one's. */
+/* The arguments of fsm_lookup's tail call. `context` validates them: if another run interrupts the
+ * caller on the same processor, the called program finds a different context. */
 struct fsm_caller {
     __u64 context;
     __u64 netns_cookie;
-    __u32 call; /* enum fsm_lookup_call: own_netns.h says why it goes through memory */
+    __u32 call; /* enum fsm_lookup_call; own_netns.h: why it is in memory */
     __u32 pad;
 };
 
@@ -155,42 +154,42 @@ struct {
 /* ---- connections ------------------------------------------------------------------------------
  */
 
-/* An address and a port as sockets show them. */
+/* An address and a port, as socket calls return them. */
 struct fsm_endpoint {
     struct fsm_address address;
     __u16 port_be;
     __u16 pad;
 };
 
-/* What a socket is to us. */
+/* The role of a socket in an intercepted (or plain) connection. */
 enum fsm_place {
     FSM_PLACE_NONE = 0,
-    FSM_PLACE_PLAIN_CLIENT, /* connected as it asked to */
-    FSM_PLACE_PLAIN_SERVER, /* accepted by whom it was meant for */
-    FSM_PLACE_OUTBOUND,     /* an application's, sent to the sidecar's outbound listener */
-    FSM_PLACE_SELF_CALL,    /* the sidecar's, sent to its own inbound listener */
-    FSM_PLACE_AT_OUTBOUND,  /* the sidecar's end of FSM_PLACE_OUTBOUND */
+    FSM_PLACE_PLAIN_CLIENT, /* connected to the destination that it asked for */
+    FSM_PLACE_PLAIN_SERVER, /* accepted by the original destination, not redirected */
+    FSM_PLACE_OUTBOUND,     /* the application's end, redirected to the outbound listener */
+    FSM_PLACE_SELF_CALL,    /* the sidecar's client end, redirected to its inbound listener */
+    FSM_PLACE_AT_OUTBOUND,  /* the sidecar's server end of FSM_PLACE_OUTBOUND */
     FSM_PLACE_AT_SELF,      /* the sidecar's server end of FSM_PLACE_SELF_CALL */
     FSM_PLACE_AT_INBOUND,   /* accepted by the inbound listener from outside the pod */
 };
 
-/* The pair of initial sequence numbers. Both ends know it exactly, whatever NAT is between them,
- * and no tuple of addresses is needed, which would be unique only inside one netns. */
+/* The pair of initial sequence numbers. Both ends know it exactly, regardless of NAT between them.
+ * An address tuple would be unique only inside one netns. */
 struct fsm_handshake_key {
     __u32 client_isn;
     __u32 server_isn;
 };
 
-/* Lives and dies with the socket. */
+/* State of one connection; it is freed with the socket. */
 struct fsm_conn {
-    struct fsm_endpoint original; /* what SO_ORIGINAL_DST says */
+    struct fsm_endpoint original; /* the answer to SO_ORIGINAL_DST */
     __u8 place;                   /* enum fsm_place */
-    __u8 bound_by_us;          /* the source address is our doing: undo it before a plain connect */
-    struct fsm_endpoint shown; /* what the sockname hooks say instead of a loopback address */
+    __u8 bound_by_us;             /* we bound the source address: undo it before a plain connect */
+    struct fsm_endpoint shown;    /* what the sockname hooks return instead of loopback */
     __u8 handshake_published;
     __u8 awaits_handshake; /* the server's end was established before the client's */
     __u8 in_socket_map;    /* and counted in its pod's share */
-    __u8 by_tc;            /* the port that it was meant for is in fsm_flows */
+    __u8 by_tc;            /* the original port is also in fsm_flows */
     struct fsm_handshake_key handshake;
 };
 
@@ -201,17 +200,18 @@ struct {
     __type(value, struct fsm_conn);
 } fsm_conn FSM_MAP;
 
-/* What a client's end tells its server's end, and, once claimed, the other way round. The client
- * removes it: when it has read the answer, or when it closes, whichever is first. So there are
- * never more entries than connections, and none is evicted before it is claimed. */
+/* What the client's end publishes for the server's end, and, once claimed, the server's answer. The
+ * entry is removed by the first of: the server's end, if the connection is not accelerated; the
+ * client's end, after it has read the answer; the client's close. So there are never more entries
+ * than connections, and none is evicted before it is claimed. */
 struct fsm_handshake {
     __u64 client_netns;
     __u64 client_cookie;
-    __u64 client_sock; /* kernel address of the struct sock: only to read from, see message.bpf.c */
+    __u64 client_sock; /* kernel address of the struct sock; read-only, see message.bpf.c */
     __u64 server_cookie;
     __u64 server_sock; /* 0 until claimed */
     struct fsm_endpoint original;
-    struct fsm_address shown; /* the client's source address, when it cannot be seen */
+    struct fsm_address shown; /* the client's source address, if the loopback one hides it */
     __u8 place;               /* enum fsm_place of the client's end */
     __u8 accelerate;          /* the client's end is in fsm_sockets */
     __u8 pad[2];
@@ -225,12 +225,12 @@ struct {
     __type(value, struct fsm_handshake);
 } fsm_handshakes FSM_MAP;
 
-/* What the sender of an accelerated connection knows of its reader. */
+/* What the sender of an accelerated connection knows of its peer, the reader. */
 struct fsm_pace {
     struct fsm_end_key peer; /* the reader's key in fsm_sockets */
-    __u64 peer_sock;         /* 0: not known yet */
+    __u64 peer_sock;         /* 0: not yet known */
     __u64 peer_cookie;
-    struct fsm_handshake_key handshake; /* where a client learns the two above */
+    struct fsm_handshake_key handshake; /* where a client reads the two above */
 };
 
 struct {

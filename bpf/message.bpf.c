@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sk_msg: moves a message straight into the queue of the reader, when nothing can go wrong by it.
+/* sk_msg: moves a message directly into the reader's queue, when that keeps the guarantees of TCP.
  *
- * The kernel's own redirection breaks two promises of TCP: a reader gets redirected data before
- * data that came by TCP earlier, and redirected data knows no receive window. Both hold again by
- * one rule: a message is redirected only if its reader has read every byte that went by TCP in this
- * direction, and has less than a limit of redirected bytes unread; otherwise it goes by TCP. The
+ * The kernel's own redirection breaks two guarantees: the reader gets redirected data before data
+ * that arrived earlier by TCP, and redirected data ignores the receive window. One rule restores
+ * both: a message is redirected only if the reader has read every byte that went by TCP in this
+ * direction and has less than a limit of redirected bytes unread; otherwise it goes by TCP. The
  * reader empties the redirected queue first and the TCP queue after it, so the order holds both
- * ways, TCP's window stops the writer, and the direction comes back to redirection when the reader
- * has caught up.
- */
+ * ways; TCP's window stops the writer; and redirection resumes when the reader has caught up. */
 #include "count.h"
 #include "kernel.h"
 #include "maps.h"
@@ -22,7 +20,7 @@ struct reader {
     __u64 ulp;        /* not 0: the reader has an upper-layer protocol, such as kTLS */
 };
 
-/* A client learns who its server's end is from the handshake that the server has claimed. */
+/* A client learns its peer from the handshake after the server's end has claimed it. */
 static __always_inline int learn_peer(struct fsm_pace* pace) {
     struct fsm_handshake* claimed = bpf_map_lookup_elem(&fsm_handshakes, &pace->handshake);
     if (!claimed) {
@@ -38,9 +36,9 @@ static __always_inline int learn_peer(struct fsm_pace* pace) {
     return 1;
 }
 
-/* Reads the reader's socket by its address. The socket may be gone, and its memory may be another
- * TCP socket by now (the kernel frees TCP sockets into a slab of their own): the cookie tells, and
- * is read last, after what it vouches for. */
+/* Reads the reader's socket by its kernel address. The socket may be freed and its memory reused
+ * for another TCP socket (the kernel allocates TCP sockets from their own slab): the cookie detects
+ * that, and is read last, after the fields that it validates. */
 static __always_inline int read_reader(__u64 address, struct reader* reader) {
     struct tcp_sock* tcp = (struct tcp_sock*)address;
     struct sock* sk = (struct sock*)address;
@@ -73,7 +71,7 @@ int fsm_msg(struct sk_msg_md* msg) {
         count(FSM_COUNTER_MESSAGE_NO_PEER);
         return SK_PASS;
     }
-    /* kTLS that was switched on after establishment: redirection would go around it. */
+    /* kTLS was enabled after establishment: redirection would bypass it. */
     if (reader.ulp || tcp->inet_conn.icsk_ulp_ops) {
         count(FSM_COUNTER_MESSAGE_NO_PEER);
         return SK_PASS;
@@ -89,7 +87,8 @@ int fsm_msg(struct sk_msg_md* msg) {
         return SK_PASS;
     }
     const __u32 size = msg->size;
-    /* A stream of small messages: TCP puts them together, redirection wakes the reader for each. */
+    /* A stream of small messages: TCP coalesces them, while redirection wakes the reader for each.
+     */
     if (reader.unread && size < settings->coalesce_below) {
         count(FSM_COUNTER_MESSAGE_COALESCED);
         return SK_PASS;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The netns cookie of a program that is made for one pod: a constant that user space has put into
- * the program's code (abi.h, FSM_OWN_NETNS).
+/* The netns cookie of a per-pod program: a constant that user space patches into the program's code
+ * (abi.h, FSM_OWN_NETNS).
  *
- * Such a program reads the index of its tail call from memory. With a constant one the kernel
- * patches the call into the code of every program that is loaded, with interrupts to all
- * processors: more than all the rest of loading it. */
+ * Per-pod programs read the index of their tail call from memory. With a constant index the kernel
+ * patches the jump into every loaded program, which interrupts all processors and takes longer than
+ * the rest of the load. */
 #ifndef FSM_BPF_OWN_NETNS_H
 #define FSM_BPF_OWN_NETNS_H
 

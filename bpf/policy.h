@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whether traffic is intercepted: the lists of a pod, and the order in which the meshes' own rules
- * ask. */
+/* Policy: whether a connection is intercepted, by the pod's lists, in the order of the meshes' own
+ * iptables rules. */
 #ifndef FSM_BPF_POLICY_H
 #define FSM_BPF_POLICY_H
 
@@ -25,7 +25,7 @@ static __always_inline int range_listed(const struct fsm_pod* pod, __u32 list,
     return bpf_map_lookup_elem(&fsm_ranges, &key) != 0;
 }
 
-/* Exclusion wins; a missing inclusion list includes everything. */
+/* Exclusion has priority; a missing inclusion list includes everything. */
 static __always_inline int outbound_listed(const struct fsm_pod* pod,
                                            const struct fsm_address* destination, __u16 port) {
     if ((pod->flags & FSM_POD_OUT_EXCLUDE_PORTS) && port_listed(pod, FSM_OUT_EXCLUDE, port)) {
@@ -58,7 +58,7 @@ static __always_inline int inbound_listed(const struct fsm_pod* pod,
            (!(pod->flags & FSM_POD_IN_INCLUDE_RANGES) || range_listed(pod, FSM_IN_INCLUDE, source));
 }
 
-/* enum fsm_seen of the pod's listeners, from before its enrolment and since. */
+/* enum fsm_seen bits of the pod's listeners: those found at enrolment and those observed since. */
 static __always_inline __u32 listeners_of(const struct fsm_pod* pod, __u64 netns_cookie) {
     const struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);
     if (!observed) {
@@ -81,9 +81,9 @@ static __always_inline int family_intercepted(const struct fsm_pod* pod, __u64 n
     return (listeners_of(pod, netns_cookie) & seen) != 0;
 }
 
-/* Whether a connection that is known to arrive from outside belongs to the inbound listener,
- * whatever its addresses are: a source can be spoofed, and where route_localnet is set, which
- * namespaces inherit from a node with kube-proxy, a neighbour reaches 127.0.0.1. */
+/* Whether a connection that arrives from outside belongs to the inbound listener. Its addresses do
+ * not exempt it: a source can be spoofed, and where route_localnet is set (namespaces inherit it
+ * from a node with kube-proxy) a neighbour can reach 127.0.0.1. */
 static __always_inline int inbound_wanted(const struct fsm_pod* pod, __u64 netns_cookie,
                                           const struct fsm_address* local, __u16 local_port,
                                           const struct fsm_address* remote) {
@@ -92,9 +92,9 @@ static __always_inline int inbound_wanted(const struct fsm_pod* pod, __u64 netns
            inbound_listed(pod, remote, local_port);
 }
 
-/* The same where only the addresses tell whether it does. A source that is the destination, or a
- * loopback address on either side, is the pod talking to itself: the connect hook has decided about
- * that. */
+/* As inbound_wanted, where only the addresses tell whether the connection comes from outside. If
+ * the source equals the destination, or either is a loopback address, the pod talks to itself: the
+ * connect hook has already decided about that connection. */
 static __always_inline int inbound_intercepted(const struct fsm_pod* pod, __u64 netns_cookie,
                                                const struct fsm_address* local, __u16 local_port,
                                                const struct fsm_address* remote) {
@@ -102,9 +102,10 @@ static __always_inline int inbound_intercepted(const struct fsm_pod* pod, __u64 
            inbound_wanted(pod, netns_cookie, local, local_port, remote);
 }
 
-/* Whether the sidecar's user made the socket. sk_uid follows fchown(), which takes CAP_CHOWN and
- * not the right to become that user: it only spares everyone else the second look. A socket without
- * a file is made by the kernel, for a user (a subflow of MPTCP) or for nobody (uid 0). */
+/* Whether a process with the sidecar's uid created the socket. fchown() changes sk_uid with
+ * CAP_CHOWN alone, without the right to become that user, so sk_uid is only a fast rejection; the
+ * file's credentials decide. A socket without a file was created by the kernel, on behalf of a user
+ * (an MPTCP subflow) or of none (uid 0). */
 static __always_inline int made_by_sidecars_user(const struct fsm_pod* pod, struct sock* sk) {
     if (sk->sk_uid.val != pod->sidecar_uid) {
         return 0;
@@ -113,8 +114,8 @@ static __always_inline int made_by_sidecars_user(const struct fsm_pod* pod, stru
     return !file || BPF_CORE_READ(file, f_cred, fsuid.val) == pod->sidecar_uid;
 }
 
-/* Whether the sidecar owns the socket: its creator's uid or gid, as iptables' owner match has it.
- */
+/* Whether the sidecar owns the socket, by the uid or gid of its creator, as iptables' owner match
+ * decides. */
 static __always_inline int owned_by_sidecar(const struct fsm_pod* pod, struct tcp_sock* tcp) {
     struct sock* sk = sock_of(tcp);
     if (made_by_sidecars_user(pod, sk)) {

@@ -18,7 +18,7 @@ static __always_inline struct fsm_conn* conn_of(struct bpf_sock_addr* ctx, struc
     return conn;
 }
 
-/* What getpeername says; `now` is what the kernel says. 0: the kernel is right. */
+/* The answer of getpeername; `now` is the kernel's own. Returns 0 to keep the kernel's answer. */
 static __always_inline int peer_shown(const struct fsm_conn* conn, const struct bpf_sock* sk,
                                       const struct fsm_endpoint* now, struct fsm_endpoint* shown) {
     switch (conn->place) {
@@ -27,7 +27,8 @@ static __always_inline int peer_shown(const struct fsm_conn* conn, const struct 
             *shown = conn->original;
             return 1;
         case FSM_PLACE_AT_OUTBOUND:
-            /* The application had bound a port, so its source address could not be set. */
+            /* The application had bound the socket, so bpf_bind could not set its source address.
+             */
             if (!is_loopback(&now->address) || is_unspecified(&conn->shown.address)) {
                 return 0;
             }
@@ -39,13 +40,13 @@ static __always_inline int peer_shown(const struct fsm_conn* conn, const struct 
     }
 }
 
-/* What getsockname says. */
+/* The answer of getsockname; parameters as in peer_shown. */
 static __always_inline int self_shown(const struct fsm_conn* conn, const struct bpf_sock* sk,
                                       const struct fsm_endpoint* now, struct fsm_endpoint* shown) {
     switch (conn->place) {
         case FSM_PLACE_OUTBOUND:
-            /* The connect failed or was undone (the kernel forgets the destination then): the
-             * source address, ours, goes with it. */
+            /* The connect failed or was undone (the kernel then clears the destination): hide the
+             * source address that we have bound. */
             if (conn->bound_by_us && !ctx_read(sk->dst_port)) {
                 if (sk->family == AF_INET) {
                     set_v4(&shown->address, 0);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sockops: what happens to TCP sockets. At establishment, the two ends of a connection on this node
- * are paired, and enter the socket map when they may be accelerated; a sidecar's listener enters
- * the map of listeners when it starts to listen; a closed socket takes along what it left in maps.
- */
+/* sockops: the life of TCP sockets. When a connection within this node is established, its two ends
+ * are paired, and enter the socket map if they may be accelerated. When a sidecar starts to listen,
+ * its listener enters the map of listeners. When a socket closes, its map entries are removed. */
 #include <linux/in.h>
 
 #include "acceleration.h"
@@ -70,8 +69,8 @@ static __always_inline void on_active_established(struct bpf_sock_ops* ops, cons
 
 /* ---- the server's end ---- */
 
-/* The connection came from outside the pod through the tc programs: the port that it was meant for
- * is in the flow. */
+/* The tuple of a connection that came from outside the pod through the tc programs; its flow holds
+ * the original port. */
 static __always_inline void flow_tuple_of(const struct end* end, struct fsm_flow_tuple* tuple) {
     tuple->pod = end->local.address;
     tuple->remote = end->remote.address;
@@ -163,10 +162,10 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
     }
 }
 
-/* ---- a handshake that comes to its end after its pod was withdrawn ---- */
+/* ---- handshakes that complete after their pod was withdrawn ---- */
 
-/* The application had been sent to the sidecar before: the sidecar asks for the destination all
- * the same. Every connection outside the mesh comes by here. */
+/* The application's connect was redirected before the withdrawal, so the sidecar still queries the
+ * original destination. Every established connection outside the mesh also runs this. */
 static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
                                                        const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, 0);
@@ -178,7 +177,7 @@ static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
 static __always_inline void on_passive_after_withdrawal(struct bpf_sock_ops* ops, struct end* end) {
     read_local(ops, &end->local);
     if (!is_loopback(&end->local.address)) {
-        return; /* none that the connect hook has sent */
+        return; /* the connect hook redirects to loopback only */
     }
     const struct fsm_handshake_key key = key_of_server(ops);
     struct fsm_handshake* found = find_handshake(&key);
@@ -206,8 +205,8 @@ static __always_inline void on_established_after_withdrawal(struct bpf_sock_ops*
 
 /* ---- the end of a socket ---- */
 
-/* A flow whose socket went into TIME_WAIT still translates what is on its way, and is swept later.
- */
+/* After an active close, packets of the connection may still be in flight: keep the flow, mark it
+ * idle, and let the sweep remove it. Otherwise remove it now. */
 static __always_inline void close_flow(struct end* end, __u32 old_state) {
     if (!fsm_inbound_tc) {
         return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* getsockopt(SO_ORIGINAL_DST): the original destination of an intercepted connection, answered as
- * conntrack answers it under iptables: on both ends, IPv4 at level SOL_IP and IPv6 at SOL_IPV6. */
+/* getsockopt(SO_ORIGINAL_DST): returns the original destination of an intercepted connection, as
+ * conntrack does under iptables: on both ends, IPv4 at level SOL_IP and IPv6 at SOL_IPV6. */
 #include <linux/in.h>
 #include <linux/in6.h>
 
@@ -10,10 +10,11 @@
 #include "maps.h"
 #include "pairing.h"
 
-/* Above this, the kernel hands us no whole buffer: let its own answer through. */
+/* For larger buffers the kernel does not pass the whole buffer to the program: keep its own answer.
+ */
 #define SMALLEST_PAGE 4096
 
-/* conntrack knows a connection from its first packet, and after its end; the kernel forgets the
+/* conntrack knows a connection from its first packet until after its end. The kernel clears the
  * destination when a connect fails or is undone. */
 static __always_inline int has_connected(struct bpf_sock* sk) {
     return ctx_read(sk->dst_port) != 0;
@@ -39,7 +40,7 @@ static __always_inline void local_of(struct bpf_sock* sk, struct fsm_endpoint* e
     endpoint->port_be = bpf_htons((__u16)ctx_read(sk->src_port));
 }
 
-/* 0: we have no answer. */
+/* Returns 0 if there is no answer of ours. */
 static __always_inline int original_of(struct bpf_sockopt* ctx, struct bpf_sock* sk,
                                        struct fsm_endpoint* original) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
@@ -59,8 +60,9 @@ static __always_inline int original_of(struct bpf_sockopt* ctx, struct bpf_sock*
             local_of(sk, original);
             return ctx->retval != 0;
         case FSM_PLACE_AT_INBOUND: {
-            /* Where nothing was translated by us, conntrack may know of a translation by rules: of
-             * those that are just taking over this pod, or are just leaving it to us. */
+            /* The connection was not translated by us if its port is the original one. conntrack
+             * may then hold a translation by iptables rules, during a handover between the
+             * mechanisms: keep its answer. */
             struct fsm_endpoint local = {};
             local_of(sk, &local);
             *original = conn->original;
@@ -72,7 +74,7 @@ static __always_inline int original_of(struct bpf_sockopt* ctx, struct bpf_sock*
     }
 }
 
-/* A short buffer is EINVAL, a long one keeps its length: as conntrack's own handler. */
+/* As conntrack's handler: a short buffer is EINVAL, a long one keeps its length. */
 static __always_inline int fits(struct bpf_sockopt* ctx, __s32 size) {
     if (ctx->optlen < size) {
         ctx->retval = -EINVAL;
@@ -101,7 +103,7 @@ static __always_inline void answer4(struct bpf_sockopt* ctx, const struct fsm_en
     count(FSM_COUNTER_ORIGINAL_DST);
 }
 
-/* The link of a link-local address: an accepted socket is bound to the one that its peer is on. */
+/* The scope id of a link-local address: an accepted socket is bound to its peer's link. */
 static __always_inline __u32 scope_of(struct bpf_sock* sk, const struct fsm_address* address) {
     return is_link_local6(address) ? ctx_read(sk->bound_dev_if) : 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tc on a pod's interface, inside its netns: the inbound mechanism for kernels and pods that cannot
- * be served by sk_lookup. Ingress rewrites the destination port to the sidecar's inbound port,
- * egress restores the source port. What a connection was meant for is in its flow, and, from
- * establishment on, in the socket's own storage: a flow that was evicted is made again from there.
- * Nothing is done on FIN or RST: the socket's end is what ends the flow (sockops.bpf.c).
+/* tc on a pod's interfaces, inside its netns: the inbound mechanism for kernels and pods for which
+ * sk_lookup cannot be used. Ingress rewrites the destination port to the sidecar's inbound port;
+ * egress restores the source port. The flow holds a connection's original port and, once it is
+ * established, so does the socket's own storage, from which an evicted flow is restored. FIN and
+ * RST change nothing: a flow ends with its socket (sockops.bpf.c).
  *
  * fsm_ingress and fsm_egress are attached to the interfaces of one pod and know its netns cookie;
- * fsm_tc_in and fsm_tc_out do the work for all pods. */
+ * fsm_tc_in and fsm_tc_out, which they call, are shared by all pods. */
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -32,7 +32,7 @@ struct segment {
 };
 
 enum reading {
-    /* Not TCP, or a later fragment, which follows its first one. */
+    /* Not TCP, or a later fragment: what happens to the first fragment decides about the packet. */
     READING_OTHER,
     READING_SEGMENT,
     /* It may be TCP, for all that can be seen: its header is cut by fragmentation, or behind more
@@ -42,7 +42,7 @@ enum reading {
 
 static __always_inline enum reading read_ports(struct __sk_buff* skb, struct segment* segment) {
     struct tcphdr tcp;
-    /* Up to the flags and the checksum, which is rewritten with the port. */
+    /* Up to and including the checksum, which is rewritten with the port. */
     if (bpf_skb_load_bytes(skb, segment->tcp_offset, &tcp, 18)) {
         return READING_HIDDEN;
     }
@@ -102,8 +102,9 @@ static __always_inline enum reading read_segment(struct __sk_buff* skb, struct s
     return hidden_by_tags(skb) ? READING_HIDDEN : READING_OTHER;
 }
 
-/* What to do with the packet then. The kernel cannot write into a packet that it shares when it has
- * no memory for a copy: with the wrong port, it would reach somebody else. TCP sends it again. */
+/* Returns the verdict on the packet. If the packet is shared and the kernel has no memory to copy
+ * it, it cannot be written; with the old port it would reach the wrong socket. So it is dropped,
+ * and TCP retransmits it. */
 static __always_inline int replace_port(struct __sk_buff* skb, const struct segment* segment,
                                         __u32 field, __u16 from_be, __u16 to_be) {
     const __u32 checksum = segment->tcp_offset + __builtin_offsetof(struct tcphdr, check);
@@ -117,8 +118,8 @@ static __always_inline int replace_port(struct __sk_buff* skb, const struct segm
     return TC_ACT_UNSPEC;
 }
 
-/* What the segment would reach on that port of the pod: a connection's end, or a listener. To be
- * released. */
+/* The socket that the segment would reach on that port of the pod: an established one or a
+ * listener. The caller releases it. */
 static __always_inline struct bpf_sock* pod_socket(struct __sk_buff* skb,
                                                    const struct segment* segment, __u16 port_be) {
     struct bpf_sock_tuple tuple = {};
@@ -142,8 +143,8 @@ static __always_inline int is_connection(__u32 state) {
     return state != BPF_TCP_LISTEN && state != BPF_TCP_TIME_WAIT && state != BPF_TCP_CLOSE;
 }
 
-/* Whether a connection has begun with this tuple as it is: a SYN that is sent once more, after one
- * that came before the pod was enrolled, or before its policy said so. */
+/* Whether a connection with this unmodified tuple already exists: the SYN is the retransmission of
+ * one that came before the pod was enrolled, or before its policy included the port. */
 static __always_inline int begun_without_us(struct __sk_buff* skb, const struct segment* segment) {
     struct bpf_sock* sk = pod_socket(skb, segment, segment->destination.port_be);
     if (!sk) {
@@ -176,7 +177,7 @@ static __always_inline int tuple_taken(struct __sk_buff* skb, const struct segme
     return taken;
 }
 
-/* The flow of a segment that comes in. */
+/* The flow key of an incoming segment. */
 static __always_inline void tuple_of(const struct segment* segment, __u16 inbound_be,
                                      struct fsm_flow_tuple* tuple) {
     tuple->pod = segment->destination.address;
@@ -185,7 +186,8 @@ static __always_inline void tuple_of(const struct segment* segment, __u16 inboun
     tuple->inbound_port_be = inbound_be;
 }
 
-/* Without a socket, yet or any more, an entry lingers and is swept. */
+/* Stores the flow as idle: while no socket owns it, the sweep removes it after FSM_FLOW_LINGER_NS.
+ */
 static __always_inline int store_flow_now(__u64 netns_cookie, const struct fsm_flow_tuple* tuple,
                                           __u16 original_be) {
     const struct fsm_flow flow = {
@@ -210,8 +212,9 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
         return TC_ACT_UNSPEC;
     }
     if (tuple_taken(skb, segment, flow, inbound_be)) {
-        /* The client uses one source port towards two of our ports. After the rewrite they would
-         * be one connection: the second waits until the first is gone. */
+        /* The client uses one source port for two of the pod's ports. After the rewrite both
+         * connections would have the same tuple: drop SYNs of the second until the first is closed.
+         */
         count(FSM_COUNTER_INBOUND_TUPLE_TAKEN);
         return TC_ACT_SHOT;
     }
@@ -224,7 +227,8 @@ static __always_inline int ingress_syn(struct __sk_buff* skb, const struct segme
                         inbound_be);
 }
 
-/* The flow is gone, but its socket may live: it knows the port that it was meant for. */
+/* Restores an evicted flow from its socket, which knows the original port. Returns 0 if there is no
+ * such socket. */
 static __always_inline int recover_flow(struct __sk_buff* skb, const struct segment* segment,
                                         __u64 netns_cookie, const struct fsm_flow_tuple* tuple) {
     struct bpf_sock* sk = pod_socket(skb, segment, tuple->inbound_port_be);
@@ -240,8 +244,9 @@ static __always_inline int recover_flow(struct __sk_buff* skb, const struct segm
     }
     bpf_sk_release(sk);
     if (found) {
-        /* Idle from its beginning: the socket may be ending on another processor in this moment,
-         * and tells of its end only once. The flow of one that lives is recovered again. */
+        /* Stored as idle: the socket may be closing on another processor at this moment, and
+         * reports its close only once. The flow of a live socket is restored again after a sweep.
+         */
         store_flow_now(netns_cookie, tuple, segment->destination.port_be);
         count(FSM_COUNTER_FLOW_RECOVERED);
     }
@@ -259,12 +264,13 @@ static __always_inline int ingress_later(struct __sk_buff* skb, const struct seg
                         segment->destination.port_be, tuple->inbound_port_be);
 }
 
-/* The cookie of the pod whose program has called. */
+/* The netns cookie of the pod whose program made the tail call. */
 static __always_inline __u64 caller_netns(const struct __sk_buff* skb) {
     return (__u64)skb->cb[1] << 32 | skb->cb[0];
 }
 
-/* Returns the index of the call, read from memory: own_netns.h says why. */
+/* Passes the cookie to the called program. Returns the index of the call, read from memory
+ * (own_netns.h has the reason). */
 static __always_inline __u32 name_caller(struct __sk_buff* skb, enum fsm_tc_call call) {
     const __u64 cookie = own_netns();
     skb->cb[0] = (__u32)cookie;
@@ -273,8 +279,8 @@ static __always_inline __u32 name_caller(struct __sk_buff* skb, enum fsm_tc_call
     return ctx_read(skb->cb[2]);
 }
 
-/* Whether the pod only passes it on, for containers within it: with another port, it would reach
- * something else at its destination. */
+/* Whether the pod forwards the packet, to containers within it: with a rewritten port, it would
+ * reach the wrong service there. */
 static __always_inline int is_forwarded(struct __sk_buff* skb, const struct segment* segment) {
     struct bpf_fib_lookup route = {.l4_protocol = IPPROTO_TCP, .ifindex = skb->ingress_ifindex};
     if (is_v4(&segment->destination.address)) {
@@ -291,8 +297,9 @@ static __always_inline int is_forwarded(struct __sk_buff* skb, const struct segm
            result == BPF_FIB_LKUP_RET_FRAG_NEEDED;
 }
 
-/* Called by the program of one pod. A pod that has gone over to sk_lookup keeps its filters for the
- * connections that are open: their packets are translated as before, and SYNs are left alone. */
+/* Shared by all pods; called by a pod's own program. After a change to sk_lookup the pod keeps its
+ * filters for its open connections: their packets are translated as before, and SYNs are not
+ * changed. */
 SEC("tc")
 int fsm_tc_in(struct __sk_buff* skb) {
     struct segment segment = {};
@@ -334,7 +341,8 @@ int fsm_ingress(struct __sk_buff* skb) {
     return TC_ACT_SHOT;
 }
 
-/* The port that the client knows, which may be 0; -1: the segment is none of ours. */
+/* Returns the port that the client knows, which may be 0, or -1 if the segment is not of an
+ * intercepted connection. */
 static __always_inline int original_port(struct __sk_buff* skb, const struct segment* segment,
                                          __u64 netns_cookie) {
     struct bpf_sock* sk = skb->sk;
@@ -347,7 +355,7 @@ static __always_inline int original_port(struct __sk_buff* skb, const struct seg
             return conn->original.port_be;
         }
     }
-    /* SYN-ACK, TIME_WAIT and RST have no full socket. */
+    /* SYN-ACK, TIME_WAIT and RST segments have no full socket. */
     const struct fsm_flow_tuple tuple = {
         .pod = segment->source.address,
         .remote = segment->destination.address,
@@ -358,7 +366,7 @@ static __always_inline int original_port(struct __sk_buff* skb, const struct seg
     return flow ? flow->original_port_be : -1;
 }
 
-/* Called by the program of one pod. */
+/* Shared by all pods; called by a pod's own program. */
 SEC("tc")
 int fsm_tc_out(struct __sk_buff* skb) {
     struct segment segment = {};

@@ -27,16 +27,16 @@ Result<ChartLocation> ChartLocation::open(const std::string& path) {
     if (!path.empty()) {
         struct stat info {};
         if (stat(path.c_str(), &info) != 0) {
-            return Error::from_errno("look at the chart " + path + " (--fsm-chart-path)");
+            return Error::from_errno("find the chart " + path + " (--fsm-chart-path)");
         }
         return ChartLocation(path, Fd());
     }
     Fd file(memfd_create("fsm-chart.tgz", MFD_CLOEXEC));
     if (!file) {
-        return Error::from_errno("make a file in memory for the chart");
+        return Error::from_errno("create a memory file for the chart");
     }
     FSM_TRY(write_all(file.get(), embedded_chart()));
-    // Through /proc, so that helm opens it anew, and as often as it likes.
+    // The path in /proc lets helm open the file anew, any number of times.
     const auto own = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(file.get());
     return ChartLocation(own, std::move(file));
 }

@@ -1,4 +1,4 @@
-// The chart that was built into this program, as something that helm can open.
+// The chart that is built into this program, in a form that helm can open.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@
 
 namespace fsm::cli {
 
-// A .tgz, as `helm package` makes it.
+// A .tgz, as made by `helm package`.
 std::string_view embedded_chart();
 
-// Where helm finds the chart: the user's own, or the embedded one, as a file in memory that is
-// there as long as this object is. However the program ends, nothing stays behind.
+// The path of the chart for helm: the user's own chart, or the embedded one in an anonymous memory
+// file, which exists as long as this object. No file remains, however the program ends.
 class ChartLocation {
   public:
-    // `path` as the user gave it; empty: the embedded chart.
+    // `path` is the user's; empty: the embedded chart.
     static Result<ChartLocation> open(const std::string& path);
 
     const std::string& path() const { return path_; }

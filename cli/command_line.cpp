@@ -17,7 +17,7 @@ namespace fsm::cli {
 
 namespace {
 
-// Where flags land while they are parsed; a command's task reads it afterwards.
+// The parsed flags of all commands; the task of a command reads them afterwards.
 struct Flags {
     Settings settings;
     InstallOptions install;
@@ -39,7 +39,7 @@ void add_global_flags(CLI::App& app, Settings& settings) {
         ->capture_default_str();
     app.add_option("--kubeconfig", settings.kubeconfig, "as for kubectl; default: $KUBECONFIG");
     app.add_option("--kube-context", settings.kube_context, "a context of the kubeconfig");
-    app.add_flag("--verbose", settings.verbose, "show the programs that are called");
+    app.add_flag("--verbose", settings.verbose, "print the programs that fsm runs");
 }
 
 void add_mesh_name(CLI::App& command, std::string& target) {
@@ -55,7 +55,7 @@ void add_timeout(CLI::App& command, Flags& flags, const char* what) {
         ->capture_default_str();
 }
 
-// Commands are called for what they do; a task is made of flags when all of them are read.
+// Commands run for their effect: a task is created after all flags are parsed.
 template <typename Action>
 void on_command(CLI::App& command, const FlagsPointer& flags, const Action& action) {
     command.callback([flags, action] {
@@ -72,16 +72,17 @@ void on_command(CLI::App& command, const FlagsPointer& flags, const Action& acti
 void add_chart_flags(CLI::App& command, Flags& flags) {
     add_mesh_name(command, flags.settings.mesh_name);
     command.add_option("--fsm-chart-path", flags.install.chart_path,
-                       "a chart of yours; default: the one inside this program");
+                       "path of a chart; default: the built-in chart");
     command
         .add_option("--set", flags.install.values.assignments,
-                    "a value of the chart, key=value; may be repeated, wins over --values")
+                    "a value of the chart, key=value; may be repeated, overrides --values")
         ->allow_extra_args(false);
     command
         .add_option("-f,--values", flags.install.values.files,
                     "a file with values of the chart; may be repeated")
         ->allow_extra_args(false);
-    command.add_flag("--atomic", flags.atomic, "undo everything when it does not get ready");
+    command.add_flag("--atomic", flags.atomic,
+                     "undo the change if the interceptors do not become ready");
     add_timeout(command, flags, "how long to wait for the interceptors");
 }
 
@@ -89,36 +90,37 @@ void add_install(CLI::App& app, const FlagsPointer& flags) {
     auto* command = app.add_subcommand("install", "install the mesh's interceptor on every node");
     add_chart_flags(*command, *flags);
     command->add_flag("--enforce-single-mesh", flags->install.enforce_single_mesh,
-                      "no other mesh beside this one (default: true)");
-    command->add_flag("--dry-run", flags->dry_run, "print the manifests, change nothing");
+                      "refuse a second mesh in the cluster (default: true)");
+    command->add_flag("--dry-run", flags->dry_run,
+                      "print the manifests without changing the cluster");
     on_command(*command, flags, [](const Flags& given) {
         return given.dry_run ? print_manifests(given.install) : install(given.install);
     });
 }
 
 void add_uninstall(CLI::App& app, const FlagsPointer& flags) {
-    auto* group = app.add_subcommand("uninstall", "remove what install made");
+    auto* group = app.add_subcommand("uninstall", "remove what `fsm install` created");
     group->require_subcommand(1);
     auto* command =
         group->add_subcommand("mesh", "remove a mesh from the cluster and from every node");
     add_mesh_name(*command, flags->settings.mesh_name);
     command->add_flag("-f,--force", flags->uninstall.force,
-                      "ask no question; a mesh that is not there is no error");
+                      "do not ask; succeed if the mesh does not exist");
     command->add_flag("-a,--delete-cluster-wide-resources", flags->uninstall.cluster_wide_resources,
-                      "also cluster roles and bindings that a lost release has left");
+                      "also remove cluster roles and bindings left by a lost release");
     command->add_flag("--delete-namespace", flags->uninstall.delete_namespace,
-                      "also the namespace of the mesh");
-    add_timeout(*command, *flags, "how long to wait until the interceptors are gone");
+                      "also remove the mesh's namespace");
+    add_timeout(*command, *flags, "how long to wait for the interceptors to stop");
     on_command(*command, flags, [](const Flags& given) { return uninstall_mesh(given.uninstall); });
 }
 
 void add_mesh(CLI::App& app, const FlagsPointer& flags) {
     auto* group = app.add_subcommand("mesh", "the meshes of the cluster");
     group->require_subcommand(1);
-    on_command(*group->add_subcommand("list", "list them"), flags,
+    on_command(*group->add_subcommand("list", "list the meshes"), flags,
                [](const Flags& given) { return list_meshes(given.settings); });
     auto* command = group->add_subcommand(
-        "upgrade", "bring a mesh to this program's version, or change its values");
+        "upgrade", "upgrade a mesh to this program's version, or change its values");
     add_chart_flags(*command, *flags);
     on_command(*command, flags, [](const Flags& given) { return upgrade(given.install); });
 }
@@ -131,7 +133,7 @@ void add_namespace(CLI::App& app, const FlagsPointer& flags) {
     auto* add = group->add_subcommand("add", "add namespaces to a mesh");
     add_mesh_name(*add, flags->settings.mesh_name);
     add->add_flag("--disable-sidecar-injection", flags->disable_injection,
-                  "no sidecars are injected there");
+                  "disable sidecar injection there");
     add->add_option("NAMESPACE", flags->namespaces)->required();
     on_command(*add, flags, [](const Flags& given) {
         return add_namespaces(
@@ -146,7 +148,7 @@ void add_namespace(CLI::App& app, const FlagsPointer& flags) {
         return remove_namespace(given.settings, given.namespaces.front());
     });
 
-    auto* ignore = group->add_subcommand("ignore", "keep namespaces out of every mesh");
+    auto* ignore = group->add_subcommand("ignore", "exclude namespaces from every mesh");
     add_mesh_name(*ignore, flags->settings.mesh_name);
     ignore->add_option("NAMESPACE", flags->namespaces)->required();
     on_command(*ignore, flags, [](const Flags& given) {
@@ -154,19 +156,19 @@ void add_namespace(CLI::App& app, const FlagsPointer& flags) {
     });
 
     auto* list = group->add_subcommand("list", "list the namespaces of the meshes");
-    list->add_option("--mesh-name", flags->list_mesh, "of this mesh only");
+    list->add_option("--mesh-name", flags->list_mesh, "list this mesh only");
     on_command(*list, flags,
                [](const Flags& given) { return list_namespaces(given.settings, given.list_mesh); });
 }
 
 void add_information(CLI::App& app, const FlagsPointer& flags) {
     auto* version = app.add_subcommand("version", "the versions of this program and of the meshes");
-    version->add_flag("--cli-only", flags->only_program, "ask no cluster");
+    version->add_flag("--cli-only", flags->only_program, "do not contact a cluster");
     on_command(*version, flags, [](const Flags& given) {
         return print_version(
             given.settings, given.only_program ? VersionScope::program : VersionScope::cluster_too);
     });
-    on_command(*app.add_subcommand("env", "the settings that hold, as environment variables"),
+    on_command(*app.add_subcommand("env", "print the effective settings as environment variables"),
                flags, [](const Flags& given) { return print_environment(given.settings); });
 }
 
@@ -180,7 +182,7 @@ std::variant<Task, Finished> read_command_line(int argc, char** argv) {
     }
     auto flags = std::make_shared<Flags>();
     flags->settings = std::move(*settings);
-    CLI::App app("Installs and looks after a mesh whose traffic is intercepted with eBPF.", "fsm");
+    CLI::App app("Installs and manages a mesh whose traffic is intercepted with eBPF.", "fsm");
     app.fallthrough();
     app.require_subcommand(1);
     add_global_flags(app, flags->settings);
@@ -189,7 +191,7 @@ std::variant<Task, Finished> read_command_line(int argc, char** argv) {
     add_mesh(app, flags);
     add_namespace(app, flags);
     add_information(app, flags);
-    // Global flags may stand anywhere.
+    // Global flags are accepted in any position.
     for (auto* command : app.get_subcommands({})) {
         command->fallthrough();
         for (auto* inner : command->get_subcommands({})) {

@@ -8,15 +8,15 @@
 
 namespace fsm::cli {
 
-// Help, version, or a wrong command line: everything has been said.
+// Help, version, or an invalid command line: the output has already been printed.
 struct Finished {
     int exit_status = 0;
 };
 
-// What the user asked for, ready to be done.
+// The parsed command, ready to run.
 using Task = std::function<Result<void>()>;
 
-// `argv` as main got it.
+// `argv` is main's.
 std::variant<Task, Finished> read_command_line(int argc, char** argv);
 
 }  // namespace fsm::cli

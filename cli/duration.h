@@ -1,4 +1,4 @@
-// Times as Go programs write them, which is what users of FSM, helm and kubectl know.
+// Durations in Go's notation, which FSM, helm and kubectl use.
 #pragma once
 
 #include <chrono>
@@ -8,10 +8,10 @@
 
 namespace fsm::cli {
 
-// "90s", "5m", "1h30m"; whole numbers of h, m and s, at least one second, at most a day.
+// Parses "90s", "5m", "1h30m": whole numbers of h, m and s; from one second to one day.
 Result<std::chrono::seconds> parse_duration(const std::string& text);
 
-// "5m", "1h30m", "90s" as "1m30s".
+// Formats a duration in the same notation: 90 seconds as "1m30s".
 std::string to_text(std::chrono::seconds time);
 
 }  // namespace fsm::cli

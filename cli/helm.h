@@ -1,4 +1,4 @@
-// helm, called as a program.
+// Runs helm as a program.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace fsm::cli {
 
-// What the user says about the chart's values, in helm's own words: files first, then --set.
+// The user's values for the chart, as helm's flags: files first, then --set.
 struct ChartValues {
     std::vector<std::string> files;
     std::vector<std::string> assignments;
@@ -17,22 +17,22 @@ struct ChartValues {
 
 class Helm {
   public:
-    // Asks the program that the settings name for its version. Not there, not helm, or older than
-    // 3.14 (the first with --reset-then-reuse-values): an error that says where to get one.
+    // Checks the version of the configured program. If it does not exist, is not helm, or is older
+    // than 3.14 (the first with --reset-then-reuse-values), the error says where to get helm.
     static Result<Helm> find(const Settings& settings);
 
-    // The manifests of a release, without asking a cluster.
+    // Renders the manifests of a release without contacting a cluster.
     Result<std::string> render(const std::string& release, const std::string& chart,
                                const ChartValues& values) const;
     Result<void> install(const std::string& release, const std::string& chart,
                          const ChartValues& values) const;
-    // Values that were given before hold, unless they are given anew.
+    // Values of the previous revision are kept unless they are set again.
     Result<void> upgrade(const std::string& release, const std::string& chart,
                          const ChartValues& values) const;
-    // Back to the revision before the newest one.
+    // Rolls back to the previous revision.
     Result<void> roll_back(const std::string& release) const;
     Result<void> uninstall(const std::string& release) const;
-    // In any state, the failed ones too.
+    // Lists releases in any state, including failed ones.
     Result<bool> has_release(const std::string& release) const;
 
   private:

@@ -12,10 +12,11 @@ namespace fsm::cli {
 
 namespace {
 
-// The interceptor has capabilities and mounts of the host: the strictest levels forbid those.
+// The interceptor needs capabilities and host mounts, which the stricter Pod Security levels
+// forbid.
 constexpr const char* kPodSecurityLabel = "pod-security.kubernetes.io/enforce=privileged";
 
-// What the flags say goes first: an explicit --set of the user wins.
+// The flags' values come first, so that an explicit --set of the user overrides them.
 ChartValues with_flags(const InstallOptions& options) {
     ChartValues values = options.values;
     values.assignments.insert(
@@ -35,8 +36,7 @@ Result<void> check_room(const Kubectl& kubectl, const InstallOptions& options) {
     const auto same = std::find_if(meshes.begin(), meshes.end(),
                                    [&](const Mesh& mesh) { return mesh.name == name; });
     if (same != meshes.end()) {
-        return Error("mesh " + name + " is installed already, in namespace " +
-                     same->mesh_namespace +
+        return Error("mesh " + name + " is already installed in namespace " + same->mesh_namespace +
                      ": change it with `fsm mesh upgrade`, or remove it first with `fsm uninstall "
                      "mesh`");
     }
@@ -45,29 +45,31 @@ Result<void> check_room(const Kubectl& kubectl, const InstallOptions& options) {
     if (alone != meshes.end()) {
         return Error("the cluster has mesh " + alone->name + " in namespace " +
                      alone->mesh_namespace +
-                     ", which was installed to be the only one (--enforce-single-mesh): remove it "
+                     ", which was installed with --enforce-single-mesh: remove it "
                      "first with `fsm uninstall mesh`");
     }
     if (!meshes.empty() && options.enforce_single_mesh) {
-        return Error("mesh " + name + " is to be the only one, but there are others (" +
-                     name_all(meshes) + "): remove them, or say --enforce-single-mesh=false");
+        return Error(
+            "mesh " + name +
+            " cannot be installed with --enforce-single-mesh: the cluster has other meshes (" +
+            name_all(meshes) + "): remove them, or pass --enforce-single-mesh=false");
     }
     return {};
 }
 
-// An installation that was interrupted has left a release, perhaps without a DaemonSet.
+// An interrupted installation leaves a release, possibly without a DaemonSet.
 Result<void> check_release(const Helm& helm, const Settings& settings) {
     FSM_ASSIGN(const bool there, helm.has_release(settings.mesh_name));
     if (there) {
         return Error("namespace " + settings.fsm_namespace + " has a release " +
                      settings.mesh_name +
-                     " without an interceptor, of an installation that did not finish: remove it "
+                     " without an interceptor, left by an interrupted installation: remove it "
                      "first with `fsm uninstall mesh`");
     }
     return {};
 }
 
-// true: the namespace was not there before.
+// Returns true if the namespace did not exist before.
 Result<bool> ensure_namespace(const Kubectl& kubectl, const std::string& name) {
     FSM_ASSIGN(const auto found, kubectl.find("namespace", name));
     if (!found.is_null()) {
@@ -80,8 +82,7 @@ Result<bool> ensure_namespace(const Kubectl& kubectl, const std::string& name) {
 
 void report_undo(const Result<void>& outcome, const char* what) {
     if (!outcome) {
-        std::cerr << "fsm: could not undo it: " << what << ": " << outcome.error().message()
-                  << "\n";
+        std::cerr << "fsm: undo failed: " << what << ": " << outcome.error().message() << "\n";
     }
 }
 
@@ -100,7 +101,7 @@ void undo_install(const Helm& helm, const Kubectl& kubectl, const InstallOptions
 }
 
 void undo_upgrade(const Helm& helm, const Kubectl& kubectl, const InstallOptions& options) {
-    std::cout << "going back to the revision before (--atomic)\n" << std::flush;
+    std::cout << "rolling back to the previous revision (--atomic)\n" << std::flush;
     report_undo(helm.roll_back(options.settings.mesh_name), "roll the release back");
     report_undo(wait_for_rollout(kubectl, awaited(options)), "wait for the interceptors");
 }
@@ -114,7 +115,7 @@ Result<void> install(const InstallOptions& options) {
     const Kubectl kubectl(settings);
     FSM_TRY(check_room(kubectl, options));
     FSM_TRY(check_release(helm, settings));
-    // What the chart refuses is found before the cluster is touched.
+    // Render first: the chart's own errors are found before the cluster is changed.
     FSM_TRY(helm.render(settings.mesh_name, chart.path(), with_flags(options)));
     FSM_ASSIGN(const bool new_namespace, ensure_namespace(kubectl, settings.fsm_namespace));
 
@@ -157,7 +158,7 @@ Result<void> upgrade(const InstallOptions& options) {
                      name_all(meshes) + "); see --mesh-name and --fsm-namespace");
     }
     std::cout << "upgrading mesh " << settings.mesh_name
-              << "; the data path stays in the kernel meanwhile\n"
+              << "; the data path stays in the kernel during the upgrade\n"
               << std::flush;
     const auto upgraded = helm.upgrade(settings.mesh_name, chart.path(), options.values);
     if (!upgraded) {

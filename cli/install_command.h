@@ -1,4 +1,4 @@
-// fsm install, and fsm mesh upgrade, which share most of their flags.
+// fsm install and fsm mesh upgrade, which share most of their flags.
 #pragma once
 
 #include <chrono>
@@ -10,12 +10,12 @@
 
 namespace fsm::cli {
 
-// What becomes of a mesh that does not get ready: it stays for a look at it, or everything is
+// What happens to a mesh that does not become ready: it stays for inspection, or the change is
 // undone.
 enum class OnFailure { keep, undo };
 
 struct InstallOptions {
-    Settings settings;       // mesh name and namespace included
+    Settings settings;       // including mesh name and namespace
     std::string chart_path;  // empty: the embedded chart
     ChartValues values;
     std::chrono::seconds timeout{std::chrono::minutes(5)};
@@ -23,13 +23,13 @@ struct InstallOptions {
     bool enforce_single_mesh = true;
 };
 
-// Makes the namespace if it is missing, installs the release and waits until every node has an
-// interceptor that is ready. A mesh of that name, or one that wants to be alone: an error before
-// anything is changed.
+// Creates the namespace if it is missing, installs the release and waits until the interceptor is
+// ready on every node. Fails before changing anything if a mesh of that name exists, or a mesh that
+// excludes others.
 Result<void> install(const InstallOptions& options);
-// Prints the manifests; asks no cluster.
+// Prints the manifests; does not contact a cluster.
 Result<void> print_manifests(const InstallOptions& options);
-// The same for a mesh that is there; `undo` goes back to the revision before.
+// Upgrades an existing mesh; `undo` rolls back to the previous revision.
 Result<void> upgrade(const InstallOptions& options);
 
 }  // namespace fsm::cli

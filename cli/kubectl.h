@@ -1,4 +1,4 @@
-// kubectl, called as a program: the cluster's objects, as JSON.
+// Runs kubectl as a program, and reads the cluster's objects as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,23 +18,24 @@ class Kubectl {
     Result<nlohmann::json> get(std::vector<std::string> arguments) const;
     // The items of a list.
     Result<std::vector<nlohmann::json>> list(std::vector<std::string> arguments) const;
-    // An object that may not be there: null then.
+    // An object that may be missing: null then.
     Result<nlohmann::json> find(const std::string& kind, const std::string& name) const;
     // A merge patch; null removes a key.
     Result<void> patch(const std::string& kind, const std::string& name,
                        const nlohmann::json& patch) const;
-    // Any other command; answers what it printed.
+    // Runs any other command; returns its output.
     Result<std::string> run(std::vector<std::string> arguments) const;
 
   private:
     Settings settings_;
 };
 
-// The text at a path of an object, "metadata/name"; empty when it is not there or no text.
+// The text at a path of an object, such as "metadata/name"; empty if it is missing or not a text.
 std::string text_at(const nlohmann::json& object, const std::string& path);
-// The number at a path; 0 when it is not there or no number.
+// The number at a path; 0 if it is missing or not a number.
 long long number_at(const nlohmann::json& object, const std::string& path);
-// A label or annotation: `kind` is "labels" or "annotations". Names of those have slashes.
+// The value of a label or annotation, whose names may contain slashes; `kind` is "labels" or
+// "annotations".
 std::string metadata_entry(const nlohmann::json& object, const std::string& kind,
                            const std::string& name);
 

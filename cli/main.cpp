@@ -1,4 +1,4 @@
-// fsm: installs and looks after the mesh in a cluster. See ARCHITECTURE.md.
+// fsm: installs and manages the mesh in a cluster. See ARCHITECTURE.md.
 #include <signal.h>
 
 #include <exception>

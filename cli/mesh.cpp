@@ -6,7 +6,7 @@ Result<std::vector<Mesh>> find_meshes(const Kubectl& kubectl) {
     auto found = kubectl.list(
         {"daemonsets.apps", "--all-namespaces", "--selector", std::string("app=") + kInterceptor});
     if (!found) {
-        return std::move(found.error()).within("look for meshes in the cluster");
+        return std::move(found.error()).within("list the meshes of the cluster");
     }
     std::vector<Mesh> meshes;
     for (const auto& set : *found) {

@@ -1,4 +1,4 @@
-// The meshes of a cluster: each is one DaemonSet of the chart.
+// The meshes of a cluster: one DaemonSet of the chart each.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace fsm::cli {
 
-// The DaemonSet's name, and the value of its pods' label `app`, in every release of the chart.
+// The name of the DaemonSet, and the value of its pods' label `app`, in every release of the chart.
 inline constexpr const char* kInterceptor = "fsm-interceptor";
 
 struct Mesh {
@@ -25,10 +25,10 @@ struct Mesh {
 
 Result<std::vector<Mesh>> find_meshes(const Kubectl& kubectl);
 
-// "fsm in fsm-system, other in elsewhere"; "none".
+// For messages: "fsm in fsm-system, other in elsewhere", or "none".
 std::string name_all(const std::vector<Mesh>& meshes);
 
-// The selector of a mesh's interceptors.
+// The label selector of a mesh's interceptors.
 std::string interceptor_selector(const std::string& mesh_name);
 
 }  // namespace fsm::cli

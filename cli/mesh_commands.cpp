@@ -13,7 +13,7 @@ namespace fsm::cli {
 Result<void> list_meshes(const Settings& settings) {
     FSM_ASSIGN(const auto meshes, find_meshes(Kubectl(settings)));
     if (meshes.empty()) {
-        std::cout << "the cluster has no mesh; `fsm install` makes one\n";
+        std::cout << "the cluster has no mesh; install one with `fsm install`\n";
         return {};
     }
     std::vector<std::vector<std::string>> rows = {
@@ -33,7 +33,7 @@ Result<void> print_version(const Settings& settings, VersionScope scope) {
     }
     const auto meshes = find_meshes(Kubectl(settings));
     if (!meshes) {
-        std::cout << "meshes: not known: " << meshes.error().message() << "\n";
+        std::cout << "meshes: unknown: " << meshes.error().message() << "\n";
         return {};
     }
     for (const auto& mesh : *meshes) {

@@ -25,7 +25,7 @@ Result<void> check_mesh(const Kubectl& kubectl, const std::string& name) {
                                    [&](const Mesh& mesh) { return mesh.name == name; });
     if (!there) {
         return Error("the cluster has no mesh " + name + " (meshes: " + name_all(meshes) +
-                     "): name another with --mesh-name, or make it with `fsm install`");
+                     "): name another one with --mesh-name, or install it with `fsm install`");
     }
     return {};
 }
@@ -43,7 +43,7 @@ Result<void> add_namespace(const Kubectl& kubectl, const std::string& mesh_name,
     FSM_ASSIGN(const auto found, existing_namespace(kubectl, name));
     if (metadata_entry(found, "labels", kIgnore) == "true") {
         return Error("the namespace is labelled " + std::string(kIgnore) +
-                     "=true: take that away first with `fsm namespace remove " + name + "`");
+                     "=true: remove the label first with `fsm namespace remove " + name + "`");
     }
     const auto owner = metadata_entry(found, "labels", kMonitoredBy);
     if (!owner.empty() && owner != mesh_name) {
@@ -85,13 +85,13 @@ Result<void> remove_namespace(const Settings& settings, const std::string& name)
                      "; say --mesh-name " + owner);
     }
     if (owner.empty() && !ignored) {
-        return Error("remove namespace " + name + ": it belongs to no mesh");
+        return Error("remove namespace " + name + ": it does not belong to a mesh");
     }
     FSM_TRY(kubectl.patch("namespace", name,
                           {{"metadata",
                             {{"labels", {{kMonitoredBy, nullptr}, {kIgnore, nullptr}}},
                              {"annotations", {{kInjection, nullptr}, {kMetrics, nullptr}}}}}}));
-    std::cout << "namespace " << name << " is in no mesh any more\n";
+    std::cout << "namespace " << name << " is removed from its mesh\n";
     return {};
 }
 
@@ -111,8 +111,8 @@ Result<void> list_namespaces(const Settings& settings, const std::string& mesh_n
         mesh_name.empty() ? kMonitoredBy : std::string(kMonitoredBy) + "=" + mesh_name;
     FSM_ASSIGN(const auto found, Kubectl(settings).list({"namespaces", "--selector", selector}));
     if (found.empty()) {
-        std::cout << "no namespace is in " << (mesh_name.empty() ? "a mesh" : "mesh " + mesh_name)
-                  << "\n";
+        std::cout << "there is no namespace in "
+                  << (mesh_name.empty() ? "a mesh" : "mesh " + mesh_name) << "\n";
         return {};
     }
     std::vector<std::vector<std::string>> rows = {{"NAMESPACE", "MESH", "SIDECAR-INJECTION"}};

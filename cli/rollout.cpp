@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPause{500};
 
-// What is known at one moment: a sentence for people, and whether there is anything to wait for.
+// A snapshot: a sentence for the user, and whether the wait is over.
 struct Look {
     std::string words;
     bool done = false;
@@ -50,7 +50,7 @@ Result<Look> look_at_rollout(const Kubectl& kubectl, const Awaited& awaited) {
     FSM_ASSIGN(const auto set, kubectl.get({"daemonsets.apps", kInterceptor, "--namespace",
                                             awaited.mesh_namespace}));
     if (number_at(set, "status/observedGeneration") < number_at(set, "metadata/generation")) {
-        return Look{"waiting for the cluster to take notice of the DaemonSet", false};
+        return Look{"waiting for the cluster to observe the DaemonSet", false};
     }
     const auto nodes = number_at(set, "status/desiredNumberScheduled");
     const auto updated = number_at(set, "status/updatedNumberScheduled");
@@ -59,7 +59,7 @@ Result<Look> look_at_rollout(const Kubectl& kubectl, const Awaited& awaited) {
     const bool done = updated == nodes && ready == nodes && misplaced == 0;
     if (nodes == 0) {
         return Look{
-            "no node of the cluster is meant to have an interceptor (nodeSelector, "
+            "the DaemonSet selects no node of the cluster (nodeSelector, "
             "affinity, tolerations)",
             done};
     }
@@ -112,7 +112,7 @@ Result<Look> look_at_removal(const Kubectl& kubectl, const Awaited& awaited) {
     }
     return Look{"waiting for " + std::to_string(pods.size()) +
                     (pods.size() == 1 ? " interceptor" : " interceptors") +
-                    " to take everything off the node: " + nodes,
+                    " to clean up; nodes: " + nodes,
                 false};
 }
 

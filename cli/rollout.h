@@ -1,4 +1,4 @@
-// Waiting for a mesh's interceptors: until they serve on every node, or until they are gone.
+// Waits for a mesh's interceptors: until they are ready on every node, or until they are gone.
 #pragma once
 
 #include <chrono>
@@ -15,13 +15,13 @@ struct Awaited {
     std::chrono::seconds limit{0};
 };
 
-// Both print a line to standard output whenever something has changed. What is still missing when
-// the time is over stands in the error, with the reason that the cluster gives for it. A question
-// that the API server does not answer is asked again until then.
+// Both functions print a line to standard output whenever the state changes. A timeout's error
+// names what is missing and the cluster's reason for it. A request that the API server does not
+// answer is repeated until then.
 
-// Every node has an interceptor of the newest revision that is ready.
+// Waits until every selected node has a ready interceptor of the newest revision.
 Result<void> wait_for_rollout(const Kubectl& kubectl, const Awaited& awaited);
-// No interceptor is left: each has taken itself off its node.
+// Waits until no interceptor is left: each has cleaned up its node.
 Result<void> wait_for_removal(const Kubectl& kubectl, const Awaited& awaited);
 
 }  // namespace fsm::cli

@@ -64,7 +64,7 @@ Result<bool> parse_switch(const std::string& name, const std::string& text) {
     if (text == "false" || text == "0") {
         return false;
     }
-    return Error("the environment's " + name + " is \"" + text + "\": it must be true or false");
+    return Error("environment variable " + name + " is \"" + text + "\": it must be true or false");
 }
 
 Result<void> read_environment(Settings& settings) {

@@ -2,13 +2,13 @@
 // before the environment, the environment before the file, the file before the default.
 //
 //   FSM_NAMESPACE    namespace     fsm-system    where the mesh is installed
-//   FSM_MESH_NAME    meshName      fsm           the mesh that commands speak of
-//   KUBECONFIG       kubeconfig                  as kubectl and helm read it
-//   FSM_KUBE_CONTEXT kubeContext                 the current one when it is empty
-//   FSM_VERBOSE      verbose       false         show the programs that are called
+//   FSM_MESH_NAME    meshName      fsm           the mesh that commands refer to
+//   KUBECONFIG       kubeconfig                  as for kubectl and helm
+//   FSM_KUBE_CONTEXT kubeContext                 empty: the current context
+//   FSM_VERBOSE      verbose       false         print the programs that fsm runs
 //   HELM             helm          helm          the program
 //   KUBECTL          kubectl       kubectl       the program
-//   FSM_CONFIG                                   the file; ~/.fsm/config.yaml when it is not set
+//   FSM_CONFIG                                   this file; default: ~/.fsm/config.yaml
 #pragma once
 
 #include <string>
@@ -27,13 +27,13 @@ struct Settings {
     bool verbose = false;
     std::string helm = "helm";
     std::string kubectl = "kubectl";
-    std::string file;  // that was read; empty: none was there
+    std::string file;  // the file that was read; empty: it does not exist
 };
 
-// Defaults, file and environment. A file that is named by FSM_CONFIG must be there.
+// Merges defaults, file and environment. A file that FSM_CONFIG names must exist.
 Result<Settings> read_settings();
 
-// Names of the environment and what holds, in the order above.
+// The effective settings by the names of the environment variables, in the order above.
 std::vector<std::pair<std::string, std::string>> describe(const Settings& settings);
 
 }  // namespace fsm::cli

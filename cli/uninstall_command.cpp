@@ -24,7 +24,7 @@ Result<void> ask(const UninstallOptions& options) {
         return {};
     }
     return Error("uninstall mesh " + options.settings.mesh_name +
-                 ": not confirmed, nothing was changed; --force asks no question");
+                 ": not confirmed, nothing was changed; --force skips the question");
 }
 
 Result<void> remove_release(const Helm& helm, const Kubectl& kubectl,
@@ -39,10 +39,9 @@ Result<void> remove_release(const Helm& helm, const Kubectl& kubectl,
     if (!outcome) {
         return std::move(outcome.error()).within("uninstall mesh " + settings.mesh_name);
     }
-    std::cout
-        << "mesh " << settings.mesh_name << " is uninstalled\n"
-        << "Connections that were accelerated go on, by TCP; until the last of them on a node "
-           "has closed, its kernel keeps the program fsm_msg and its maps.\n";
+    std::cout << "mesh " << settings.mesh_name << " is uninstalled\n"
+              << "Accelerated connections continue by TCP. The kernel of a node keeps the program "
+                 "fsm_msg and its maps until the last of them is closed.\n";
     return {};
 }
 

@@ -8,18 +8,18 @@
 
 namespace fsm::cli {
 
-// How far the removal goes beyond the release itself.
+// What to remove besides the release.
 struct UninstallOptions {
     Settings settings;
     std::chrono::seconds timeout{std::chrono::minutes(5)};
-    // Without a question, and without a complaint when the mesh is not there.
+    // Do not ask, and succeed if the mesh does not exist.
     bool force = false;
-    // Objects without a namespace too, when a release that is lost has left them.
+    // Also cluster-scoped objects that a lost release has left.
     bool cluster_wide_resources = false;
     bool delete_namespace = false;
 };
 
-// Removes the release and waits until every interceptor has taken itself off its node.
+// Removes the release and waits until every interceptor has cleaned up its node.
 Result<void> uninstall_mesh(const UninstallOptions& options);
 
 }  // namespace fsm::cli

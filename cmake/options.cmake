@@ -1,4 +1,4 @@
-# Compiler settings for our own targets: link `fsm_options` PRIVATE.
+# Compiler settings for this project's targets: link `fsm_options` PRIVATE.
 set(FSM_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= names them: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -9,8 +9,8 @@ set(CMAKE_C_STANDARD 11)
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
-  # Else it does not keep what is compiled with a precompiled header. None of our sources, and none of
-  # those headers, has __DATE__ or __TIME__.
+  # ccache needs this to cache what is compiled with a precompiled header. It is safe: neither the
+  # sources nor these headers use __DATE__ or __TIME__.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
@@ -19,7 +19,7 @@ add_library(fsm_options INTERFACE)
 target_compile_options(fsm_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                              -Wno-sign-conversion -Werror)
 if(FSM_SANITIZE)
-  # For everything in the tree, dependencies between our libraries included.
+  # For the whole tree, including dependencies between its libraries.
   add_compile_options(-fsanitize=${FSM_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=${FSM_SANITIZE})

@@ -22,7 +22,7 @@ std::string note_path(const std::string& state_dir, const std::string& stem) {
 }
 
 Result<void> remove_note(const std::string& path) {
-    // ENOTDIR: the state directory cannot hold notes, so there is none. ENAMETOOLONG: the same.
+    // ENOTDIR: the state directory cannot contain notes, so there is none. ENAMETOOLONG: likewise.
     if (unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) {
         return Error::from_errno("remove " + path);
     }

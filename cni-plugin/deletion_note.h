@@ -1,4 +1,4 @@
-// Leaving a deletion note (common/cni/deletion_note.h), and taking it back.
+// Writes a deletion note (common/cni/deletion_note.h), and withdraws it.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace fsm::plugin {
 
-// Makes the directories where they are missing. A note of the same attachment is replaced.
+// Creates missing directories. Replaces a note of the same attachment.
 Result<void> write_deletion_note(const std::string& state_dir, const cni::DeletionNote& note);
 
-// Runtimes use a container id again when they restart a container: a note of an earlier DEL must
-// not be carried out on what the ADD after it makes. That includes a note that an earlier plugin
-// left, which names no network. No note is no error.
+// Runtimes reuse a container id when they restart a container: the note of an earlier DEL must not
+// be applied to the attachment of a later ADD. That includes a note of an earlier plugin, which
+// names no network. Succeeds without a note.
 Result<void> withdraw_deletion_note(const std::string& state_dir, const cni::AttachmentKey& key);
 
 }  // namespace fsm::plugin

@@ -1,5 +1,5 @@
-// The parameters that a runtime passes in environment variables (CNI specification 1.1, section 2,
-// "Parameters"), checked for the verb at hand. Every error has code 4 and names its variable.
+// The parameters in environment variables (CNI specification 1.1, section 2, "Parameters"), checked
+// for the current verb. Every error has code 4 and names its variable.
 #pragma once
 
 #include <functional>
@@ -17,11 +17,11 @@ std::string_view to_string(Verb verb);
 
 struct Environment {
     Verb verb = Verb::version;
-    // Filled for the verbs that concern one attachment. What stdin says is added later.
+    // Set for the verbs that concern one attachment. The data from stdin is added later.
     cni::Request request;
 };
 
-// Looks a variable up; nullptr if it is not set. ::getenv outside of tests.
+// Looks up a variable; nullptr if it is not set. ::getenv except in tests.
 using VariableLookup = std::function<const char*(const char*)>;
 
 cni::Expected<Environment> read_environment(const VariableLookup& lookup);

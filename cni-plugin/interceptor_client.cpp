@@ -19,7 +19,7 @@ std::string trim(const std::string& text) {
     return text.substr(first, text.find_last_not_of(kWhiteSpace) - first + 1);
 }
 
-// Texts that others wrote end up in the events of a pod.
+// Texts of other programs end up in the events of a pod.
 std::string shorten(const std::string& text) {
     constexpr std::size_t kLongest = 1024;
     return text.size() <= kLongest ? text : text.substr(0, kLongest) + " ...";
@@ -82,7 +82,8 @@ std::optional<cni::Error> InterceptorClient::post_pod(std::string_view target,
     if (response->status != kOk) {
         return to_cni_error(request, *response);
     }
-    // Some servers say 200 to everything. A pod must not run without its sidecar for that.
+    // Some servers answer every request with 200. A pod must not start without its sidecar because
+    // of that.
     if (trim(response->body) != "ok") {
         return no_answer(request, Error("its body is not \"ok\"", EPROTO));
     }
@@ -118,7 +119,7 @@ std::optional<cni::Error> InterceptorClient::status() const {
     const http::Request request{"GET", cni::kStatusRoute, "", kAgent};
     const auto response = http::exchange(socket_path_, request, deadline_);
     if (!response) {
-        // Pods that run go on without the interceptor: their data path is in the kernel.
+        // Running pods keep working without the interceptor: their data path is in the kernel.
         cni::Error error = no_answer(request, response.error());
         error.code = cni::ErrorCode::unavailable;
         return error;

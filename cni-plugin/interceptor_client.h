@@ -1,4 +1,4 @@
-// The interceptor's API (common/cni/request.h) as the plugin uses it.
+// The plugin's client for the interceptor's API (common/cni/request.h).
 #pragma once
 
 #include <optional>
@@ -12,8 +12,8 @@
 
 namespace fsm::plugin {
 
-// Each call returns nothing when it succeeded. Without an answer, the error has code 11, or 5 when
-// what answered is not the interceptor; for status() it is always 50.
+// Each call returns nothing on success. Without an answer, the error has code 11, or 5 if another
+// program than the interceptor answered; for status() it is always 50.
 class InterceptorClient {
   public:
     InterceptorClient(std::string socket_path, Deadline deadline)
@@ -22,7 +22,7 @@ class InterceptorClient {
     std::optional<cni::Error> create_pod(const cni::Request& request) const;
     std::optional<cni::Error> delete_pod(const cni::Request& request) const;
     std::optional<cni::Error> check_pod(const cni::Request& request) const;
-    // Of the network that stdin names; the rest of the request is empty.
+    // For the network that stdin names; the rest of the request is empty.
     std::optional<cni::Error> collect_garbage(const cni::Request& request) const;
     std::optional<cni::Error> status() const;
 

@@ -1,4 +1,4 @@
-// fsm-cni: the composition root. Nothing but this file exits or touches the standard streams.
+// fsm-cni: the composition root. Only this file exits or uses the standard streams.
 #include <unistd.h>
 
 #include <chrono>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kFailure = 1;
 
-// Best effort: that stderr cannot be written can be reported nowhere.
+// Best effort: a failed write to stderr cannot be reported anywhere.
 void tell_people(std::string_view text) {
     static_cast<void>(static_cast<bool>(fsm::plugin::write_to(STDERR_FILENO, text)));
 }
@@ -25,9 +25,9 @@ int run(bool has_arguments) {
         tell_people(fsm::plugin::explain_plugin());
     }
     if (has_arguments) {
-        return kFailure;  // runtimes pass none
+        return kFailure;  // runtimes pass no arguments
     }
-    // How long stdin may take cannot be configured: the configuration is what is being read.
+    // The time limit for stdin cannot be configured, because stdin is the configuration.
     const auto read_stdin = [start] {
         return fsm::plugin::read_until_end(STDIN_FILENO, start + fsm::plugin::kDefaultTimeout);
     };
@@ -45,10 +45,10 @@ int run(bool has_arguments) {
 }  // namespace
 
 int main(int argc, char**) {
-    std::signal(SIGPIPE, SIG_IGN);  // a runtime that has gone away is an error of write(2)
+    std::signal(SIGPIPE, SIG_IGN);  // if the runtime has ended, write(2) fails
     try {
         return run(argc > 1);
-    } catch (const std::exception& exception) {  // out of memory; no failure of ours is thrown
+    } catch (const std::exception& exception) {  // out of memory; the plugin itself does not throw
         tell_people(std::string("fsm-cni: ") + exception.what() + "\n");
         return kFailure;
     }

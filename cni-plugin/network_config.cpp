@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr char kPreviousResult[] = "prevResult";
-// The kernel wants a final NUL in sun_path when the path is to be shown whole by others.
+// The kernel expects a final NUL in sun_path if other programs are to see the whole path.
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
 cni::Error config_error(const std::string& message, const std::string& details = "") {
@@ -129,7 +129,7 @@ cni::Expected<PluginSettings> read_settings(const json& document) {
         }
     }
     settings.left_alone_namespaces.insert(interceptor_namespace);
-    settings.left_alone_namespaces.erase("");  // pods that Kubernetes did not start have none
+    settings.left_alone_namespaces.erase("");  // pods outside of Kubernetes have no namespace
     return settings;
 }
 
@@ -137,7 +137,7 @@ bool needs_previous_result(Verb verb) {
     return verb == Verb::add || verb == Verb::check;
 }
 
-// What a result of the plugin before us must be like, beyond what is read of it.
+// The requirements for a result of the previous plugin, in addition to the members that are read.
 std::optional<cni::Error> check_previous_result(const json& document) {
     JsonReader reader;
     JsonMap result = JsonMap(document, reader, "").map(kPreviousResult);

@@ -1,4 +1,5 @@
-// The network configuration that a runtime passes on stdin: what the plugin needs of it, checked.
+// The network configuration that a runtime passes on stdin: the members that the plugin uses,
+// checked.
 //
 // Our entry of a conflist:
 //     {
@@ -9,12 +10,12 @@
 //       "interceptor_namespace": "fsm-system", its pods never wait for the interceptor
 //       "kubernetes": {"exclude_namespaces": ["kube-system"]}
 //     }
-// All members but `type` may be left out or null; the values above are the defaults, except that no
-// namespace is excluded. FSM's other members are accepted, so that its conflists work, and unused:
+// All members but `type` may be missing or null; the values above are the defaults, except that no
+// namespace is excluded. FSM's other members are accepted, so that its conflists work, and ignored:
 // `kubernetes.kubeconfig`, `kubernetes.cni_bin_dir`, `kubernetes.node_name`,
-// `kubernetes.intercept_type`, `kubernetes.k8s_api_root` (only the interceptor talks to Kubernetes
-// and decides how to intercept) and `log_level` (the plugin logs failures only). Their types are
-// checked nevertheless. Members that nobody knows are ignored, as the specification wants it.
+// `kubernetes.intercept_type`, `kubernetes.k8s_api_root` (only the interceptor uses Kubernetes and
+// decides how to intercept) and `log_level` (the plugin logs only failures). Their types are still
+// checked. Unknown members are ignored, as the specification requires.
 #pragma once
 
 #include <chrono>
@@ -44,19 +45,20 @@ struct NetworkConfig {
     std::string cni_version;  // a supported one
     cni::Network network;
     PluginSettings settings;
-    // The text of prevResult as it came; present for ADD and CHECK.
+    // The unchanged text of prevResult; present for ADD and CHECK.
     std::optional<std::string> previous_result;
 };
 
 // Fails with code 6 if `text` is not JSON; 1 if its version is not supported, or too old for the
-// verb; 7 if a member is missing, has the wrong type (the message has the member's path) or value.
+// verb; 7 if a member is missing or has the wrong type or value (the message has the member's
+// path).
 cni::Expected<NetworkConfig> parse_network_config(std::string_view text, Verb verb);
 
 // The `cniVersion` of a VERSION request, the oldest if it has none. Fails with code 6 or 7.
 cni::Expected<std::string> parse_requested_version(std::string_view text);
 
-// The `cniVersion` that an answer to `text` has to carry, even if the rest of it is wrong: its own
-// if that is supported, the oldest if it has none, else the newest.
+// The `cniVersion` for the answer to `text`, even if the rest of it is invalid: its own if that is
+// supported, the oldest if it has none, otherwise the newest.
 std::string answer_version(std::string_view text);
 
 }  // namespace fsm::plugin

@@ -1,4 +1,4 @@
-// Versions of the CNI protocol: which ones the plugin speaks, and which verbs came with which.
+// The supported versions of the CNI protocol, and the first version of each verb.
 #pragma once
 
 #include <array>
@@ -6,7 +6,7 @@
 
 namespace fsm::plugin {
 
-// Ascending. A network configuration without a version speaks the oldest.
+// Ascending. A network configuration without a version has the oldest.
 inline constexpr std::array<std::string_view, 7> kSupportedCniVersions = {
     "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 inline constexpr std::string_view kOldestCniVersion = kSupportedCniVersions.front();

@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// One call of the plugin, with everything that it was given.
+// One call of the plugin with its parameters.
 struct Call {
     Verb verb;
     cni::Request request;
@@ -26,7 +26,7 @@ struct Call {
     InterceptorClient interceptor;
 };
 
-// Texts of others may be cut in the middle of a character.
+// Text of other programs may be cut in the middle of a character.
 std::string print(const ordered_json& object) {
     return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
@@ -54,7 +54,7 @@ bool is_left_alone(const Call& call) {
         cni::pod_of(call.request.args).pod_namespace);
 }
 
-// A result must say which version it has. Everything else stays as the plugin before us wrote it.
+// A result must contain its version. Everything else stays as the previous plugin wrote it.
 std::string complete_result(std::string result, const std::string& cni_version) {
     if (find_raw_member(result, "cniVersion")) {
         return result;
@@ -100,7 +100,8 @@ PluginAnswer del(const Call& call) {
     const auto noted =
         write_deletion_note(call.config.settings.state_dir, {key_of(call), call.request.netns});
     if (!noted) {
-        // Neither told nor noted: the runtime has to come again, or the deletion would be lost.
+        // Neither the interceptor nor a note has the deletion: fail, so that the runtime repeats
+        // it.
         return fail(
             {cni::ErrorCode::io_failure, "leave a deletion note: " + noted.error().message(),
              "needed because: " + failure->message},
@@ -145,7 +146,7 @@ PluginAnswer run_verb(const Call& call) {
     return {1, "", "fsm-cni: a verb without an implementation\n"};
 }
 
-// VERSION comes with nothing but {"cniVersion": ...} on stdin, and some runtimes send nothing.
+// VERSION has only {"cniVersion": ...} on stdin, and some runtimes send nothing.
 PluginAnswer report_versions(const std::string& stdin_data) {
     const bool is_blank = stdin_data.find_first_not_of(" \t\r\n") == std::string::npos;
     std::string version(kNewestCniVersion);

@@ -6,7 +6,7 @@ namespace fsm {
 
 namespace {
 
-// -1: not of the alphabet.
+// -1: not a character of the alphabet.
 int value_of(char c) {
     if (c >= 'A' && c <= 'Z') {
         return c - 'A';
@@ -64,7 +64,7 @@ Result<std::string> decode_base64(std::string_view text) {
     for (std::size_t i = 0; i < digits; ++i) {
         const int value = value_of(text[i]);
         if (value < 0) {
-            return Error("base64: byte " + std::to_string(i) + " is not of its alphabet");
+            return Error("base64: byte " + std::to_string(i) + " is not a base64 character");
         }
         bits = (bits << 6) | static_cast<std::uint32_t>(value);
         count += 6;

@@ -1,4 +1,4 @@
-// Base64 as JSON encoders write byte strings: RFC 4648 section 4, padded, without line ends.
+// Base64 as JSON encoders write byte strings: RFC 4648 section 4, padded, without line breaks.
 #pragma once
 
 #include <string>

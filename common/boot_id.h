@@ -1,4 +1,4 @@
-// What tells one boot of the machine from another: cookies and inodes start over with each.
+// Identifies one boot of the machine: netns cookies and inode numbers are reused after a reboot.
 #pragma once
 
 #include <string>

@@ -14,11 +14,12 @@ namespace fsm {
 
 namespace {
 
-// A ConfigMap mount swaps the link ..data by a rename, which is a move into the directory.
+// A ConfigMap mount replaces the link ..data by rename, which inotify reports as a move into the
+// directory.
 constexpr std::uint32_t kChanges = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
                                    IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
-// Changes come in bursts (write, rename, link): after the first one, the rest gets that long.
+// Changes come in bursts (write, rename, link): after the first one, wait this long for the rest.
 constexpr int kSettleMilliseconds = 20;
 
 }  // namespace
@@ -37,9 +38,8 @@ Result<DirectoryWatch> DirectoryWatch::make(const std::string& directory) {
     return watch;
 }
 
-// By the path, not by what it led to before: when the directory was replaced, the new one is
-// watched. A failure (the directory is gone, the limit of watches is reached) leaves the caller
-// with its rescans.
+// Watches the path, not the inode: a directory that was replaced is watched again. If that fails
+// (the directory is gone, or the limit of watches is reached), the caller still has its rescans.
 DirectoryWatch::Watching DirectoryWatch::watch_again(Watched& watched) {
     if (watched.directory.empty()) {
         return Watching::same;
@@ -68,7 +68,7 @@ void DirectoryWatch::also(const std::string& directory) {
     second_.directory = directory;
 }
 
-// Whether there was anything to read.
+// Returns whether there were events.
 bool DirectoryWatch::drain() {
     alignas(inotify_event) std::array<char, 4096> buffer;
     bool any = false;
@@ -81,7 +81,7 @@ bool DirectoryWatch::drain() {
 void DirectoryWatch::wait(std::chrono::milliseconds limit) {
     const bool first_is_new = watch_again(first_) == Watching::another;
     if (watch_again(second_) == Watching::another || first_is_new) {
-        return;  // what happened in it before it was watched is not known
+        return;  // changes before the watch existed are unknown
     }
     std::array<pollfd, 2> ready = {{{inotify_.get(), POLLIN, 0}, {wakes_.get(), POLLIN, 0}}};
     const auto milliseconds = std::clamp<std::int64_t>(limit.count(), 1, 3'600'000);
@@ -96,7 +96,7 @@ void DirectoryWatch::wait(std::chrono::milliseconds limit) {
 }
 
 void DirectoryWatch::wake() {
-    // The only failure is a counter that is full: then it is readable already.
+    // The write can fail only if the counter is full; then the descriptor is already readable.
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wakes_.get(), &one, sizeof(one));
 }

@@ -1,4 +1,4 @@
-// DirectoryWatch: waits for changes of the files of a directory, and of one more.
+// DirectoryWatch: waits for changes of the files in a directory, and optionally in a second one.
 #pragma once
 
 #include <chrono>
@@ -14,13 +14,13 @@ class DirectoryWatch {
   public:
     static Result<DirectoryWatch> make(const std::string& directory);
 
-    // Watches another directory, too, in place of the one given before; empty: none. It need not be
-    // there yet. From the thread that waits.
+    // Watches a second directory, in place of an earlier second one; empty: none. It need not exist
+    // yet. Call it from the thread that waits.
     void also(const std::string& directory);
 
     // Waits until something may have changed, for at most `limit`, or until wake(). A burst of
-    // changes ends the wait once. A directory that was replaced by another of its name is
-    // followed.
+    // changes returns once. If the directory is replaced by another one of the same name, the new
+    // one is watched.
     void wait(std::chrono::milliseconds limit);
     void wake();
 

@@ -14,8 +14,8 @@ constexpr mode_t kUnfinishedMode = 0600;
 
 Result<void> fill(const Fd& fd, std::string_view content, FileOwner owner,
                   const std::string& path) {
-    // The owner first: changing it takes special mode bits away. Only when it differs: in a
-    // container without CAP_CHOWN, root's files can be replaced nevertheless.
+    // Set the owner before the mode, because a change of owner clears special mode bits; and only
+    // if it differs, because a container without CAP_CHOWN can still replace root's files.
     struct stat made {};
     if (fstat(fd.get(), &made) != 0) {
         return Error::from_errno("stat " + path);

@@ -1,5 +1,5 @@
-// System calls on files whose outcome must be on the disk before the next step: fsync of the file
-// before it gets its name, fsync of the directory after it.
+// File operations whose result is on the disk before the next step: fsync the file before it gets
+// its name, and the directory afterwards.
 #pragma once
 
 #include <sys/types.h>
@@ -18,19 +18,19 @@ struct FileOwner {
     gid_t group;
 };
 
-// A new file, whole and synced, in place of an earlier one of that name; nobody else may read the
-// path yet. On failure there is none.
+// Writes a new file, complete and synced, and replaces an earlier one of that name. No other
+// process may read the path yet. On failure the file does not exist.
 Result<void> write_durably(const std::string& path, std::string_view content, FileOwner owner);
 
-// Within one directory, which is synced.
+// Renames within one directory, which is synced.
 Result<void> rename_durably(const std::string& from, const std::string& to);
 
-// Succeeds when there is no such file.
+// Removes a file; succeeds if it does not exist.
 Result<void> remove_file(const std::string& path);
 
 Result<void> sync_directory(const std::string& path);
 
-// All of it, however many calls that takes. `path` is for the error.
+// Writes everything, with as many calls as that takes. `path` is for the error message.
 Result<void> write_all(const Fd& fd, std::string_view content, const std::string& path);
 
 }  // namespace fsm

@@ -1,5 +1,5 @@
-// Failures: the errors of work that goes on after an error, told together at its end. For sweeps,
-// passes and removals: one part that fails must not keep the others from their turn.
+// Failures: collects the errors of work that continues after an error, and returns them together at
+// the end. For sweeps, passes and removals, where one failing part must not prevent the others.
 //
 //   Failures failures;
 //   for (...) { failures.note(remove(one)); }
@@ -15,14 +15,14 @@
 
 namespace fsm {
 
-// Threads: one at a time. However many errors are noted, the memory that they take is bounded.
+// Threads: one at a time. The memory for errors is bounded, however many are noted.
 class Failures {
   public:
-    // So many different errors are kept with their words; the others are counted.
+    // This many different errors keep their text; the others are only counted.
     static constexpr std::size_t kKept = 16;
 
     void note(const Error& error);
-    // Nothing is noted of a success.
+    // Ignores a success.
     template <typename T>
     void note(const Result<T>& outcome) {
         if (!outcome) {
@@ -31,19 +31,19 @@ class Failures {
     }
 
     bool empty() const { return count_ == 0; }
-    // How many were noted, equal ones included.
+    // The number of noted errors, including equal ones.
     std::size_t count() const { return count_; }
 
-    // Success when nothing was noted. Else one error: the kept ones, and how many there are beside
-    // them. Its errno is that of all of them when it is the same one, else 0.
+    // Success if no error was noted. Otherwise one error with the kept ones and the number of
+    // others. Its errno is the common errno of all of them, or 0 if they differ.
     Result<void> result() const;
-    // The same, "<context>: ..." in front.
+    // The same, prefixed with "<context>: ".
     Result<void> result(std::string_view context) const;
 
   private:
-    std::vector<std::string> kept_;  // each once
+    std::vector<std::string> kept_;  // without duplicates
     std::size_t count_ = 0;
-    std::size_t beside_ = 0;  // noted, but neither kept nor equal to a kept one
+    std::size_t beside_ = 0;  // noted, but not kept and not equal to a kept one
     int errno_value_ = 0;
 };
 

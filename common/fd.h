@@ -24,7 +24,7 @@ class Fd {
 
     int get() const { return fd_; }
     explicit operator bool() const { return fd_ >= 0; }
-    // Gives the descriptor away; the caller closes it.
+    // Releases ownership; the caller closes the descriptor.
     int release() { return std::exchange(fd_, -1); }
     void reset(int fd = -1) {
         if (fd_ >= 0) {

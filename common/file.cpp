@@ -35,7 +35,7 @@ Result<void> sync_file(const Fd& fd, const std::string& path) {
     return {};
 }
 
-// `settle` is called with the whole temporary file, before it takes the place of the old one.
+// `settle` is called with the completely written temporary file before the rename.
 template <typename Settle>
 Result<void> replace_file(const std::string& path, std::string_view content, mode_t mode,
                           const Settle& settle) {
@@ -99,7 +99,7 @@ Result<void> write_file_atomically_unsynced(const std::string& path, std::string
                         [](const Fd&, const std::string&) { return Result<void>(); });
 }
 
-// The deepest directory is tried first: mostly it, or the one above it, is there already.
+// Try the deepest directory first: usually it, or its parent, exists already.
 Result<void> make_directories(const std::string& path, mode_t mode) {
     if (mkdir(path.c_str(), mode) == 0) {
         return {};

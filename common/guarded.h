@@ -1,5 +1,5 @@
-// guarded(): the outermost call of a thread of its own. An exception that leaves a thread ends the
-// whole process; here it becomes an Error, which the thread reports before it goes on.
+// guarded(): wraps the main function of a thread. An exception that leaves a thread ends the
+// process; guarded() turns it into an Error, which the thread reports before it continues.
 #pragma once
 
 #include <exception>
@@ -12,7 +12,8 @@
 
 namespace fsm {
 
-// What `work` answers (Result<void> or nothing); an exception is "<what>: unexpected error: ...".
+// Returns the result of `work` (Result<void> or nothing); an exception becomes the error "<what>:
+// unexpected error: ...".
 template <typename Work>
 Result<void> guarded(std::string_view what, Work&& work) {
     const auto unexpected = [&](std::string_view why) {

@@ -1,4 +1,4 @@
-// The vocabulary in which the pod side says what is to be intercepted and the data path does it.
+// Types with which the pod side describes what to intercept, and which the data path implements.
 #pragma once
 
 #include <cstdint>
@@ -11,28 +11,29 @@
 
 namespace fsm {
 
-// Which connections between two sockets of one node skip the network stack.
+// The scope of acceleration: which connections between two sockets of one node bypass the network
+// stack.
 enum class Acceleration : std::uint8_t {
     off,
     sidecar,  // both ends are sidecars
-    full,     // application and sidecar too; changes what some socket calls do (docs)
+    full,     // also application to sidecar; changes some socket calls (docs)
 };
 
-// How a connection from outside the pod reaches the sidecar's inbound listener. A pod may ask for
-// one of the first two; `iptables` is what the mode of that name does.
+// The inbound mechanism: how a connection from outside the pod reaches the sidecar's inbound
+// listener. A pod can request one of the first two; `iptables` is used in the mode of that name.
 enum class InboundMechanism : std::uint8_t { sk_lookup, tc, iptables };
 
-// Whether IPv6 is intercepted. `when_listening`: in a direction from the moment on at which the
-// sidecar was first seen to listen on IPv6 for it; until then IPv6 passes untouched.
+// Whether IPv6 is intercepted. `when_listening`: a direction is intercepted once the sidecar was
+// observed to listen on IPv6 for it; before that, IPv6 passes.
 enum class Ipv6Mode : std::uint8_t { never, when_listening, always };
 
-// How an inclusion list of ports and one of address ranges combine: traffic must match both, or
-// either one suffices (Istio's includeOutboundPorts).
+// How an inclusion list of ports combines with one of address ranges: traffic must match both, or
+// either one (Istio's includeOutboundPorts).
 enum class InclusionRule : std::uint8_t { every_list, any_list };
 
-// Which traffic of one direction is intercepted. Addresses are those of the peer: destinations for
-// outbound, sources for inbound. Exclusion wins over inclusion. An absent inclusion list means
-// "all", an empty one means "none".
+// Which traffic of one direction is intercepted. Addresses are the peer's: destinations for
+// outbound, sources for inbound. Exclusion has priority over inclusion. An absent inclusion list
+// includes everything, an empty one nothing.
 struct TrafficFilter {
     PortSet excluded_ports;
     std::optional<PortSet> included_ports;
@@ -42,10 +43,10 @@ struct TrafficFilter {
     bool operator==(const TrafficFilter&) const = default;
 };
 
-// Everything that the data path needs to know about the sidecar of one pod and its traffic.
+// Everything that the data path needs to know about a pod's sidecar and its traffic.
 struct InterceptionPolicy {
-    // The sidecar's identity as the host sees it (a pod with a user namespace has shifted ids).
-    // A socket is the sidecar's when its owner has this uid or this gid.
+    // The sidecar's ids as the host sees them (a pod with a user namespace has shifted ids). A
+    // socket belongs to the sidecar if its owner has this uid or this gid.
     std::uint32_t sidecar_uid = 0;
     std::optional<std::uint32_t> sidecar_gid;
 
@@ -59,23 +60,23 @@ struct InterceptionPolicy {
     TrafficFilter inbound;
     InclusionRule outbound_inclusion = InclusionRule::every_list;
 
-    // A connection of the sidecar that it bound to this source address is its way to its own
-    // application and never goes to the inbound listener (127.0.0.6 and ::6 for Envoy and Pipy).
+    // If the sidecar binds a connection to this source address, it calls its own application: the
+    // connection never goes to the inbound listener (127.0.0.6 and ::6 for Envoy and Pipy).
     std::optional<IpAddress> own_source4;
     std::optional<IpAddress> own_source6;
-    // False: such a source is exempt only towards 127.0.0.1 (FSM's rules). True: towards any
+    // False: such a source is exempt only for destination 127.0.0.1 (FSM's rules). True: for any
     // address of the pod (rule 1 of Istio and Kuma).
     bool own_source_reaches_pod_address = true;
-    // The sidecar's calls to its own pod on this port are left alone (Istio's 15008); 0: none.
+    // The sidecar's calls to its own pod on this port are not intercepted (Istio's 15008); 0: none.
     std::uint16_t self_call_exempt_port = 0;
 
     Ipv6Mode ipv6 = Ipv6Mode::when_listening;
-    // What is wanted. `nullopt` is "auto": the data path decides by what the kernel can do, and,
-    // for acceleration, by `sidecar_reads_safely`.
+    // The requested scope. `nullopt` means "auto": the data path decides by the kernel's behaviour
+    // and, for acceleration, by `sidecar_reads_safely`.
     std::optional<InboundMechanism> inbound_mechanism;
     std::optional<Acceleration> acceleration;
-    // The profile vouches that the sidecar reads without blocking, without splice(2), and does not
-    // take a short read for an empty socket.
+    // From the profile: the sidecar does not use blocking reads or splice(2), and does not take a
+    // short read for an empty socket.
     bool sidecar_reads_safely = false;
 
     bool operator==(const InterceptionPolicy&) const = default;

@@ -1,4 +1,4 @@
-// IP addresses and prefixes as values. Bytes are in network order; IPv4 is kept as a v4-mapped
+// IP addresses and prefixes as values. Bytes are in network order; IPv4 is stored as a v4-mapped
 // IPv6 address (::ffff:a.b.c.d), the form in which the data path's maps hold both families.
 #pragma once
 
@@ -27,7 +27,7 @@ class IpAddress {
     bool is_loopback() const;                // 127.0.0.0/8 or ::1
     bool is_link_local() const;              // 169.254.0.0/16 or fe80::/10
     bool is_unspecified() const;             // 0.0.0.0 or ::
-    std::uint32_t v4_network_order() const;  // only when is_v4()
+    std::uint32_t v4_network_order() const;  // requires is_v4()
     const Bytes& bytes() const { return bytes_; }
     std::string to_string() const;
 
@@ -39,17 +39,17 @@ class IpAddress {
 
 class Cidr {
   public:
-    // "10.0.0.0/8", "fd00::/8", or a bare address (/32 or /128). Host bits must not be set:
-    // "10.1.2.3/8" is refused, because its writer meant something else than it says.
+    // "10.0.0.0/8", "fd00::/8", or a bare address (/32 or /128). Host bits must be zero:
+    // "10.1.2.3/8" is refused, because its intended meaning is unclear.
     static Result<Cidr> parse(std::string_view text);
     static Cidr host(const IpAddress& address) { return Cidr(address, 128); }
     static Cidr all_v4();
     static Cidr all_v6();
 
     const IpAddress& address() const { return address_; }
-    // A range of IPv6 can hold the v4-mapped addresses, and is not one of IPv4 for that.
+    // False for an IPv6 range, even if it contains the v4-mapped addresses.
     bool is_v4() const;
-    // Bits of the v4-mapped form: 10.0.0.0/8 has 104.
+    // The prefix length in the v4-mapped form: 104 for 10.0.0.0/8.
     unsigned mapped_prefix_length() const { return prefix_; }
     std::string to_string() const;
 

@@ -1,5 +1,5 @@
-// KeyedMutex: one lock per key, made on demand and gone with its last user, so that slow work on
-// one container never waits for slow work on another.
+// KeyedMutex: one lock per key, created on demand and removed with its last user, so that slow work
+// on one container never delays another.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ class KeyedMutex {
     };
 
   public:
-    // Holds the lock of one key until it is destroyed. Must not outlive the KeyedMutex.
+    // Holds the lock of one key until destroyed. Must not outlive the KeyedMutex.
     class Guard {
       public:
         Guard(Guard&& other) noexcept
@@ -35,7 +35,7 @@ class KeyedMutex {
                 owner_->release(key_);
             }
         }
-        // False only for what try_lock() returns when another thread holds the lock.
+        // False only if try_lock() found the lock held by another thread.
         explicit operator bool() const { return owner_ != nullptr; }
 
       private:
@@ -54,9 +54,9 @@ class KeyedMutex {
         return Guard(this, key, &entry);
     }
 
-    // Of several keys at once, and in one order, so that no two callers wait for each other. A
-    // caller that holds a lock already must not call this, nor lock(): it gives back what it holds,
-    // and asks for all that it needs.
+    // Locks several keys at once, in a fixed order, so that two callers cannot deadlock. A caller
+    // that already holds a lock must not call this or lock(): it releases its locks first and then
+    // requests all that it needs.
     [[nodiscard]] std::vector<Guard> lock_all(const std::set<Key>& keys) {
         std::vector<Guard> guards;
         guards.reserve(keys.size());
@@ -92,7 +92,7 @@ class KeyedMutex {
     }
 
     std::mutex mutex_;
-    std::map<Key, Entry> entries_;  // nodes do not move
+    std::map<Key, Entry> entries_;  // std::map: node addresses are stable
 };
 
 }  // namespace fsm

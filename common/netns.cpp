@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::uint64_t kMadeFromInode = std::uint64_t{1} << 63U;
 
-// Takes the calling thread back to the namespace that it came from.
+// Returns the calling thread to its original namespace.
 class Return {
   public:
     explicit Return(const Fd& home) : home_(home) {}
@@ -29,8 +29,8 @@ class Return {
     Return& operator=(const Return&) = delete;
     ~Return() {
         if (setns(home_.get(), CLONE_NEWNET) != 0) {
-            // Whatever this thread did next would happen to a pod instead of the node. The kernel
-            // refuses this only without memory, or when `work` dropped the thread's privileges.
+            // The thread would go on in a pod's namespace instead of the node's. The kernel refuses
+            // the return only if it is out of memory, or if `work` dropped the thread's privileges.
             std::perror("fsm: return from a network namespace");
             std::abort();
         }
@@ -43,7 +43,7 @@ class Return {
 }  // namespace
 
 Result<Netns> Netns::open(const std::string& path) {
-    // O_NONBLOCK: a FIFO given as a path must not hang us.
+    // O_NONBLOCK: the open must not block if the path is a FIFO.
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) {
         return Error::from_errno("open network namespace " + path);

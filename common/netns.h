@@ -1,4 +1,4 @@
-// Network namespaces: what they are called, and running code inside one.
+// Network namespaces: handles, identity, and running code inside one.
 #pragma once
 
 #include <sys/types.h>
@@ -12,8 +12,8 @@
 
 namespace fsm {
 
-// The inode of the namespace file: tells whether a path still leads to the same namespace without
-// holding a descriptor, which would keep the namespace alive.
+// The inode of the namespace file: shows whether a path still leads to the same namespace, without
+// a descriptor, which would keep the namespace alive.
 struct NetnsIdentity {
     dev_t device = 0;
     ino_t inode = 0;
@@ -23,32 +23,32 @@ struct NetnsIdentity {
 
 class Netns {
   public:
-    // Opens a path such as /run/netns/x or /proc/1/ns/net. Anything that is not a network
-    // namespace (NS_GET_NSTYPE, Linux 4.11) is refused.
+    // Opens a path such as /run/netns/x or /proc/1/ns/net. Refuses anything but a network namespace
+    // (NS_GET_NSTYPE, Linux 4.11).
     static Result<Netns> open(const std::string& path);
     // The namespace of the calling thread.
     static Result<Netns> current();
 
-    // Another handle of the same namespace; either may be destroyed first.
+    // A second handle of the same namespace; the handles are independent.
     Result<Netns> duplicate() const;
 
     const Fd& fd() const { return fd_; }
     NetnsIdentity identity() const { return identity_; }
-    // As it was opened. It may lead elsewhere, or nowhere, by now.
+    // The path that was opened. By now it may lead to another namespace or to none.
     const std::string& path() const { return path_; }
 
-    // Takes the calling thread into the namespace, runs `work`, and takes it back, also when `work`
-    // throws. Other threads stay where they are. Calls may be nested. An error of entering is
-    // returned; `work` hands its own results out through what it captures. A thread that cannot
-    // come back ends the process.
+    // Moves the calling thread into the namespace, runs `work`, and moves it back, also if `work`
+    // throws. Other threads are not moved. Calls may be nested. Returns an error if the namespace
+    // cannot be entered; `work` returns its results through captures. If the thread cannot move
+    // back, the process ends.
     Result<void> run(const std::function<void()>& work) const;
 
-    // The kernel's number for the namespace (SO_NETNS_COOKIE, Linux 5.14): never reused while the
-    // kernel runs, and what the BPF programs see from bpf_get_netns_cookie(). An older kernel has
-    // none, and no BPF programs of ours either: there it is made from the inode, which is unique
-    // among the namespaces that are alive.
+    // The netns cookie (SO_NETNS_COOKIE, Linux 5.14): never reused while the kernel runs, and the
+    // value that bpf_get_netns_cookie() returns in the BPF programs. An older kernel has no cookies
+    // and cannot run the programs: there the value is made from the inode, which is unique among
+    // living namespaces.
     Result<std::uint64_t> cookie() const;
-    // The same for a thread that is inside already.
+    // The same for a thread that is already inside.
     Result<std::uint64_t> cookie_from_inside() const;
 
   private:

@@ -1,4 +1,4 @@
-// A TCP or UDP port as people write it.
+// A TCP or UDP port in text form.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace fsm {
 
-// "6443", 1 to 65535, in host order; `what` is named in the Error.
+// Parses "6443", 1 to 65535, in host order; the Error names `what`.
 Result<std::uint16_t> parse_port(std::string_view text, const std::string& what);
 
 }  // namespace fsm

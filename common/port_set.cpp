@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint8_t kPortBits = 16;
 
-// Each step takes the largest block that begins at `next` and ends within the range.
+// Each step takes the largest aligned block that starts at `next` and ends within the range.
 void add_prefixes(const PortRange& range, std::vector<PortPrefix>& prefixes) {
     for (std::uint32_t next = range.first; next <= range.last;) {
         int bits = next == 0 ? kPortBits : std::countr_zero(next);
@@ -64,7 +64,7 @@ std::vector<PortPrefix> PortSet::prefixes() const {
     return prefixes;
 }
 
-// Sorts, and makes one of ranges that overlap or follow each other.
+// Sorts the ranges and merges those that overlap or are adjacent.
 void PortSet::normalise() {
     std::sort(ranges_.begin(), ranges_.end());
     std::size_t kept = 0;

@@ -1,6 +1,7 @@
-// PortSet: a set of TCP ports that costs by range, not by port. "1-8887,8889-65535" is two ranges.
+// PortSet: a set of TCP ports whose size depends on the number of ranges, not ports.
+// "1-8887,8889-65535" is two ranges.
 //
-// Ports are in host order. Port 0 can be held like any other.
+// Ports are in host order. Port 0 is allowed.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace fsm {
 
 struct PortRange {
     std::uint16_t first = 0;
-    std::uint16_t last = 0;  // included
+    std::uint16_t last = 0;  // inclusive
 
     auto operator<=>(const PortRange&) const = default;
 };
@@ -28,7 +29,7 @@ class PortSet {
   public:
     PortSet() = default;
     PortSet(std::initializer_list<std::uint16_t> ports);
-    // In any order, overlapping or not; each with first <= last.
+    // In any order, may overlap; each with first <= last.
     static PortSet of(std::vector<PortRange> ranges);
 
     void insert(std::uint16_t port);
@@ -36,9 +37,9 @@ class PortSet {
 
     bool empty() const { return ranges_.empty(); }
     bool contains(std::uint16_t port) const;
-    // Ascending; between two of them is at least one port that is not in the set.
+    // Ascending; any two ranges are separated by at least one port that is not in the set.
     const std::vector<PortRange>& ranges() const { return ranges_; }
-    // The fewest prefixes that cover exactly this set, ascending: at most 30 for a range.
+    // The smallest list of prefixes that covers exactly this set, ascending: at most 30 per range.
     std::vector<PortPrefix> prefixes() const;
 
     bool operator==(const PortSet&) const = default;

@@ -1,4 +1,4 @@
-// Problem: something that is wrong at this moment, as the component that sees it says it.
+// Problem: something that is wrong now, as reported by the component that detected it.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 namespace fsm {
 
 struct Problem {
-    // What it is about, within its component: "connect4", a file's path. The same for as long as
-    // the problem lasts, while the text may change; one word or a path, no sentence.
+    // The subject within the component: "connect4", a file's path. It stays the same for as long as
+    // the problem lasts, while the text may change; one word or a path, not a sentence.
     std::string key;
     // What is wrong, why, and what to do about it.
     std::string text;

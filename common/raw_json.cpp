@@ -7,8 +7,8 @@ namespace fsm {
 
 namespace {
 
-// Walks over JSON that is known to be valid. On any other text it stops at the end: wrong, but
-// never outside of the text.
+// Scans JSON that is known to be valid. On invalid text it stops at the end: the result is wrong,
+// but never outside of the text.
 class Scanner {
   public:
     explicit Scanner(std::string_view text) : text_(text) {}
@@ -81,7 +81,7 @@ std::string_view without_byte_order_mark(std::string_view text) {
     return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
 }
 
-// Keys may be written with escapes ("\u006eame").
+// Keys may contain escapes ("\u006eame").
 bool is_key(std::string_view raw_string, std::string_view key) {
     const auto value = nlohmann::json::parse(raw_string, nullptr, /*allow_exceptions=*/false);
     return value.is_string() && value.get_ref<const std::string&>() == key;

@@ -1,9 +1,9 @@
-// Result<T>: the value of an operation, or the Error that says why there is none.
+// Result<T>: the value of an operation, or the Error that explains why there is none.
 //
 // No function of this project throws for a failure that a user or a kernel can cause; exceptions of
-// libraries are caught where the library is called. A Result must be looked at ([[nodiscard]]).
-// An Error is a sentence that reads from the outside in ("enrol pod a/b: attach sk_lookup to
-// /run/netns/x: Operation not permitted"): every layer that knows more puts its context in front.
+// libraries are caught where the library is called. A Result must be checked ([[nodiscard]]). The
+// text of an Error goes from the general to the specific ("enrol pod a/b: attach sk_lookup to
+// /run/netns/x: Operation not permitted"): each layer adds its context in front.
 #pragma once
 
 #include <cerrno>
@@ -20,13 +20,13 @@ class [[nodiscard]] Error {
     explicit Error(std::string message, int errno_value = 0)
         : message_(std::move(message)), errno_value_(errno_value) {}
 
-    // Made from errno right after a failed call: "<what>: <strerror>".
+    // Made from errno directly after a failed call: "<what>: <strerror>".
     static Error from_errno(std::string_view what, int errno_value = errno) {
         return Error(std::string(what) + ": " + std::strerror(errno_value), errno_value);
     }
 
     const std::string& message() const { return message_; }
-    // 0 when the failure did not come from the kernel.
+    // 0 if the failure does not come from a system call.
     int errno_value() const { return errno_value_; }
 
     Error within(std::string_view context) && {
@@ -75,8 +75,8 @@ class [[nodiscard]] Result<void> {
 
 }  // namespace fsm
 
-// FSM_TRY(expr): leaves the function with the error of a failed Result<void> (or any Result whose
-// value is not needed).
+// FSM_TRY(expr): returns the error of a failed Result<void> (or of any Result whose value is not
+// needed) from the calling function.
 #define FSM_TRY(expr)                                 \
     do {                                              \
         auto fsm_try_result = (expr);                 \
@@ -88,8 +88,8 @@ class [[nodiscard]] Result<void> {
 #define FSM_CONCAT_(a, b) a##b
 #define FSM_CONCAT(a, b) FSM_CONCAT_(a, b)
 
-// FSM_ASSIGN(auto fd, open_it()): declares or assigns the value, or leaves the function with the
-// error.
+// FSM_ASSIGN(auto fd, open_it()): declares or assigns the value, or returns the error from the
+// calling function.
 #define FSM_ASSIGN(target, expr)                                     \
     auto FSM_CONCAT(fsm_assign_, __LINE__) = (expr);                 \
     if (!FSM_CONCAT(fsm_assign_, __LINE__)) {                        \

@@ -1,4 +1,4 @@
-// Rows of text in aligned columns, as kubectl prints them.
+// Formats rows of text as aligned columns, as kubectl prints them.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace fsm {
 
-// Every row has as many cells as the first one, which is the head.
+// Every row has as many cells as the first one, which is the header.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace fsm

@@ -1,4 +1,4 @@
-// Small things about texts that others wrote.
+// Helpers for text from users.
 #pragma once
 
 #include <string>
@@ -7,20 +7,20 @@
 
 namespace fsm {
 
-// What is not printable ASCII is escaped (\x0a): messages go to logs and into JSON, where control
-// characters and broken UTF-8 must not get.
+// Escapes everything but printable ASCII (\x0a): messages go to logs and into JSON, which must not
+// contain control characters or invalid UTF-8.
 std::string printable(std::string_view text);
 
-// In quotes, printable, and cut to a readable length.
+// Quoted, printable, and cut to a readable length.
 std::string in_quotes(std::string_view text);
 
 // Without white space at both ends.
 std::string_view trimmed(std::string_view text);
 
-// The parts between commas, trimmed; empty parts are left out.
+// The comma-separated parts, trimmed; empty parts are omitted.
 std::vector<std::string_view> split_list(std::string_view text);
 
-// Equal but for the case of ASCII letters.
+// Compares ASCII letters without case.
 bool same_word(std::string_view left, std::string_view right);
 
 // "a, b, c"

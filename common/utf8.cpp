@@ -6,7 +6,8 @@ namespace fsm {
 
 namespace {
 
-// The range of the second byte, which tells overlong forms, surrogates and what is beyond U+10FFFF.
+// The allowed range of the second byte: excludes overlong forms, surrogates and code points above
+// U+10FFFF.
 struct Form {
     std::size_t length;
     unsigned char second_low = 0x80;
@@ -31,7 +32,7 @@ Form form_of(unsigned char first) {
             static_cast<unsigned char>(first == 0xf4 ? 0x8f : 0xbf)};
 }
 
-// The bytes of the character that `text` starts with; 0: it starts with none.
+// The length in bytes of the character at the start of `text`; 0 if there is no valid one.
 std::size_t character_length(std::string_view text) {
     const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(text[index]); };
     const Form form = form_of(byte(0));

@@ -1,4 +1,4 @@
-// UTF-8 as RFC 3629 has it.
+// UTF-8 as defined by RFC 3629.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@ namespace fsm {
 
 bool is_utf8(std::string_view text);
 
-// With U+FFFD in place of every byte that is no part of a character, as Go's decoders read it.
+// Replaces every byte that is not part of a character by U+FFFD, as Go's decoders do.
 std::string with_valid_utf8(std::string_view text);
 
 }  // namespace fsm

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kDefaultConfigFile = "/etc/fsm/interceptor.yaml";
 
-// Flags as given; absent ones leave the file's setting.
+// The flags as given; absent ones keep the file's setting.
 struct Flags {
     std::string config;
     std::optional<std::string> socket;
@@ -35,8 +35,8 @@ struct Flags {
     bool kernel_tracing = false;
 };
 
-// Flags of FSM's own interceptor that mean nothing here, accepted so that its arguments work: what
-// they say about the mesh is in the pods and in the profile.
+// Flags of FSM's own interceptor without a meaning here, accepted so that its arguments work: the
+// pods and the profile contain the same information.
 constexpr std::array kIgnoredFlags = {"--mesh-name", "--fsm-namespace", "--fsm-config-name",
                                       "--fsm-version", "--trust-domain"};
 
@@ -81,7 +81,7 @@ void add_ignored_flags(CLI::App& app) {
 }
 
 // For the log: "--mesh-name, --trust-domain".
-std::string given_in_vain(const CLI::App& app) {
+std::string ignored_flags(const CLI::App& app) {
     std::string names;
     for (const char* name : kIgnoredFlags) {
         if (app.count(name) > 0) {
@@ -118,7 +118,7 @@ Result<void> apply(const Flags& flags, Config& config) {
     config.datapath.bpffs = flags.bpffs.value_or(config.datapath.bpffs);
     if (flags.host_proc) {
         config.set_proc(*flags.host_proc);
-        // FSM's DaemonSet gives this flag, and none for the bpffs: it is a container.
+        // FSM's DaemonSet passes this flag, and none for the bpffs, when it runs in a container.
         config.datapath.mount_bpffs = false;
     }
     if (flags.host_var_run) {
@@ -151,8 +151,8 @@ Result<void> apply(const Flags& flags, Config& config) {
     return {};
 }
 
-// The file is read between the flags that give it defaults and those that override it. Without a
-// file: "".
+// The file is read after the flags that change its defaults, and before those that override it.
+// Without a file: "".
 Result<Config> build_config(const Flags& flags, const std::string& file) {
     Config config;
     if (flags.host_var_run) {
@@ -184,7 +184,7 @@ bool reads_configuration(Command command, const Flags& flags) {
     return true;
 }
 
-// False: it was told on stderr why not.
+// False: the reason was printed on stderr.
 bool complete(const Flags& flags, CommandLine& line) {
     line.config_file = reads_configuration(line.command, flags) ? file_to_read(flags) : "";
     line.read_again = [flags, file = line.config_file] { return build_config(flags, file); };
@@ -240,7 +240,7 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
     if (!complete(flags, line)) {
         return Finished{1};
     }
-    line.ignored_flags = given_in_vain(app);
+    line.ignored_flags = ignored_flags(app);
     return line;
 }
 

@@ -1,8 +1,8 @@
 // The command line of fsm-interceptor.
 //
-// The commands that ask a running interceptor need its socket alone. `healthz` and `readyz` read no
-// configuration, and the others none when --socket is given: what has been written into a file
-// since the interceptor was started is no reason to take it for dead.
+// The commands that query a running interceptor need only its socket. `healthz` and `readyz` read
+// no configuration, and the others read none if --socket is given: an invalid file must not make a
+// healthy interceptor look dead.
 #pragma once
 
 #include <functional>
@@ -29,12 +29,12 @@ struct CommandLine {
     Command command = Command::run;
     Config config;              // the file's settings with the flags' on top
     std::string config_file;    // empty: there is none
-    std::string ignored_flags;  // that were given and mean nothing here, "--a, --b"
-    // `config`, from the file as it is now.
+    std::string ignored_flags;  // flags without a meaning here, "--a, --b"
+    // `config` as the file defines it now.
     std::function<Result<Config>()> read_again;
 };
 
-// The exit status, when there is nothing more to do: --help, or a mistake that was told on stderr.
+// The exit status, if there is nothing more to do: --help, or an error that was printed on stderr.
 struct Finished {
     int exit_status;
 };

@@ -101,7 +101,7 @@ std::set<Cidr> read_ranges(YamlMap& map, const std::string& key) {
     return ranges;
 }
 
-// An empty list leaves nothing out, and so does the range that holds everything.
+// An empty list excludes nothing, and so does the range that contains everything.
 void read_included_ranges(YamlMap& map, const std::string& key, TrafficFilter& filter) {
     const auto texts = map.texts(key);
     if (texts.empty() || std::find(texts.begin(), texts.end(), "*") != texts.end()) {
@@ -131,7 +131,7 @@ void read_paths(YamlMap& map, Config& config) {
     }
 }
 
-// Or empty. The API server knows the exact rule.
+// Or empty. The API server checks the exact rule.
 bool is_label_key(const std::string& text) {
     constexpr std::size_t kLongest = 317;
     return text.size() <= kLongest &&
@@ -294,14 +294,14 @@ void read_cni(YamlMap& map, InstallOptions& options) {
 }  // namespace
 
 Config::Config() : profiles_directory(FSM_PROFILES_DIRECTORY) {
-    // Our own pods never wait for us.
+    // The interceptor's own pods must never wait for it.
     if (const char* own = std::getenv("POD_NAMESPACE"); own != nullptr && *own != '\0') {
         cni.excluded_namespaces = {own};
     }
 }
 
-// The socket and the state directory lie in one directory of the host, which a container may see
-// elsewhere: the plugin finds the one beside the other.
+// The socket and the state directory are in one directory of the host, which may be mounted
+// elsewhere in a container: the plugin finds the two beside each other.
 InstallOptions Config::install_options() const {
     InstallOptions options = cni;
     const auto parent = [](const std::string& path) { return path.substr(0, path.rfind('/')); };
@@ -324,10 +324,10 @@ void Config::set_proc(const std::string& directory) {
 
 EnrollerOptions Config::enroller_options() const {
     EnrollerOptions options = enroller;
-    // A node of a cluster runs pods of the cluster; other machines run other containers too.
+    // A cluster's node runs only pods of the cluster; other machines also run other containers.
     options.unknown_pods =
         unknown_pods.value_or(kubernetes ? UnknownPods::refuse : UnknownPods::pass);
-    // Whoever waits for nobody refuses nobody.
+    // Mode none looks up no pods, so it must not refuse unknown ones.
     if (mode == InterceptionMode::none) {
         options.unknown_pods = UnknownPods::pass;
     }

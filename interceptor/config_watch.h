@@ -1,8 +1,8 @@
-// ConfigWatch: whether the configuration on disk is still the one that the interceptor runs with.
+// ConfigWatch: whether the configuration on disk is still the one that the interceptor uses.
 //
-// The interceptor reads its file when it starts, and keeps what it has read: a file that is broken
-// later harms nothing until the next start, and what is changed later has no effect until then.
-// Both are said while there is still time to mend it.
+// The interceptor reads its file at its start and keeps the result: a file that breaks later fails
+// only the next start, and a change has no effect until then. Both are reported while there is time
+// to correct them.
 #pragma once
 
 #include <string>
@@ -16,10 +16,10 @@ namespace fsm {
 // Threads: one at a time.
 class ConfigWatch {
   public:
-    // `line` as it was at the start; `profile` was found with it.
+    // `line` as it was at the start, with the `profile` that it led to.
     ConfigWatch(const CommandLine& line, MeshProfile profile);
 
-    // An Error while the next start would fail, or would use other settings.
+    // An Error if the next start would fail, or would use other settings.
     Result<void> check() const;
 
   private:

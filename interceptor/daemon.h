@@ -1,4 +1,4 @@
-// Daemon: puts the parts of the interceptor together and runs them until a signal.
+// Daemon: creates the parts of the interceptor and runs them until a signal.
 #pragma once
 
 #include "common/result.h"
@@ -7,8 +7,8 @@
 namespace fsm {
 
 // Blocks until SIGTERM or SIGINT, which the caller has blocked in every thread. The data path stays
-// in the kernel when this returns, unless the interceptor's DaemonSet is gone from the cluster:
-// then it has removed everything, as uninstall does. An error: it could not start, or not remove.
+// in the kernel, unless the interceptor's DaemonSet was removed from the cluster: then everything
+// is removed, as by uninstall. An error: it could not start, or not remove everything.
 Result<void> run_daemon(const CommandLine& line);
 
 }  // namespace fsm

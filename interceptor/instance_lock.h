@@ -1,5 +1,5 @@
 // InstanceLock: one interceptor per state directory. Held until it is destroyed or the process
-// ends, however it ends.
+// ends, in any way.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace fsm {
 
 class InstanceLock {
   public:
-    // Makes the directory. An error names the pid of the process that holds the lock.
+    // Creates the directory. The error names the pid of the process that holds the lock.
     static Result<InstanceLock> take(const std::string& state_directory);
 
     // <state directory>/lock, which holds the pid.

@@ -19,7 +19,7 @@ namespace {
 
 using namespace fsm;
 
-// Before any thread is there: threads inherit the mask, and one place waits for the signals.
+// Before any thread starts: threads inherit the mask, and only one place waits for the signals.
 void block_signals() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -29,7 +29,7 @@ void block_signals() {
     signal(SIGPIPE, SIG_IGN);
 }
 
-// Every client and every pod at work takes descriptors for a moment.
+// Every client and every pod needs descriptors for a moment.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {

@@ -16,12 +16,12 @@ namespace fsm {
 namespace {
 
 std::string environment(const char* name) {
-    // Nothing here changes the environment.
+    // The environment is never changed after the start, so getenv is safe.
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
     return value == nullptr ? "" : value;
 }
 
-// Where this runs, as far as it is known.
+// The pod and node of this process, as far as known.
 std::string own_node(const KubernetesOptions& options) {
     return options.node.empty() ? environment("NODE_NAME") : options.node;
 }
@@ -96,7 +96,7 @@ Result<NodePods> open_node_pods(const Config& config) {
     if (config.kubernetes) {
         FSM_ASSIGN(opened, open_kubernetes(*config.kubernetes));
     }
-    // In this mode no pod is looked for, so that none has to wait for who knows the pods.
+    // Mode none looks up no pods: without a pod source ADD does not wait.
     if (config.mode == InterceptionMode::none) {
         opened.source = std::make_unique<NoPods>();
     } else if (!config.kubernetes) {

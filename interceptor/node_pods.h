@@ -1,4 +1,4 @@
-// Where the pods of this node come from, as the configuration says.
+// The sources of pods for this node, as configured.
 #pragma once
 
 #include <memory>
@@ -14,19 +14,19 @@
 
 namespace fsm {
 
-// The source, and with Kubernetes what else comes from the cluster.
+// The pod source, and in Kubernetes the other parts that use the cluster.
 struct NodePods {
     std::unique_ptr<PodSource> source;
-    std::unique_ptr<PodNotifier> notifier;  // null: owners of pods are told nothing
-    std::unique_ptr<RemovalWatch> removal;  // null: being stopped never means being removed
-    std::unique_ptr<NodeTaint> taint;       // null: the node's taints are left alone
-    // The pod that this runs in, whose events tell what is wrong with the node; without a name when
-    // the environment does not say (POD_NAMESPACE, POD_NAME, POD_UID).
+    std::unique_ptr<PodNotifier> notifier;  // null: owners get no reports
+    std::unique_ptr<RemovalWatch> removal;  // null: a stop never means a removal
+    std::unique_ptr<NodeTaint> taint;       // null: the node's taints are not changed
+    // The interceptor's own pod, on which events report the node's problems; without a name if the
+    // environment does not set it (POD_NAMESPACE, POD_NAME, POD_UID).
     PodName own;
     std::string own_uid;
 };
 
-// An API server that is away is no Error, a configuration that cannot lead to one is.
+// An API server that cannot be reached is not an Error; a configuration that cannot work is.
 Result<NodePods> open_node_pods(const Config& config);
 
 }  // namespace fsm

@@ -85,7 +85,7 @@ std::string joined(const nlohmann::json& list, const char* separator) {
     return out.empty() ? "-" : out;
 }
 
-// Why the pod is not in the mesh, what could not be done, what its owner should mend.
+// The last column: why the pod is not in the mesh, failures, and problems for its owner.
 std::string note_of(const nlohmann::json& pod) {
     auto notes = pod.at("problems");
     for (const auto& note : pod.value("notes", nlohmann::json::array())) {
@@ -124,7 +124,7 @@ std::string describe_counters_of(const nlohmann::json& answer) {
     return out;
 }
 
-// What the interceptor answers to GET `path`, written for people.
+// The answer of the interceptor to GET `path`, formatted for users.
 Result<std::string> describe_answer(const std::string& socket, const std::string& path,
                                     std::string (*describe_it)(const nlohmann::json&)) {
     FSM_ASSIGN(const auto answer, ask(socket, path));

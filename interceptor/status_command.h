@@ -1,5 +1,5 @@
-// What the commands ask the running interceptor: `status`, `pods` and `counters` for people,
-// `healthz` and `readyz` for the probes of a container.
+// Queries of the running interceptor: `status`, `pods` and `counters` for users, `healthz` and
+// `readyz` for container probes.
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 
 namespace fsm {
 
-// The text to print. An error when no interceptor answers on the socket.
+// The text to print. An error if no interceptor answers on the socket.
 Result<std::string> describe_running(const std::string& socket);
 
-// The same: a table of the node's pods, one line an attachment; and the data path's counters, one a
-// line.
+// The same for the table of the node's pods, one line per attachment, and for the data path's
+// counters, one per line.
 Result<std::string> describe_pods(const std::string& socket);
 Result<std::string> describe_counters(const std::string& socket);
 
-// Whether it answers GET `path` ("/healthz", "/readyz") with success; the error has its reason.
+// Whether GET `path` ("/healthz", "/readyz") succeeds; the error has the interceptor's reason.
 Result<void> probe_running(const std::string& socket, const std::string& path);
 
 }  // namespace fsm

@@ -39,7 +39,7 @@ Result<void> remove_directory(const std::string& directory) {
     return Error::from_errno("remove state directory " + directory);
 }
 
-// Only what is the interceptor's: the directory may have been set to one that others use too.
+// Removes only the interceptor's own files: other programs may use the directory, too.
 void remove_state(const std::string& directory, Failures& failures) {
     for (const std::string child : {"/attachments", "/deleted"}) {
         std::error_code failure;
@@ -61,8 +61,8 @@ Result<void> uninstall(const Config& config) {
     FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
     FSM_TRY(remove_stale_socket(config.socket));
     Failures failures;
-    // First the entry, so that no pod is started that needs the rest; the binary last, and only
-    // when no chain names it any more.
+    // The entry first, so that no pod starts that needs the rest; the binary last, and only if no
+    // chain names it.
     const bool out_of_chain = leave_chain(config.cni, failures);
     failures.note(uninstall_datapaths(config.datapath));
     if (out_of_chain) {
@@ -75,7 +75,7 @@ Result<void> uninstall(const Config& config) {
 Result<void> leave_node(const Config& config) {
     FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
     Failures failures;
-    // The binary only when no chain names it any more.
+    // The binary only if no chain names it.
     if (leave_chain(config.cni, failures)) {
         failures.note(remove_binary(config.cni));
     }

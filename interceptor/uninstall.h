@@ -1,4 +1,4 @@
-// Removes everything that an interceptor leaves behind.
+// Removes everything that an interceptor has created.
 #pragma once
 
 #include "common/result.h"
@@ -6,12 +6,12 @@
 
 namespace fsm {
 
-// Refuses while an interceptor runs: it would make things again. Goes on after a failure; the error
-// says everything that is left.
+// Refuses while an interceptor runs, because it would create everything again. Continues after a
+// failure; the error lists everything that is left.
 Result<void> uninstall(const Config& config);
 
-// Takes the entry out of the runtime's chain, and then the plugin's binary: pods start without us.
-// The data path stays, so that pods that run stay intercepted.
+// Removes the chain entry, and then the plugin's binary: new pods start without interception. The
+// data path stays, so that running pods stay intercepted.
 Result<void> leave_node(const Config& config);
 
 }  // namespace fsm

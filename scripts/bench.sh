@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures against iptables and against no mesh, in one run, on this machine.
+# Compares with iptables and with no mesh, in one run, on this machine.
 #
 #   scripts/bench.sh            a table for people, about 20 minutes
 #   scripts/bench.sh --quick    one size a workload, less than a minute
@@ -15,10 +15,10 @@ main() {
     for argument in "$@"; do
         [[ $argument != -h && $argument != --help ]] || help=yes
     done
-    # FSM_BUILD_DIR names a build that is there already.
+    # FSM_BUILD_DIR names an existing build.
     if [[ -z $help && -z ${FSM_BUILD_DIR:-} ]]; then
         need_root
-        # Standard output belongs to the result.
+        # Standard output is for the result only.
         "$repository/scripts/install-packages.sh" build run >&2
         build release fsm-interceptor fsm-cni stream
     fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The main job, shown on this machine: two pods, started by podman from ordinary manifests, whose
-# traffic goes through their sidecars without iptables. Installs what is missing, builds, shows,
-# compares, and removes everything that it made, on failure and on Ctrl-C too.
+# The demo: two pods, started by podman from ordinary manifests, whose traffic goes through their
+# sidecars without iptables. Installs missing packages, builds, shows, compares, and removes
+# everything that it created, also on failure and on Ctrl-C.
 #
 #   scripts/demo.sh             all of it, in less than three minutes once the packages are there
 #   scripts/demo.sh --no-build  with the binaries that are in build/release
@@ -101,7 +101,7 @@ acceleration: auto
 logLevel: info
 CONFIG
     on_exit uninstall_interceptor
-    # A session of its own: Ctrl-C is for this script, which stops things in their order.
+    # In its own session: only this script handles Ctrl-C, and stops everything in order.
     setsid "$binaries/interceptor/fsm-interceptor" run --config "$work/interceptor.yaml" \
         >"$work/interceptor.log" 2>&1 </dev/null &
     interceptor_pid=$!
@@ -187,7 +187,7 @@ rules_of() {
     printf '%s' "${count:-0}"
 }
 
-# Only what can be ours: other programs of the machine come and go meanwhile.
+# Only this demo's kinds of things: other programs of the machine start and stop meanwhile.
 report_leftovers() {
     local left
     left=$(new_since "$before" |
@@ -248,7 +248,7 @@ show_closed_port() {
     fact "" "tries 127.0.0.1:${to##*:} from ${from%:*}, which is refused ($ending)"
 }
 
-# Only what has moved.
+# Only the counters that have changed.
 show_counters() {
     local counters name meaning value
     counters=$(interceptor_get /v1/counters)
@@ -279,7 +279,7 @@ compare() {
     done
     for way in '' -iptables -direct; do
         wait_until 5 "the server of the load" load keepalive "$way" || exit 1
-        # Thousands of short connections a second: without this the client runs out of ports.
+        # Thousands of short connections per second would otherwise use up the client's ports.
         in_pod "client$way" sysctl --quiet --write net.ipv4.tcp_tw_reuse=1
     done
 

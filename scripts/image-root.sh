@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lays the interceptor's image out as a folder: what both ways of building the image copy into it
+# Creates the file tree of the interceptor's image, for both ways to build it
 # (scripts/build-image.sh and the Dockerfile).
 #
 #   scripts/image-root.sh BUILD_FOLDER TARGET_FOLDER [SYSROOT]
@@ -20,7 +20,7 @@ main() {
     tools_of "$build/cni-plugin/fsm-cni"
     [[ -x $build/interceptor/fsm-interceptor && -x $build/cni-plugin/fsm-cni ]] ||
         die "no fsm-interceptor and fsm-cni in $build: build them first (cmake --build --preset release)"
-    [[ ! -e $root ]] || die "$root is there already: give a folder that is not"
+    [[ ! -e $root ]] || die "$root already exists: name a new folder"
 
     mkdir -p "$root"/{app,etc/fsm,host,proc,run,sys,tmp,usr/share/doc/fsm,var}
     ln -s ../run "$root/var/run"
@@ -35,7 +35,8 @@ main() {
     chmod 1777 "$root/tmp"
 }
 
-# program_file ROOT FILE PATH: a program without its symbols, and the libraries that it loads.
+# program_file ROOT FILE PATH: installs a program without its symbols, and the libraries that it
+# loads.
 program_file() {
     local root=$1 file=$2 path=$3
     mkdir -p "$root$(dirname "$path")"
@@ -81,7 +82,7 @@ library_path() {
     return 1
 }
 
-# iptables finds its matches and targets in the folder that its library was built for.
+# iptables loads its matches and targets from the folder that its library was built for.
 iptables_files() {
     local root=$1 kind name extensions
     for kind in nft legacy; do
@@ -96,7 +97,7 @@ iptables_files() {
     libraries "$root" "$sysroot$extensions"/lib{xt,ipt,ip6t}_*.so
 }
 
-# iptables, -save and -restore; without a kind in the name it is the one on nf_tables, as in Debian.
+# iptables, -save and -restore; the name without a kind is the nf_tables one, as in Debian.
 link_commands() {
     local root=$1 kind=$2 name=$3 target=$4 verb
     for verb in '' -save -restore; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing of Debian's packages. Quiet, and a matter of milliseconds when nothing is.
+# Installs missing Debian packages. Quiet, and done in milliseconds if none is missing.
 #
 #   scripts/install-packages.sh [GROUP…]     groups: build run test image kubernetes cross kernels;
 #                                            without one: the first four; what needs the others
@@ -21,7 +21,7 @@ readonly test_packages=(
     python3 python3-pytest python3-yaml gdb git
     clang-format clang-tidy libclang-rt-14-dev shellcheck
 )
-# The test cluster: Kubernetes itself comes from Go modules.
+# The test cluster; Kubernetes itself comes from Go modules.
 readonly kubernetes_packages=(
     containerd runc containernetworking-plugins busybox gcc libc6-dev openssl
     iptables conntrack iproute2 procps util-linux
@@ -36,7 +36,7 @@ readonly cross_packages=(g++-aarch64-linux-gnu binutils-aarch64-linux-gnu)
 # The emulated machines with Debian's kernels; what is in them is unpacked, not installed.
 readonly kernels_packages=(qemu-system-x86 qemu-system-arm cpio kmod binutils debian-archive-keyring)
 
-# image_contents: what of Debian's own is copied into the image.
+# image_contents: the packages from which files are copied into the image.
 readonly image_contents=(iptables binutils)
 readonly image_packages=(buildah "${image_contents[@]}")
 
@@ -61,7 +61,7 @@ packages_of() {
     esac
 }
 
-# dpkg-query answers for the whole list at once; a package it does not know is missing as well.
+# dpkg-query checks the whole list at once; a package that it does not know is missing, too.
 missing_of() {
     local installed
     installed=$(dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
@@ -69,8 +69,8 @@ missing_of() {
     printf '%s\n' "$@" | grep -vxF "$installed" || true
 }
 
-# Debian starts the services of what it installs; here only the programs are wanted, and a web
-# server or a load balancer that takes port 80 by surprise is not.
+# Debian starts the services of installed packages; only the programs are wanted here, and not a web
+# server or load balancer that takes port 80.
 without_services() {
     local policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
@@ -117,7 +117,7 @@ main() {
     [[ $EUID -eq 0 ]] || die "missing: ${missing[*]}; run as root to install them"
 
     printf 'Installing %d Debian packages: %s\n' "${#missing[@]}" "${missing[*]}"
-    # Package lists that are there already may do, and then no index is loaded.
+    # Try with the existing package lists first, without apt-get update.
     if ! apt-get -qq --simulate install --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
         quiet_apt update ||
             die "apt-get update failed (above): is there a network, are /etc/apt's sources right?"

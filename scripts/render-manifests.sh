@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Renders the chart for those who install with `kubectl apply`: prints manifests/fsm.yaml. Other values
-# give other manifests: everything after the script's name goes to helm.
+# Renders the chart as plain manifests for `kubectl apply`: prints manifests/fsm.yaml. Arguments are
+# passed to helm, for other values.
 #
 #   scripts/render-manifests.sh >manifests/fsm.yaml
 #   scripts/render-manifests.sh --set fsm.meshProfile=istio | kubectl apply --filename -

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs with which user space finds out what the running kernel does, by trying it on sockets
- * and namespaces of its own. Nothing here ever meets a pod's traffic.
+/* Programs that probe the behaviour of the running kernel on sockets and namespaces which user
+ * space creates for it. They never process a pod's traffic.
  *
- * probe_msg redirects, on request, what one chosen sender writes into one chosen receiver, and
- * tells what it can read of the receiver's kernel object: the same reads on which the data path
- * bases its order and flow-control rule.
- */
+ * probe_msg redirects, on request, what one chosen sender writes to one chosen receiver, and
+ * reports what it can read of the receiver's kernel object: the same reads on which the data path
+ * bases its order and flow-control rule. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
@@ -14,7 +13,7 @@
 
 #define PROBE_RECEIVER 1
 
-/* Only the fields that are read; CO-RE finds where the running kernel has them. */
+/* Only the fields that are read; CO-RE relocates them to the running kernel's offsets. */
 typedef struct {
     int counter;
 } atomic_t;
@@ -50,10 +49,10 @@ struct {
 } probe_sockets SEC(".maps");
 
 /* Set by user space. */
-volatile __u32 sender_port; /* host order; 0: nobody */
+volatile __u32 sender_port; /* host order; 0: no sender */
 volatile __u32 redirecting;
 
-/* Told to user space: what was seen of the receiver at the latest message. */
+/* Read by user space: what the program saw of the receiver at the latest message. */
 volatile __u64 receiver;
 volatile __u64 receiver_cookie;
 volatile __u32 receiver_copied_seq;

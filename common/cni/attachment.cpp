@@ -9,10 +9,11 @@ namespace fsm::cni {
 
 namespace {
 
-// Runtimes use 64 hexadecimal digits. Longer ids are told apart by the hash.
+// Runtimes use 64 hexadecimal digits. A longer id is cut; the hash keeps the names distinct.
 constexpr std::size_t kShownId = 64;
 
-// FNV-1a. Container ids are chosen by runtimes, not by their users, and are a part of the name.
+// FNV-1a. A strong hash is not needed: runtimes choose the container ids, not their users, and the
+// id is also in the name.
 std::uint64_t hash(std::string_view text, std::uint64_t state) {
     for (const char c : text) {
         state = (state ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
@@ -20,7 +21,8 @@ std::uint64_t hash(std::string_view text, std::uint64_t state) {
     return state;
 }
 
-// A part ends with a zero byte, which none of them has: ("a", "bc") is not ("ab", "c").
+// Each part is terminated by a zero byte, which no part contains: ("a", "bc") differs from ("ab",
+// "c").
 std::string digest(const AttachmentKey& key) {
     std::uint64_t state = 0xcbf29ce484222325U;
     for (const std::string_view part : {key.network, key.container_id, key.ifname}) {

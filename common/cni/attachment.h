@@ -1,4 +1,5 @@
-// What the CNI specification calls an attachment: "(network name, CNI_CONTAINERID, CNI_IFNAME)".
+// An attachment in the sense of the CNI specification: "(network name, CNI_CONTAINERID,
+// CNI_IFNAME)".
 #pragma once
 
 #include <compare>
@@ -6,8 +7,8 @@
 
 namespace fsm::cni {
 
-// An interface of a container. One interface can be attached to several networks: a plugin that
-// delegates to another network's chain (Multus) has both attach "eth0".
+// An interface of a container on one network. One interface can be attached to several networks: a
+// plugin that delegates to the chain of another network (Multus) makes both attach "eth0".
 struct Interface {
     std::string container_id;
     std::string ifname;
@@ -18,7 +19,7 @@ struct Interface {
 struct AttachmentKey {
     std::string container_id;
     std::string ifname;
-    // Empty: not known. The pod was found running, or its DEL came without a configuration.
+    // Empty if unknown: the pod was found running, or its DEL came without a configuration.
     std::string network;
 
     Interface interface() const { return {container_id, ifname}; }
@@ -27,12 +28,12 @@ struct AttachmentKey {
     auto operator<=>(const AttachmentKey&) const = default;
 };
 
-// The name, without an ending, of the files that belong to the attachment. Each attachment has
-// another one, and it fits into a file name with much room for endings, however long the parts are.
+// The base name, without suffix, of the attachment's files. It is unique, and short enough for a
+// file name with a suffix, however long the parts are.
 std::string file_stem(const AttachmentKey& key);
 
-// What it was when the network was no part of it: "<container id>-<interface>". Files of that name
-// are read and removed, never written.
+// The base name in versions in which the network was not part of it: "<container id>-<interface>".
+// Files with such a name are read and removed, never written.
 std::string former_file_stem(const Interface& interface);
 
 }  // namespace fsm::cni

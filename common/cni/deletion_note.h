@@ -1,11 +1,11 @@
-// Deletion notes: what the plugin's DEL leaves on disk when the interceptor could not be told, for
-// the interceptor to carry out when it comes back.
+// Deletion notes: files in which the plugin's DEL records a deletion when it cannot reach the
+// interceptor. The interceptor performs the deletion when it runs again.
 //
 // One file per attachment in <state directory>/deleted:
 //     {"ContainerID": "...", "IfName": "...", "Netns": "...", "Network": "..."}
-// Netns is what the runtime passed and may be empty; notes of earlier plugins have no Network.
-// Files whose names start with a dot are being written. What a note is about is in the file, not in
-// its name. The interceptor removes a note once it has acted on it.
+// Netns is the path that the runtime passed and may be empty; notes of earlier plugins have no
+// Network. A file whose name starts with a dot is still being written. The content identifies the
+// attachment, not the file's name. The interceptor removes a note after it has processed it.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Failures as the CNI specification 1.1 (section 5, "Error") has them: what the interceptor answers
+// Errors as defined by the CNI specification 1.1 (section 5, "Error"): the interceptor returns them
 // to the plugin, and the plugin to the container runtime, which shows "<msg>; <details>".
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace fsm::cni {
 
-// Numbers below 100 are the specification's. Others that a peer sends are passed on as they are.
+// Numbers below 100 are the specification's. Unknown codes from a peer are passed on unchanged.
 enum class ErrorCode : int {
     incompatible_version = 1,
     invalid_environment = 4,
@@ -18,9 +18,9 @@ enum class ErrorCode : int {
     invalid_config = 7,
     try_again_later = 11,
     unavailable = 50,           // STATUS: ADD cannot be served
-    limited_connectivity = 51,  // STATUS: pods that run suffer too
-    // Ours.
-    enrolment_failed = 100,  // also what stands for an answer that carries no code
+    limited_connectivity = 51,  // STATUS: running pods are affected, too
+    // Codes of this project.
+    enrolment_failed = 100,  // also used for an answer without a code
     not_enrolled = 101,
     withdrawal_failed = 102,
     state_not_written = 103,
@@ -36,7 +36,7 @@ struct Error {
         : code(error_code), message(std::move(error_message)), details(std::move(error_details)) {}
 };
 
-// Success, or why there is none. Must be looked at, like Result.
+// Success or an error. Must be checked, like Result.
 class [[nodiscard]] Outcome {
   public:
     Outcome() = default;
@@ -49,7 +49,7 @@ class [[nodiscard]] Outcome {
     std::optional<Error> error_;
 };
 
-// The value, or why there is none.
+// The value or an error.
 template <typename T>
 class [[nodiscard]] Expected {
   public:

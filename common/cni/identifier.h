@@ -1,5 +1,5 @@
-// The one rule that the CNI specification has for container ids and network names: a letter or a
-// digit first, then letters, digits, '_', '.' and '-'. A text that keeps it can be a file's name.
+// The CNI specification's rule for container ids and network names: a letter or a digit first, then
+// letters, digits, '_', '.' and '-'. A name that follows it is also a valid file name.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace fsm::cni {
 
-// Not isalnum(): the locale must not have a say.
+// Not isalnum(): the result must not depend on the locale.
 constexpr bool is_ascii_alphanumeric(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }

@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-// The second is what the key was called before CNI 1.1 was final; runtimes of that time send it,
-// and libcni sends both.
+// The second is the key's name before CNI 1.1 was final: runtimes of that time send it, and libcni
+// sends both.
 constexpr const char* kValidAttachments[] = {"cni.dev/valid-attachments", "cni.dev/attachments"};
 
 Error config_error(const std::string& message, const std::string& details = "") {

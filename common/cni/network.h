@@ -1,4 +1,5 @@
-// What both sides read of the network configuration that a runtime passes on stdin.
+// The members of the network configuration (which a runtime passes on stdin) that both the plugin
+// and the interceptor read.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -17,18 +18,19 @@ struct Network {
     std::string name;
     bool has_previous_result = false;
     std::vector<IpAddress> result_addresses;  // prevResult.ips[].address
-    // What GC is to keep. nullopt when it is absent or null: nothing is to be collected, which is
-    // not the same as an empty list.
+    // The attachments that GC keeps. If it is absent or null, nothing is collected; an empty list
+    // collects everything.
     std::optional<std::vector<Interface>> valid_attachments;
 };
 
-// The configuration as JSON: code 6 when it is not an object.
+// Parses the configuration. Code 6 if it is not a JSON object.
 Expected<nlohmann::json> decode_network(std::string_view text);
 
-// Code 7 when a member is missing, or has the wrong type or value. `document` is an object.
+// Reads the members. Code 7 if one is missing or has the wrong type or value. `document` is an
+// object.
 Expected<Network> read_network(const nlohmann::json& document);
 
-// Both.
+// Parses the configuration and reads the members.
 Expected<Network> parse_network(std::string_view text);
 
 }  // namespace fsm::cni

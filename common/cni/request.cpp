@@ -44,7 +44,7 @@ Error variable_error(const std::string& variable, const std::string& what,
                  details);
 }
 
-// JSON carries nothing else.
+// JSON strings must be UTF-8.
 Outcome check_encoding(const Request& request) {
     const std::pair<const char*, const std::string*> variables[] = {
         {kContainerId, &request.interface.container_id},
@@ -89,7 +89,8 @@ Outcome check_container_id(const std::string& id) {
                           "or '-'");
 }
 
-// The specification's rule. Control characters, which no interface has, would reach the log.
+// The specification's rule, and no control characters: no interface name has them, and they would
+// get into the log.
 Outcome check_ifname(const std::string& name) {
     const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
         const auto byte = static_cast<unsigned char>(c);
@@ -113,7 +114,7 @@ Outcome check_netns(const std::string& path) {
         "it must be absolute, and shorter than " + std::to_string(PATH_MAX) + " bytes");
 }
 
-// Takes the next "KEY=value" off the list; empty parts are none.
+// Removes the next "KEY=value" from the list; skips empty parts.
 std::string_view take_pair(std::string_view& args) {
     const std::string_view pair = args.substr(0, args.find(';'));
     args.remove_prefix(std::min(args.size(), pair.size() + 1));
@@ -242,7 +243,7 @@ std::string to_body(const Request& request) {
         {"IfName", &request.interface.ifname},
         {"Args", &request.args},
     };
-    // A request without an interface is about a network (GC).
+    // A request without an interface (GC) is about a network.
     if (!request.interface.container_id.empty()) {
         for (const auto& [key, value] : members) {
             body[key] = *value;
@@ -265,7 +266,7 @@ Expected<Request> parse_body(std::string_view body) {
 std::string error_body(const Error& error) {
     const json body = {
         {"code", static_cast<int>(error.code)}, {"msg", error.message}, {"details", error.details}};
-    // Texts of others may be cut in the middle of a character.
+    // Text from other programs may be cut in the middle of a UTF-8 character.
     return body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

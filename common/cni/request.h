@@ -1,13 +1,14 @@
-// What fsm-cni and fsm-interceptor say to each other over the interceptor's Unix socket, and the
-// checks that both make, so that what the one lets pass the other takes.
+// The protocol between fsm-cni and fsm-interceptor on the interceptor's Unix socket, and the checks
+// that both make, so that the interceptor accepts every request that the plugin lets pass.
 //
 //     POST kCreateRoute, kDeleteRoute, kCheckRoute
 //          {"ContainerID", "Netns", "IfName", "Args", "StdinData"}
 //     POST kCollectRoute   {"StdinData"}
 //     GET  kStatusRoute
 //
-// StdinData is the network configuration in base64. Success is 200, with the body "ok" for the
-// first three; a failure is another status, with {"code", "msg", "details"} (error_body()).
+// StdinData is the network configuration in base64. Success is status 200, with the body "ok" for
+// the first three routes; a failure has another status and {"code", "msg", "details"}
+// (error_body()).
 #pragma once
 
 #include <optional>
@@ -25,8 +26,8 @@ inline constexpr std::string_view kCheckRoute = "/v1/cni/check-pod";
 inline constexpr std::string_view kCollectRoute = "/v1/cni/gc";
 inline constexpr std::string_view kStatusRoute = "/v1/cni/status";
 
-// Limits of what ADD and CHECK take. What is longer was never attached, so DEL of it has nothing to
-// do and succeeds.
+// Limits for ADD and CHECK. A longer id or name was never attached, so its DEL has nothing to
+// remove and succeeds.
 inline constexpr std::size_t kMaxContainerId = 1024;
 inline constexpr std::size_t kMaxArgs = 16384;
 inline constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ without the final NUL
@@ -38,18 +39,18 @@ struct Request {
     std::string stdin_data;  // the network configuration
 };
 
-// What a request is for. DEL takes what it gets, as far as it names something: it is also how a
-// runtime cleans up after an ADD that failed.
+// The verb of a request. DEL accepts incomplete requests, as long as they identify an attachment:
+// runtimes also call DEL to clean up after a failed ADD.
 enum class Operation { add, del, check };
 
-// Code 4, and the name of the environment variable that is wrong. Nothing of the configuration.
+// Checks the environment, not the configuration. Code 4 with the name of the invalid variable.
 Outcome check_request(const Request& request, Operation operation);
 
-// What an interface or a container that a file names must be like, to be believed.
+// Validates a container id or an interface name that was read from a file.
 Outcome check_interface(const Interface& interface);
 
-// The pod that CNI_ARGS names ("K=V;K=V"). Runtimes outside Kubernetes give the name alone. Of
-// repeated keys the last one counts, as for CNI's own library; others are tolerated.
+// The pod in CNI_ARGS ("K=V;K=V"). Runtimes outside Kubernetes pass only the name. If a key is
+// repeated, the last one counts, as in libcni; unknown keys are ignored.
 struct PodReference {
     std::string pod_namespace;  // empty: not given
     std::string name;           // empty: the container is not a pod
@@ -60,11 +61,11 @@ PodReference pod_of(std::string_view args);
 // ---- the wire
 
 std::string to_body(const Request& request);
-// Members that are not there are empty; unknown ones are ignored. Code 6.
+// Missing members are empty; unknown ones are ignored. Code 6 if the body cannot be decoded.
 Expected<Request> parse_body(std::string_view body);
 
 std::string error_body(const Error& error);
-// nullopt: `body` is not what error_body() makes.
+// nullopt if `body` was not made by error_body().
 std::optional<Error> parse_error_body(std::string_view body);
 
 }  // namespace fsm::cni

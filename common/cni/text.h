@@ -1,4 +1,4 @@
-// Texts that a runtime passes: shown in messages, and looked through.
+// Helpers for text that a runtime passes: quoting for messages, and white space.
 #pragma once
 
 #include <string>
@@ -6,10 +6,10 @@
 
 namespace fsm::cni {
 
-// In quotation marks, not longer than a line, and without what a terminal would act on.
+// In quotation marks, cut to one line, without characters that a terminal would interpret.
 std::string in_quotes(std::string_view text);
 
-// White space of Unicode; `text` is valid UTF-8.
+// Whether the text contains Unicode white space; `text` is valid UTF-8.
 bool has_white_space(std::string_view text);
 
 }  // namespace fsm::cni

@@ -13,7 +13,7 @@ Error protocol_error(const std::string& what) {
     return Error("not a valid HTTP response: " + what, EPROTO);
 }
 
-// A part of what the peer sent, fit to be shown.
+// A part of the peer's data, quoted for a message.
 std::string quote(std::string_view text) {
     constexpr std::size_t kShown = 40;
     std::string shown(text.substr(0, kShown));
@@ -125,7 +125,7 @@ Result<bool> ResponseParser::parse_status_line() {
     constexpr std::string_view kProtocol = "HTTP/1.";
     constexpr std::size_t kCodeAt = 9;  // behind "HTTP/1.1 "
     constexpr std::size_t kCodeDigits = 3;
-    // What is no HTTP at all should be known at once, not at the end of an endless line.
+    // Other protocols must be detected at once, not at the end of an endless line.
     const std::string_view start = std::string_view(pending_).substr(0, kProtocol.size());
     if (!kProtocol.starts_with(start)) {
         return protocol_error("it starts with " + quote(pending_));
@@ -200,7 +200,7 @@ Result<void> ResponseParser::begin_body() {
         return protocol_error("both Content-Length and chunks");
     }
     if (response_.status < kFirstFinalStatus) {
-        // "100 Continue" and its like: the response itself is still to come.
+        // 1xx, such as "100 Continue": the response itself follows.
         is_chunked_ = false;
         content_length_.reset();
         state_ = State::status_line;

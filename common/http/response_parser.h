@@ -1,4 +1,4 @@
-// An HTTP/1.1 response, parsed as its bytes come in. It trusts nothing: every length is bounded.
+// Parses an HTTP/1.1 response incrementally. The input is not trusted: every length is bounded.
 #pragma once
 
 #include <cstddef>
@@ -44,7 +44,7 @@ class ResponseParser {
         complete
     };
 
-    // One step of the machine; false when it needs more bytes.
+    // One step of the state machine; false if it needs more bytes.
     Result<bool> step();
     Result<bool> parse_status_line();
     Result<bool> parse_header();
@@ -55,7 +55,7 @@ class ResponseParser {
     Result<bool> parse_chunk_size();
     Result<bool> parse_chunk_end();
     Result<bool> parse_trailer();
-    // The next line without its end; nothing if it is not there yet.
+    // The next line without its line end; nothing if it is incomplete.
     Result<std::optional<std::string>> take_line();
 
     std::size_t max_bytes_;

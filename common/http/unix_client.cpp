@@ -45,8 +45,8 @@ Result<void> wait_for(const Fd& socket, short events, Deadline deadline, std::st
     }
 }
 
-// While the listener's queue is full, a Unix socket's connect(2) says EAGAIN and poll(2) does not
-// help. A blocking one is woken by the kernel when there is room; SO_SNDTIMEO bounds it.
+// While the listener's queue is full, connect(2) on a Unix socket returns EAGAIN, and poll(2) does
+// not wait for room. A blocking connect is woken by the kernel; SO_SNDTIMEO limits it.
 Result<void> connect_within(const Fd& socket, const sockaddr_un& address, Deadline deadline) {
     constexpr microseconds kSecond = std::chrono::seconds(1);
     while (true) {
@@ -100,8 +100,8 @@ std::string format_request(const Request& request) {
     return text.append("\r\n").append(request.body);
 }
 
-// A server may refuse before it has read everything, and close. Its answer can be read
-// nevertheless, so that a broken pipe is left to the receiving side.
+// A server may refuse a request before it has read everything, and close. Its answer can still be
+// read, so a broken pipe is left to the receiving side.
 Result<void> send_all(const Fd& socket, std::string_view bytes, Deadline deadline) {
     while (!bytes.empty()) {
         FSM_TRY(wait_for(socket, POLLOUT, deadline, "send"));

@@ -1,4 +1,4 @@
-// Listener: where an HttpServer gets its clients from, and who may be one.
+// Listener: accepts an HttpServer's clients, and decides which ones are allowed.
 #pragma once
 
 #include "common/fd.h"
@@ -10,9 +10,9 @@ class Listener {
   public:
     virtual ~Listener() = default;
 
-    // Listens, and does not block.
+    // A listening socket that does not block.
     virtual const Fd& fd() const = 0;
-    // Whether the client that was accepted may ask; the error tells it why not.
+    // Whether the accepted client may send requests; the error is sent to it.
     virtual Result<void> admit(const Fd& connection) const = 0;
 };
 

@@ -1,6 +1,6 @@
-// MapFill: how full the maps of the data path are, for scrapes. The kernel does not count entries,
-// so counting walks every map: it is done at most once in a period, however often and by however
-// many it is asked for.
+// MapFill: the number of entries in the data path's maps, for scrapes. The kernel does not count
+// entries, so counting walks every map: it is done at most once per period, however many clients
+// ask.
 #pragma once
 
 #include <chrono>

@@ -89,8 +89,7 @@ void add_source(const PodSource& source, Families& families) {
     }
 }
 
-// Every component has its value always: an alert on it ends when it is 0, and not when it is
-// absent.
+// Every component always has a value: an alert clears at 0, but not if the series disappears.
 void add_conditions(const Views& views, Families& families) {
     std::map<Component, double> counts;
     for (const Component component : kComponents) {

@@ -7,7 +7,7 @@
 
 namespace fsm {
 
-// What cannot be read is left out and counted in fsm_scrape_errors.
+// Values that cannot be read are omitted and counted in fsm_scrape_errors.
 std::string render_metrics(const Views& views);
 
 }  // namespace fsm

@@ -9,7 +9,7 @@ namespace fsm {
 
 namespace {
 
-// A scrape is a short request, now and then.
+// A scrape is a short and rare request.
 constexpr HttpLimits kLimits = {.max_body = 0, .max_waiting = 32, .max_workers = 2};
 
 }  // namespace

@@ -1,6 +1,5 @@
-// MetricsEndpoint: GET /metrics by TCP, and nothing else, for Prometheus, which has no support for
-// Unix sockets. Pods are served without it, too: that it cannot listen is a problem in the node's
-// status, and is not fatal.
+// MetricsEndpoint: serves GET /metrics by TCP, and nothing else, for Prometheus, which does not
+// support Unix sockets. A bind failure is reported in the node's status and is not fatal.
 #pragma once
 
 #include <memory>
@@ -16,11 +15,11 @@ namespace fsm {
 // Threads: one at a time.
 class MetricsEndpoint {
   public:
-    // What the views refer to must outlive it.
+    // The objects behind the views must outlive it.
     MetricsEndpoint(const std::optional<ListenAddress>& address, const Views& views);
 
-    // Serves from now on, unless it serves already or there is no address. An error (the address is
-    // in use): to be called again.
+    // Starts to serve, unless it already does or has no address. On an error (the address is in
+    // use) call it again later.
     Result<void> serve();
 
   private:

@@ -10,7 +10,8 @@ namespace fsm {
 
 namespace {
 
-// Seconds. The time limits that matter: 20 ms for ADD under load, 5 s for a pod to become known.
+// In seconds. They include the relevant limits: 20 ms for ADD under load, 5 s for a pod to become
+// known.
 const prometheus::Histogram::BucketBoundaries kBuckets = {
     0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 

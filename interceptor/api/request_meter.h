@@ -1,4 +1,4 @@
-// RequestMeter: how many CNI requests came, how they ended, and how long they took.
+// RequestMeter: counts CNI requests, their results and their durations.
 #pragma once
 
 #include <chrono>

@@ -45,7 +45,7 @@ Result<Fd> listen_on(const ListenAddress& address) {
     if (!fd) {
         return Error::from_errno("make a socket for " + address.to_string());
     }
-    // Connections of an interceptor that has just ended do not keep its successor from the port.
+    // SO_REUSEADDR: connections of the previous interceptor must not block the port.
     const int on = 1;
     setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     const int off = 0;

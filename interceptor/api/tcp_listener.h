@@ -1,4 +1,4 @@
-// TcpListener: a listening TCP socket, for what anybody on its network may read.
+// TcpListener: a listening TCP socket for data that every client on its network may read.
 #pragma once
 
 #include <cstdint>

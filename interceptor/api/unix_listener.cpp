@@ -91,7 +91,7 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
     if (!fd) {
         return Error::from_errno("make a Unix socket");
     }
-    // bind() gives the file the mode of the socket: no moment with another one.
+    // bind() creates the file with the mode of the socket, so it never has another one.
     if (fchmod(fd.get(), kSocketMode) != 0) {
         return Error::from_errno("restrict the socket to root");
     }

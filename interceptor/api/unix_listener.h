@@ -13,16 +13,16 @@ namespace fsm {
 
 class UnixListener final : public Listener {
   public:
-    // Mode 0600 from the first moment on. The socket file of a process that is gone is replaced; a
-    // living one is an error that names its pid, and so is a file that is no socket.
+    // Mode 0600 from the start. Replaces the socket file of a process that has ended; a living one
+    // is an error that names its pid, and so is a file that is not a socket.
     static Result<UnixListener> open(const std::string& path);
     UnixListener(UnixListener&& other) noexcept = default;
     UnixListener& operator=(UnixListener&&) = delete;
-    // Removes the socket file, unless somebody else's stands there by now.
+    // Removes the socket file, unless another process has replaced it.
     ~UnixListener() override;
 
     const Fd& fd() const override { return fd_; }
-    // Root alone.
+    // Only root.
     Result<void> admit(const Fd& connection) const override;
     const std::string& path() const { return path_; }
 
@@ -46,7 +46,7 @@ struct PeerCredentials {
 };
 Result<PeerCredentials> peer_of(const Fd& connection);
 
-// Removes the socket file of a process that is gone; succeeds when there is none. An error when a
+// Removes the socket file of a process that has ended; succeeds if there is none. An error if a
 // process listens on it.
 Result<void> remove_stale_socket(const std::string& path);
 

@@ -45,7 +45,7 @@ void Conditions::ask(Component component, Ask ask) {
     asked_.emplace_back(component, std::move(ask));
 }
 
-// ---- what lasts --------------------------------------------------------------------------------
+// ---- conditions (lasting) ----------------------------------------------------------------------
 
 void Conditions::set(Component component, Problem problem) {
     Notes begun;
@@ -115,7 +115,7 @@ void Conditions::replace(Component component, std::string_view group,
     Notes begun;
     {
         const std::lock_guard guard(mutex_);
-        // Those that ended first: they give way to those that begin.
+        // Conditions that have ended are removed first, to make room for those that begin.
         for (auto entry = lasting_.begin(); entry != lasting_.end();) {
             const auto next = std::next(entry);
             const auto& [of_component, key] = entry->first;
@@ -131,7 +131,7 @@ void Conditions::replace(Component component, std::string_view group,
     tell(begun);
 }
 
-// ---- what happened once ------------------------------------------------------------------------
+// ---- incidents ---------------------------------------------------------------------------------
 
 void Conditions::report(Component component, const std::string& text) {
     Notes begun;
@@ -159,7 +159,7 @@ void Conditions::forget_incidents() {
     std::erase_if(incidents_, [&](const Condition& incident) { return incident.since <= limit; });
 }
 
-// ---- what there is -----------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 
 std::vector<Condition> Conditions::all() {
     {

@@ -1,10 +1,10 @@
-// Conditions: everything that is wrong with this node at this moment. The one collection behind the
-// problems in the status, `fsm_problems` in the metrics, the log and the events.
+// Conditions: every current problem of this node. The one collection behind the problems in the
+// status, `fsm_problems` in the metrics, the log and the events.
 //
-// A condition has a key and lasts: its component sets it, as often as it sees it, and clears it
-// when the cause is gone. What happened once and has no end (a garbled file that was removed) is an
-// incident: it is shown for an hour and then forgotten. Problems of one pod are not here; they are
-// kept with the pod's attachment.
+// A condition has a key and lasts: its component sets it whenever it detects it, and clears it when
+// the cause is gone. A single event without an end (a garbled file that was removed) is an
+// incident: it is shown for an hour and then forgotten. Problems of one pod are not conditions;
+// they are kept with the pod's attachment.
 #pragma once
 
 #include <array>
@@ -27,13 +27,13 @@ namespace fsm {
 enum class Component : std::uint8_t {
     datapath,       // of the whole node: STATUS and readyz fail as well
     pod_source,     // manifests, the API server
-    attachments,    // what is remembered on disk, deletion notes
+    attachments,    // files of attachments, deletion notes
     reconciler,     // passes over the attachments
     installation,   // the plugin's binary and its entry in the runtime's chain
     configuration,  // the file, as it is on disk now
     metrics,        // the endpoint by TCP
     events,         // events on pods
-    node_taint,     // the taint that this node loses when it is ready
+    node_taint,     // the taint that is removed when the node is ready
 };
 
 inline constexpr std::array kComponents = {
@@ -54,15 +54,15 @@ struct Condition {
     Clock::time_point since;
 };
 
-// Threads: every function may be called from any thread, but for the three that set it up.
+// Threads: every function may be called from any thread, except the three that set the object up.
 class Conditions {
   public:
     using Clock = Condition::Clock;
     using Ask = std::function<std::vector<Problem>()>;
     using Listener = std::function<void(const Condition&)>;
 
-    // Of one component. What is beyond is neither kept nor logged: whoever reads 64 problems of one
-    // component needs no more of them.
+    // The limit per component. Further problems are neither kept nor logged: 64 are enough for a
+    // reader.
     static constexpr std::size_t kMostOfAComponent = 64;
     static constexpr std::chrono::hours kIncidentShownFor{1};
 
@@ -71,26 +71,27 @@ class Conditions {
     Conditions(const Conditions&) = delete;
     Conditions& operator=(const Conditions&) = delete;
 
-    // `ask` answers what is wrong with the component now, and is called by all(). It must not call
-    // back, and what it refers to must outlive this. Before other threads use this.
+    // `ask` returns the component's current problems; all() calls it. It must not call back, and
+    // what it refers to must outlive this object. Call before other threads use this object.
     void ask(Component component, Ask ask);
-    // Called with each condition that begins. Before other threads use this.
+    // Called for each condition that begins. Set before other threads use this object.
     void listen(Listener listener) { listener_ = std::move(listener); }
 
-    // Begins a condition, or goes on with it. Each is logged when it begins and when it ends; while
-    // it lasts, another text is logged once a minute at most.
+    // Begins or continues a condition. Its beginning and its end are logged; while it lasts, a
+    // changed text is logged once a minute at most.
     void set(Component component, Problem problem);
     void clear(Component component, const std::string& key);
-    // set() when `outcome` is an error, clear() when it is not.
+    // set() if `outcome` is an error, otherwise clear().
     void follow(Component component, const std::string& key, const Result<void>& outcome);
-    // These, and no other ones whose key begins with `group`. "" is the whole component.
+    // Sets these, and clears all others whose key begins with `group`; "" is the whole component.
     void replace(Component component, std::string_view group, std::vector<Problem> problems);
-    // An incident. The same text again, while it is shown, is neither logged nor kept once more.
+    // Adds an incident. While one with the same text is shown, a repetition is neither logged nor
+    // kept.
     void report(Component component, const std::string& text);
 
-    // Asks, and answers everything that is wrong now: by component, the oldest first.
+    // Queries the components, and returns all current problems: by component, the oldest first.
     std::vector<Condition> all();
-    // How many times a condition has begun or an incident has happened since the start.
+    // How often a condition has begun or an incident has happened since the start.
     std::uint64_t begun() const;
 
   private:
@@ -102,7 +103,7 @@ class Conditions {
     using Key = std::pair<Component, std::string>;
     using Notes = std::vector<Condition>;
 
-    // With the lock held; what is to be told goes into `begun`.
+    // With the lock held; conditions to report are added to `begun`.
     void set_locked(Component component, const Problem& problem, Notes& begun);
     void end_locked(std::map<Key, Lasting>::iterator condition);
     bool has_room(Component component) const;
@@ -112,7 +113,7 @@ class Conditions {
     const std::function<Clock::time_point()> now_;
     std::vector<std::pair<Component, Ask>> asked_;
     Listener listener_;
-    std::mutex asking_;  // locked before mutex_: an older answer never replaces a newer one
+    std::mutex asking_;  // locked before mutex_: no older answer replaces a newer one
     mutable std::mutex mutex_;
     std::map<Key, Lasting> lasting_;
     std::deque<Condition> incidents_;  // oldest first

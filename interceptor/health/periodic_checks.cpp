@@ -29,7 +29,7 @@ void PeriodicChecks::run_all() {
     for (const PeriodicCheck& check : checks_) {
         conditions_.follow(check.component, check.key, guarded(check.key, check.run));
     }
-    // Those that are asked for are logged and told, whether or not the API asks for them.
+    // all() also logs and reports the conditions that it queries, even if no client calls the API.
     const auto asked = guarded("ask what is wrong", [&] { conditions_.all(); });
     if (!asked) {
         log::error("{}", asked.error().message());

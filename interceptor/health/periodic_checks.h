@@ -1,5 +1,5 @@
-// PeriodicChecks: a thread that looks every few seconds at what no event tells of, and keeps the
-// conditions true: what a check finds is set while it lasts, and cleared when it is over.
+// PeriodicChecks: a thread that checks every few seconds what no event reports, and updates the
+// conditions: a failed check is set while it lasts, and cleared when it succeeds.
 #pragma once
 
 #include <chrono>
@@ -18,14 +18,14 @@ namespace fsm {
 struct PeriodicCheck {
     Component component;
     std::string key;
-    // From the thread alone. An Error is the condition; an exception is one, too.
+    // Called from the thread only. An Error is the condition, and so is an exception.
     std::function<Result<void>()> run;
 };
 
 class PeriodicChecks {
   public:
     // Runs each check before it returns, so that the status is complete from the start, and then
-    // from a thread of its own. What the checks refer to must outlive this.
+    // from its own thread. What the checks refer to must outlive this object.
     PeriodicChecks(Conditions& conditions, std::vector<PeriodicCheck> checks,
                    std::chrono::milliseconds interval = std::chrono::seconds(5));
     ~PeriodicChecks();

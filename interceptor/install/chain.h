@@ -1,4 +1,4 @@
-// Our entry in the chain of CNI plugins that a container runtime uses: put in, and taken out.
+// Inserts our entry into the chain of CNI plugins that a container runtime uses, and removes it.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace fsm {
 
 struct ChainState {
     std::string file;       // where the entry is now, below the directory; empty: nowhere yet
-    bool inserted = false;  // by this very call
+    bool inserted = false;  // by this call
     std::string folder;     // of plugins, when the entry is in one, below the directory
     std::vector<Problem> problems;  // files before it that no runtime can use, by their names
 };
@@ -23,19 +23,19 @@ struct ChainTarget {
     std::string name;
 };
 
-// Makes sure that the target has `entry` (JSON), and, where it is named, that no other file has it.
-// What is as it should be is not written. Fails with ESTALE when another program is writing the
-// file: try again.
+// Ensures that the target has `entry` (JSON), and, if the target is named, that no other file has
+// it. Writes only what differs. Fails with ESTALE if another program is writing the file: try
+// again.
 //
-// A chain (NAME.conflist) gets the entry in its list, or in the folder that it loads its plugins
-// from. A single plugin (NAME.conf) becomes a chain with the same name and version, in its place;
-// but where the target names its file, its author is taken to open it by that name: it stays, and
-// the chain is a file of its own that runtimes read before it and that follows its changes.
+// A chain (NAME.conflist) gets the entry in its list, or in the folder from which it loads its
+// plugins. A single plugin (NAME.conf) is replaced by a chain with the same name and version. But
+// if the target names its file, its author is assumed to open it by that name: the file stays, and
+// the chain is a separate file that runtimes read first and that follows its changes.
 Result<ChainState> insert_entry(const ConfigFiles& files, const std::string& entry,
                                 const ChainTarget& target = {});
 
-// Takes the entry out of every file, and puts the originals back where nobody else has changed
-// the file since. Goes on after a failure; the error says everything that is left.
+// Removes the entry from every file, and restores the originals if no other program has changed the
+// file since. Continues after a failure; the error lists everything that is left.
 Result<void> remove_entry(const ConfigFiles& files);
 
 }  // namespace fsm

@@ -33,7 +33,7 @@ Result<void> check_plugin(const json& plugin, const std::string& where) {
     return {};
 }
 
-// libcni takes the texts "true" and "false", in whatever case, for the booleans.
+// libcni accepts the texts "true" and "false", in any case, as booleans.
 std::optional<bool> as_boolean(const json& value) {
     if (value.is_boolean()) {
         return value.get<bool>();
@@ -105,7 +105,7 @@ std::string append_entry(std::string_view list, std::string_view entry) {
     if (plugins.empty()) {
         return std::string(list);
     }
-    // The white space before the last plugin: the new line looks like the others.
+    // The white space before the last plugin, so that the new line has the same indentation.
     const auto start = start_of(plugins.back(), list);
     const auto before = list.find_last_not_of(kWhiteSpace, start - 1) + 1;
     std::string text(list);
@@ -114,7 +114,7 @@ std::string append_entry(std::string_view list, std::string_view entry) {
     return text;
 }
 
-// With the comma and the white space that came with it.
+// Including the comma and the white space added with it.
 std::string without_plugin(std::string_view list, std::size_t index) {
     const auto plugins = plugins_of(list);
     std::size_t from = start_of(plugins[index], list);

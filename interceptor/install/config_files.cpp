@@ -136,7 +136,7 @@ Result<void> ConfigFiles::keep_original(const std::string& name) const {
         return Error::from_errno("link " + path + " to " + unfinished);
     }
     FSM_TRY(rename_durably(unfinished, original));
-    // A rename between two links of one file does nothing.
+    // Between two links of one file, rename() does nothing.
     return remove_file(unfinished);
 }
 

@@ -1,9 +1,9 @@
-// The files of a directory of CNI configurations, as container runtimes read them, and the few
-// changes that the installer makes to them.
+// The files in a directory of CNI configurations, in the order of container runtimes, and the
+// operations of the installer on them.
 //
-// Every change is such that a runtime reads a valid configuration at every instant, and after a
-// loss of power between any two system calls. The files that are made on the way, and the originals
-// that are kept, have hidden names whose endings runtimes do not read.
+// After every operation, and after a power loss between any two system calls, a runtime reads a
+// valid configuration. Temporary files and kept originals have hidden names with suffixes that
+// runtimes do not read.
 #pragma once
 
 #include <sys/stat.h>
@@ -21,10 +21,10 @@ namespace fsm {
 struct ConfigFile {
     std::string name;
     std::string text;
-    struct stat version {};  // tells whether it is still the same file with the same content
+    struct stat version {};  // identifies the file and its content
 };
 
-// Threads: none of its own; one at a time may change a directory.
+// Threads: starts none; only one may change a directory at a time.
 class ConfigFiles {
   public:
     explicit ConfigFiles(std::string directory) : directory_(std::move(directory)) {}
@@ -32,36 +32,36 @@ class ConfigFiles {
     const std::string& directory() const { return directory_; }
     std::string path_of(std::string_view name) const;
 
-    // The names that runtimes read, in their order (by bytes). The first is the one that counts.
+    // The names that runtimes read, in their order (by bytes). Runtimes use the first one.
     Result<std::vector<std::string>> names() const;
     // The folders in the directory.
     Result<std::vector<std::string>> folders() const;
     Result<ConfigFile> read(const std::string& name) const;
     Result<bool> exists(const std::string& name) const;
 
-    // Writes `text` under `name`, in place of what is there, with mode and owner of `like`. Fails
-    // with ESTALE when `like` has been changed since it was read.
+    // Replaces the file `name` by `text`, with mode and owner of `like`. Fails with ESTALE if
+    // `like` has been changed since it was read.
     Result<void> write(const std::string& name, std::string_view text,
                        const ConfigFile& like) const;
 
-    // Writes a file of ours, which nobody else does.
+    // Writes a file that only the installer writes.
     Result<void> create(const std::string& name, std::string_view text,
                         const ConfigFile& like) const;
 
-    // The original of a file that is being changed is kept beside it: it must survive a reboot,
-    // which the state directory does not, and it comes back by one rename, with mode, owner, and as
-    // a symbolic link if it was one.
+    // The original of a changed file is kept beside it, because the state directory does not
+    // survive a reboot. It is restored by one rename, with its mode and owner, and as a symbolic
+    // link if it was one.
     static std::string original_of(std::string_view name);
-    // The original appears; the file stays. An earlier original of that name is replaced.
+    // Keeps a link to the file as its original; the file stays. Replaces an earlier original.
     Result<void> keep_original(const std::string& name) const;
-    // The file goes, and becomes the original.
+    // Renames the file to its original.
     Result<void> set_aside(const std::string& name) const;
-    // The original takes the place of the file, if there is one.
+    // Replaces the file by its original, if there is one.
     Result<void> put_back(const std::string& name) const;
 
-    // Succeeds when there is no such file.
+    // Removes the file; succeeds if it does not exist.
     Result<void> remove(const std::string& name) const;
-    // What write() and keep_original() leave when they are interrupted, and all originals.
+    // Removes temporary files of interrupted operations, and all originals.
     Result<void> remove_leftovers() const;
 
   private:

@@ -50,7 +50,7 @@ std::string_view escape_at(std::string_view text, std::size_t& length) {
     return is_first_half(*unit) || is_second_half(*unit) ? kReplacement : text.substr(0, length);
 }
 
-// Backslashes are in strings only, if it is JSON at all.
+// In valid JSON, backslashes occur only in strings.
 std::string with_whole_surrogates(std::string_view text) {
     std::string whole;
     whole.reserve(text.size());

@@ -1,5 +1,5 @@
-// JSON as the container runtimes' decoder (Go's encoding/json) takes it, where nlohmann-json is
-// stricter: strings with bytes that are no UTF-8, and halves of surrogate pairs.
+// JSON as the container runtimes' decoder (Go's encoding/json) accepts it. It is more lenient than
+// nlohmann-json: strings may contain invalid UTF-8 and unpaired surrogates.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -7,8 +7,8 @@
 
 namespace fsm {
 
-// For reading alone: what is to be written is cut out of the text. A value that is_discarded() when
-// the text is not JSON.
+// For reading only; text that is written is cut from the original. Returns a value with
+// is_discarded() if the text is not JSON.
 nlohmann::json parse_as_go(std::string_view text);
 
 }  // namespace fsm

@@ -7,14 +7,14 @@
 namespace fsm {
 
 std::string chain_entry(const InstallOptions& options) {
-    // What the plugin takes by itself when it is not told.
+    // The plugin's own defaults.
     constexpr const char* kPluginsStateDirectory = "/var/run/fsm";
     nlohmann::ordered_json entry = {{"type", kPluginType}, {"socket", options.host_socket}};
     if (options.host_state_directory != kPluginsStateDirectory) {
         entry["state_dir"] = options.host_state_directory;
     }
     entry["kubernetes"] = {{"exclude_namespaces", options.excluded_namespaces}};
-    // Names come from outside: bytes that are no UTF-8 must not throw.
+    // Names come from users: invalid UTF-8 must not throw.
     return entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

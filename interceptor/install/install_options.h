@@ -1,4 +1,4 @@
-// What the installer is told.
+// The installer's options.
 #pragma once
 
 #include <string>
@@ -8,17 +8,17 @@ namespace fsm {
 
 struct InstallOptions {
     bool enabled = false;
-    // As this process sees them: in a container, where the host's directories are mounted.
+    // Paths as this process sees them: in a container, where the host's directories are mounted.
     std::string bin_dir = "/host/opt/cni/bin";
     std::string config_dir = "/host/etc/cni/net.d";
     std::string plugin = "/app/fsm-cni";  // the binary that is copied
-    // The file, or the name of the network, whose chain gets the entry. Empty: the first that a
+    // The file, or the name of the network, whose chain gets the entry. Empty: the first one that a
     // runtime can use.
     std::string configuration;
-    // As the plugin sees them, on the host.
+    // Paths as the plugin sees them, on the host.
     std::string host_socket = "/var/run/fsm-cni.sock";
     std::string host_state_directory = "/var/run/fsm";
-    // Pods that pass before anybody is asked; the interceptor's own namespace must be among them.
+    // Namespaces whose pods pass without a request; the interceptor's own must be among them.
     std::vector<std::string> excluded_namespaces = {"fsm-system"};
 
     bool operator==(const InstallOptions&) const = default;

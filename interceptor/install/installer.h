@@ -1,7 +1,7 @@
-// Installer: keeps the plugin's binary and our entry in the chain of CNI plugins where container
-// runtimes find them, whatever other installers do.
+// Installer: keeps the plugin's binary and our chain entry in place for container runtimes, even if
+// other installers change the files.
 //
-// A failure is a problem in the status and is tried again; nothing here ends the interceptor.
+// A failure is a problem in the status and is retried; it never ends the interceptor.
 #pragma once
 
 #include <chrono>
@@ -22,41 +22,40 @@ namespace fsm {
 // Threads: every function may be called from any thread.
 class Installer {
   public:
-    // `recheck`: the longest time that a change can go unnoticed when inotify does not tell of it.
+    // `recheck`: the longest time until a change is noticed if inotify does not report it.
     explicit Installer(InstallOptions options,
                        std::chrono::milliseconds recheck = std::chrono::seconds(30));
 
-    // Where our entry stands, and since when at least, by CLOCK_BOOTTIME: what has started since
-    // was started with it, if the runtime uses that file.
+    // The place of our entry, and since when at least, by CLOCK_BOOTTIME: if the runtime uses that
+    // file, it has called the plugin for every pod started since.
     struct Place {
         std::string file;
         std::chrono::nanoseconds since;
     };
-    // Called with every new place, from the watching thread; nullopt: the entry is nowhere. Before
-    // start(), or not at all.
+    // Called with each new place, from the watching thread; nullopt: there is no entry. Set before
+    // start().
     void on_place(std::function<void(const std::optional<Place>&)> told) {
         place_told_ = std::move(told);
     }
 
-    // Stops; what is installed stays.
+    // Stops the thread; what is installed stays.
     ~Installer();
     Installer(const Installer&) = delete;
     Installer& operator=(const Installer&) = delete;
 
-    // Installs before it returns, and watches from then on. Once the interceptor serves: pods that
-    // a runtime hands to the plugin from now on wait for it. Nothing happens when the options say
-    // so.
+    // Installs before it returns, and then watches. Call it when the interceptor serves requests,
+    // because pods wait for it from then on. Does nothing if the options disable it.
     void start();
 
-    // Why runtimes do not call the plugin yet: the binary and our entry have not both been in place
-    // since the start. Once they have been, what happens to them later is a problem only.
+    // Why runtimes do not call the plugin yet: binary and entry have not both been in place since
+    // the start. After that, a missing one is only a problem.
     Result<void> installed() const;
     // Each has a key of its own, which stays while its cause does.
     std::vector<Problem> problems() const;
 
   private:
     class Watcher;
-    // What one look at everything has found.
+    // The result of one pass.
     struct Pass {
         bool in_chain = false;
         std::optional<Place> place;
@@ -73,9 +72,9 @@ class Installer {
     std::unique_ptr<Watcher> watcher_;
 };
 
-// Takes the entry out of the chain, so that no new pod needs us.
+// Removes the entry from the chain, so that new pods start without the interceptor.
 Result<void> remove_from_chain(const InstallOptions& options);
-// The last thing to go: a chain with our entry and without the binary starts no pod.
+// The last step: a chain with our entry and without the binary starts no pod.
 Result<void> remove_binary(const InstallOptions& options);
 
 }  // namespace fsm

@@ -1,4 +1,4 @@
-// The plugin's binary in the directory where container runtimes look for plugins.
+// The plugin's binary in the runtime's plugin directory.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace fsm {
 
-// Copies `source` to <directory>/fsm-cni (mode 0755), which is replaced by a rename: a runtime runs
-// the old one or the new one. What is there already is not written. True: it was copied.
+// Copies `source` to <directory>/fsm-cni (mode 0755) by a rename: a runtime runs the old binary or
+// the new one. An equal file is not written. Returns true if it was copied.
 Result<bool> install_plugin(const std::string& source, const std::string& directory);
 
-// Succeeds when there is none.
+// Removes the binary; succeeds if it does not exist.
 Result<void> remove_plugin(const std::string& directory);
 
 }  // namespace fsm

@@ -1,7 +1,7 @@
 // The folder from which a runtime loads the plugins of a network whose configuration has no list of
-// them: <directory of configurations>/<network>/*.conf, one plugin a file, called in the order of
+// them: <directory of configurations>/<network>/*.conf, one plugin per file, called in the order of
 // the names (CNI specification 1.1, `loadOnlyInlinedPlugins`; libcni 1.3 and later). Our entry is a
-// file of its own there, which no other installer has a reason to write.
+// separate file there, so that other installers have no reason to write it.
 #pragma once
 
 #include <string>
@@ -11,22 +11,22 @@
 
 namespace fsm {
 
-// Whether a runtime can use the folder: another plugin than ours is there, and every file can be
-// read. A folder with nothing but our entry is none: it is taken out, so that the runtime goes on
-// to the next configuration.
+// Whether a runtime can use the folder: it contains another plugin than ours, and every file is
+// valid. A folder with our entry only does not count: the entry is removed, so that the runtime
+// uses the next configuration.
 Result<void> validate_folder(const ConfigFiles& folder);
 
 struct FolderEntry {
     std::string name;       // of the file in the folder
-    bool inserted = false;  // there was none before
+    bool inserted = false;  // by this call
 };
 
-// Puts `entry` (JSON) behind the other plugins of a valid folder, with mode and owner of `like`. An
-// entry of ours under another name goes.
+// Adds `entry` (JSON) after the other plugins of a valid folder, with mode and owner of `like`.
+// Removes our entry under other names.
 Result<FolderEntry> insert_into_folder(const ConfigFiles& folder, const ConfigFile& like,
                                        const std::string& entry);
 
-// Takes every entry of ours out, and what an interrupted insertion left. No folder is no error.
+// Removes every entry of ours, and files of an interrupted insertion. Succeeds without a folder.
 Result<void> remove_from_folder(const ConfigFiles& folder);
 
 }  // namespace fsm

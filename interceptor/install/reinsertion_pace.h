@@ -1,6 +1,6 @@
-// ReinsertionPace: how soon our entry is put back after another program has taken it out. At once
-// the first time; then ever later, so that two programs that undo each other do not keep a node
-// busy.
+// ReinsertionPace: back-off for the reinsertion of our entry after another program has removed it.
+// The first time it is immediate; then the pause grows, so that two programs which undo each other
+// do not keep a node busy.
 #pragma once
 
 #include <chrono>
@@ -11,28 +11,28 @@
 
 namespace fsm {
 
-// Threads: one at a time. Time is passed in.
+// Threads: one at a time. The caller passes the time.
 class ReinsertionPace {
   public:
     using Clock = std::chrono::steady_clock;
 
     static constexpr std::chrono::seconds kFirstPause{1};
     static constexpr std::chrono::seconds kLongestPause{300};
-    // An entry that stays that long has no opponent any more.
+    // An entry that stays this long ends the conflict.
     static constexpr std::chrono::seconds kSettledAfter{900};
 
-    // The entry is in `file` still, or was put into it this moment. Both return how often it had
-    // been taken out of that file before, in the present conflict.
+    // The entry is still in `file`, or was inserted just now. Both return how often it has been
+    // removed from that file in the present conflict.
     unsigned record_present(const std::string& file, Clock::time_point now);
     unsigned record_put_in(const std::string& file, Clock::time_point now);
 
-    // Nothing is put in before.
+    // The earliest time of the next insertion.
     Clock::time_point not_before() const { return not_before_; }
 
     struct Conflict {
         std::string file;
-        unsigned times;              // that the entry was taken out
-        std::chrono::seconds pause;  // until it is put back the next time
+        unsigned times;              // how often the entry was removed
+        std::chrono::seconds pause;  // before the next reinsertion
     };
     std::optional<Conflict> conflict(Clock::time_point now) const;
 
@@ -42,7 +42,7 @@ class ReinsertionPace {
         Clock::time_point last_put_in;
     };
 
-    // The file's history, which begins now unless it is known; whether it does.
+    // Starts the file's history now unless it exists; returns whether it was started.
     std::pair<History&, bool> history_of(const std::string& file, Clock::time_point now);
 
     std::map<std::string, History> files_;

@@ -1,7 +1,7 @@
 // ApiClient: requests to the Kubernetes API.
 //
-// An answer with any status is an answer; an Error says that there was none, or that it was not
-// whole. Paths are those of the API ("/api/v1/pods?limit=5"), with their parts encoded (encoded()).
+// An answer with any status is a success; an Error means that there was no complete answer. Paths
+// are those of the API ("/api/v1/pods?limit=5"), with encoded parts (encoded()).
 #pragma once
 
 #include <chrono>
@@ -29,23 +29,23 @@ struct ApiAnswer {
 
     bool ok() const { return status >= 200 && status < 300; }
     // "403 Forbidden: pods is forbidden: ...": the status, and the message of the API's Status
-    // object when the body is one.
+    // object if the body is one.
     std::string describe() const;
-    // The API itself says that there is no such object; other things that listen at an address
-    // answer 404 too.
+    // Whether the API itself reports that the object does not exist; other servers at the address
+    // may also answer 404.
     bool says_not_found() const;
 };
 
 // One part of a path or query, percent-encoded.
 std::string encoded(std::string_view text);
 
-// Takes the body of a stream as it comes.
+// Receives the body of a stream in pieces.
 struct StreamTaker {
-    std::function<void()> opened;                // the server accepted: a status of 200
-    std::function<bool(std::string_view)> take;  // false: enough
+    std::function<void()> opened;                // the server answered with status 200
+    std::function<bool(std::string_view)> take;  // false: stop
 };
 
-// How long things may take.
+// Time limits.
 struct RequestTimes {
     std::chrono::milliseconds silence;  // between two pieces of the answer
     std::chrono::milliseconds whole;    // from the request to the last piece
@@ -58,7 +58,7 @@ class ApiClient {
     explicit ApiClient(ClusterAccess access,
                        std::chrono::milliseconds connect_time = std::chrono::seconds(3),
                        std::chrono::milliseconds token_lifetime = std::chrono::minutes(1));
-    // No request may be under way.
+    // No request may be in progress.
     ~ApiClient();
     ApiClient(const ApiClient&) = delete;
     ApiClient& operator=(const ApiClient&) = delete;
@@ -70,13 +70,13 @@ class ApiClient {
     Result<ApiAnswer> post(const std::string& path, const std::string& json, RequestTimes times);
     // `patch`: a JSON Patch (RFC 6902).
     Result<ApiAnswer> patch(const std::string& path, const std::string& patch, RequestTimes times);
-    // Hands over the body of an answer with status 200 as it comes, until it ends or the taker has
-    // enough; then the answer's body is empty. An Error also when the stream breaks off. There is
-    // no limit for the whole time.
+    // Passes the body of an answer with status 200 to the taker in pieces, until it ends or the
+    // taker stops; the returned answer's body is empty then. An Error if the stream breaks off. The
+    // whole time is not limited.
     Result<ApiAnswer> stream(const std::string& path, std::chrono::milliseconds silence,
                              const StreamTaker& taker);
 
-    // Ends all requests, and those to come, with an Error; returns when none is under way.
+    // Cancels all requests, and later ones, with an Error; returns when none is in progress.
     void interrupt();
 
   private:

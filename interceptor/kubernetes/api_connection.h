@@ -1,5 +1,5 @@
-// ApiConnection: one connection to the Kubernetes API, with TLS as ClusterAccess wants it. HTTP is
-// cpp-httplib's, TLS and the verification of the server are OpenSSL's. Internal to this folder.
+// ApiConnection: one connection to the Kubernetes API, with TLS as set by ClusterAccess.
+// cpp-httplib does HTTP; OpenSSL does TLS and verifies the server. Internal to this folder.
 #pragma once
 
 #include <httplib.h>
@@ -19,10 +19,10 @@ struct ConnectionTimes {
     std::chrono::milliseconds silence{5000};  // between two pieces of an answer
 };
 
-// Not for use by several threads, but for stop().
+// Only stop() may be called from another thread.
 class ApiConnection {
   public:
-    // Reads certificates and key; connects when the first request is made.
+    // Reads certificates and key; connects at the first request.
     static Result<std::unique_ptr<ApiConnection>> make(const ClusterAccess& access,
                                                        const ConnectionTimes& times);
     ~ApiConnection() = default;
@@ -30,9 +30,9 @@ class ApiConnection {
     ApiConnection& operator=(const ApiConnection&) = delete;
 
     httplib::SSLClient& http() { return client_; }
-    // What went wrong, for people; `failure` is what cpp-httplib calls it.
+    // The error message; `failure` is cpp-httplib's code.
     std::string describe(httplib::Error failure) const;
-    // Ends the request that is under way in another thread.
+    // Cancels a request that is in progress in another thread.
     void stop() { client_.stop(); }
 
   private:

@@ -1,5 +1,5 @@
-// Backoff: how long to wait before the next attempt, longer each time, and never for all clients at
-// the same moment.
+// Backoff: the time to wait before the next attempt, longer each time, with jitter so that clients
+// do not retry at the same moment.
 #pragma once
 
 #include <chrono>
@@ -12,14 +12,15 @@ struct BackoffLimits {
     std::chrono::milliseconds longest{30'000};
 };
 
-// Not for use by several threads.
+// For one thread only.
 class Backoff {
   public:
     explicit Backoff(BackoffLimits limits = {});
 
-    // Between half of the step and the whole of it; the step doubles up to the longest.
+    // A random time between half of the step and the whole step; the step doubles up to the
+    // maximum.
     std::chrono::milliseconds next();
-    // After a success.
+    // Call after a success.
     void reset() { step_ = limits_.first; }
 
   private:

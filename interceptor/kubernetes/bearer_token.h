@@ -1,4 +1,4 @@
-// BearerToken: the token that goes with each request; one that lies in a file is read again as it
+// BearerToken: the token that is sent with each request; a token in a file is read again when it
 // rotates.
 #pragma once
 
@@ -14,16 +14,17 @@ namespace fsm {
 // Threads: every function may be called from any thread.
 class BearerToken {
   public:
-    // `lifetime`: how long a token is used before its file is looked at again.
+    // `lifetime`: how long a token is used before its file is read again.
     explicit BearerToken(Credential token,
                          std::chrono::milliseconds lifetime = std::chrono::minutes(1))
         : token_(std::move(token)), lifetime_(lifetime) {}
 
-    // Empty when there is none. A file that cannot be read is an Error only if no earlier token is
+    // Empty if there is none. A file that cannot be read is an Error only if no earlier token is
     // known.
     Result<std::string> get();
 
-    // The server refused `used`. True when the file holds another one by now: try again with it.
+    // The server refused `used`. Returns true if the file now contains another token: try again
+    // with it.
     bool renew(const std::string& used);
 
   private:

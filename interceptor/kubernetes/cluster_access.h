@@ -1,8 +1,8 @@
-// ClusterAccess: where the Kubernetes API is and with what one gets in. Made from the service
-// account of the pod that this runs in, or from a kubeconfig (kubeconfig.h).
+// ClusterAccess: the address and the credentials of the Kubernetes API. Made from the service
+// account of this pod, or from a kubeconfig (kubeconfig.h).
 //
-// What is in files stays there: it is read again when a connection is made, so that certificates
-// and tokens can be replaced while the process runs.
+// Files are read again for each connection, so that certificates and tokens can be replaced while
+// the process runs.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace fsm {
 
-// A text that is in a file, or known already; both empty: there is none.
+// A text, or the path of a file with it; both empty: there is none.
 struct Credential {
     std::string file;
     std::string text;
@@ -27,7 +27,7 @@ struct ClusterAccess {
     std::string path_prefix;      // before "/api": "" or "/k8s/clusters/c1"
     std::string tls_server_name;  // what the server's certificate must be for; empty: the host
     Credential authority;         // PEM; not given: the certificate authorities of the system
-    // Whatever certificate the server shows is accepted. For tests of a cluster, on demand only.
+    // Accepts any certificate of the server. Only on request, for test clusters.
     bool skip_verification = false;
     Credential client_certificate;  // PEM, with the certificates up to the authority
     Credential client_key;          // PEM
@@ -39,8 +39,8 @@ struct ClusterAccess {
     std::string url() const;
 };
 
-// From KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT and the files token and ca.crt of
-// `directory`, which is where the kubelet puts them. An Error: this does not run in a pod.
+// From KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT and the files token and ca.crt in
+// `directory`, where the kubelet puts them. An Error if this process does not run in a pod.
 Result<ClusterAccess> in_cluster_access(
     const std::string& directory = "/var/run/secrets/kubernetes.io/serviceaccount");
 

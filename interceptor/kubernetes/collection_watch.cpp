@@ -14,12 +14,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
-// Resumed that often without success, the place itself may be what is wrong.
+// After this many failed resumptions, the resourceVersion itself may be the cause.
 constexpr unsigned kMostFailedResumes = 3;
-// A watch that ends sooner and brought nothing counts as a failure: it must not be asked for in a
+// A watch that ends sooner without an event counts as a failure, so that it is not repeated in a
 // tight loop.
 constexpr std::chrono::seconds kLeastWatch{1};
-// Beyond the time that the server was asked to end a watch after.
+// Added to the time after which the server was asked to end a watch.
 constexpr std::chrono::seconds kGrace{30};
 constexpr int kGone = 410;
 
@@ -64,7 +64,7 @@ void CollectionWatch::run() {
                 return;
             }
         }
-        // What is in memory may be half of a list then: it is listed again.
+        // Memory may contain half of a list then: relist.
         const auto stepped = guarded("follow " + settings_.what,
                                      [&] { version_.empty() ? list_step() : watch_step(); });
         if (!stepped) {
@@ -117,7 +117,7 @@ Result<void> CollectionWatch::list() {
     return {};
 }
 
-// Returns where the list goes on; empty at its end.
+// Returns the continuation of the list; empty at its end.
 Result<std::string> CollectionWatch::list_page(const std::string& continue_token,
                                                std::string& version) {
     FSM_ASSIGN(const auto answer, client_.get(list_path(continue_token), settings_.page_bytes,
@@ -168,17 +168,17 @@ void CollectionWatch::watch_step() {
                   client_.url());
         version_.clear();
         if (!end.lively) {
-            pause();  // once at once; one after the other would be a loop
+            pause();  // relist at once the first time, then back off to avoid a loop
         }
         return;
     }
     if (!end.failure && end.lively) {
-        return;  // it lasted as long as it was asked to
+        return;  // it lasted the requested time
     }
     if (end.failure) {
         set_failed("watch " + settings_.what + ": " + end.failure->message());
     }
-    // While the API is out of reach, the place is not what is wrong.
+    // While the API is out of reach, the resourceVersion is not the cause.
     if (end.reached && ++failed_resumes_ >= kMostFailedResumes) {
         version_.clear();
     }
@@ -231,7 +231,7 @@ std::string CollectionWatch::watch_path() {
     return path;
 }
 
-// False: this watch is at its end.
+// False: this watch ends.
 bool CollectionWatch::take_event(const WatchEvent& event, WatchEnd& end) {
     switch (event.kind) {
         case WatchEvent::Kind::failed:

@@ -1,6 +1,6 @@
 // CollectionWatch: follows the objects of one kind in the Kubernetes API: lists them in pages, then
-// watches from there on. A watch that ends or breaks is resumed where it was; when the API has
-// forgotten that place (410), or resuming fails several times, all is listed again.
+// watches. A watch that ends or breaks is resumed at its resourceVersion; if that has expired
+// (410), or resuming fails several times, all objects are relisted.
 #pragma once
 
 #include <chrono>
@@ -21,16 +21,16 @@
 
 namespace fsm {
 
-// Hears what there is. Called from the watch's thread alone; must not throw, nor wait for long.
+// Receives the objects. Called from the watch's thread only; must not throw or block.
 class CollectionHandler {
   public:
     virtual ~CollectionHandler() = default;
-    // A list begins: what listed() does not name before list_ended() is there no longer. A list
-    // that breaks off is followed by another list_began().
+    // A list begins: objects that listed() does not name before list_ended() no longer exist. After
+    // a list that breaks off, list_began() is called again.
     virtual void list_began() = 0;
     virtual void listed(const nlohmann::json& object) = 0;
     virtual void list_ended() = 0;
-    virtual void changed(const nlohmann::json& object) = 0;  // new ones too
+    virtual void changed(const nlohmann::json& object) = 0;  // including new ones
     virtual void removed(const nlohmann::json& object) = 0;
 };
 
@@ -55,8 +55,8 @@ struct CollectionState {
     std::uint64_t failures = 0;
 };
 
-// Threads: every function may be called from any thread, but for the destructor. The client must
-// outlive the watch, and be nobody else's: the destructor interrupts it.
+// Threads: every function may be called from any thread, except the destructor. The client must
+// outlive the watch and have no other user, because the destructor interrupts it.
 class CollectionWatch {
   public:
     // Starts the thread.
@@ -66,16 +66,16 @@ class CollectionWatch {
     CollectionWatch& operator=(const CollectionWatch&) = delete;
 
     CollectionState state() const;
-    // Until the first list is there, or the first attempt has failed, or the time is over.
+    // Waits for the first list, the first failed attempt, or the time limit.
     void wait_for_first_attempt(std::chrono::milliseconds limit) const;
 
   private:
-    // What a watch came to, when it ended.
+    // The outcome of one watch.
     struct WatchEnd {
         std::optional<Error> failure;
-        bool place_lost = false;  // all has to be listed again
+        bool place_lost = false;  // all objects must be relisted
         bool reached = false;     // the API answered
-        bool lively = false;      // something came, or it lasted
+        bool lively = false;      // an event arrived, or it lasted
     };
 
     void run();
@@ -96,7 +96,7 @@ class CollectionWatch {
     ApiClient& client_;
     CollectionHandler& handler_;
 
-    // Of the thread alone.
+    // Used by the thread only.
     std::string version_;  // where the next watch begins; empty: list first
     unsigned page_objects_;
     unsigned failed_resumes_ = 0;

@@ -167,7 +167,7 @@ void Kubeconfig::refuse(YamlMap& map, const std::string& key, const std::string&
     }
 }
 
-// As for kubectl, the data win over the file.
+// As for kubectl, the data override the file.
 Credential Kubeconfig::credential(YamlMap& map, const std::string& file_key,
                                   const std::string& data_key) {
     const std::string file = map.text(file_key);

@@ -8,9 +8,9 @@
 
 namespace fsm {
 
-// The access that the current context gives. Relative paths in the file are relative to its folder.
-// What is not supported (exec, auth-provider, username, impersonation, proxy-url) is an Error that
-// names it and says what to use instead: a connection without it would be another one than meant.
+// The access of the current context. Relative paths are relative to the file's folder. Unsupported
+// fields (exec, auth-provider, username, impersonation, proxy-url) are an Error that names the
+// field and the alternative: without it the connection would not be the intended one.
 Result<ClusterAccess> read_kubeconfig(const std::string& path);
 
 }  // namespace fsm

@@ -69,7 +69,7 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     void changed(const json& object) override;
     void removed(const json& object) override;
 
-    // The pod of an object; one that cannot be read is remembered as a problem.
+    // Converts an object to a pod; an invalid one is recorded as a problem.
     std::optional<Pod> read(const json& object);
     void tell(const std::set<PodName>& names) const;
 
@@ -78,7 +78,7 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     PodQuery query_;
     std::function<void(const PodName&)> changed_;  // set before the watch begins
 
-    Pods coming_;  // of the list that is being read; of the watch's thread alone
+    Pods coming_;  // the list that is being read; used by the watch's thread only
     std::map<PodName, std::string> coming_unreadable_;
     bool listing_ = false;
 
@@ -96,7 +96,7 @@ KubernetesPods::Implementation::Implementation(const ClusterAccess& access,
       watching_(access, options_.find_time, options_.token_lifetime),
       query_(access, {options_.find_time, options_.token_lifetime, options_.out_of_reach_time}) {}
 
-// Requests for single pods may be under way in the threads that are being joined.
+// Queries for single pods may be running in threads that are being joined.
 KubernetesPods::Implementation::~Implementation() {
     watch_.reset();
     query_.interrupt();
@@ -108,8 +108,7 @@ std::string KubernetesPods::Implementation::description() const {
                                   : " (pods of node " + options_.node + ")");
 }
 
-// ---- what the watch says
-// --------------------------------------------------------------------------
+// ---- objects from the watch -------------------------------------------------------------------
 
 std::optional<Pod> KubernetesPods::Implementation::read(const json& object) {
     const PodName name = name_of(object);
@@ -211,8 +210,7 @@ void KubernetesPods::Implementation::tell(const std::set<PodName>& names) const 
     }
 }
 
-// ---- questions
-// -----------------------------------------------------------------------------------
+// ---- queries ----------------------------------------------------------------------------------
 
 std::optional<Pod> KubernetesPods::Implementation::in_memory(const PodName& name) const {
     const std::lock_guard guard(mutex_);

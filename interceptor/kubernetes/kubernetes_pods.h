@@ -1,9 +1,8 @@
-// KubernetesPods: the pod source of a cluster's node. It keeps the pods of the node in memory, by
-// list and watch, and asks the API directly for one that it does not have.
+// KubernetesPods: the pod source of a cluster's node. It keeps the node's pods in memory, by list
+// and watch, and queries the API for a pod that it does not have.
 //
-// Pods that have ended (phase Succeeded or Failed) are not followed: their containers do not come
-// back. While the API is out of reach, pods that are known stay as they were; for others the answer
-// is "not known".
+// Ended pods (phase Succeeded or Failed) are not followed: their containers do not restart. While
+// the API is out of reach, known pods stay unchanged; for others the answer is "not known".
 #pragma once
 
 #include <chrono>
@@ -21,12 +20,12 @@ namespace fsm {
 
 struct KubernetesPodsOptions {
     std::string node;               // whose pods are followed; empty: those of every node
-    std::size_t max_pods = 20'000;  // kept in memory; more are asked for one by one
-    // How long watch() waits for the first list; the start of the interceptor waits for it.
+    std::size_t max_pods = 20'000;  // kept in memory; others are queried one by one
+    // How long watch() waits for the first list; it delays the interceptor's start.
     std::chrono::milliseconds first_list_time{5000};
-    // For one pod that is asked for directly.
+    // The time limit of a query for one pod.
     std::chrono::milliseconds find_time{3000};
-    // After the API was out of reach, how long it is taken to be so without trying.
+    // After the API was out of reach, how long queries fail without an attempt.
     std::chrono::milliseconds out_of_reach_time{1000};
     std::chrono::milliseconds token_lifetime{60'000};
     CollectionSettings collection;  // its path, selector and name are set here
@@ -42,14 +41,14 @@ class KubernetesPods final : public PodSource {
     KubernetesPods& operator=(const KubernetesPods&) = delete;
 
     std::string description() const override;
-    // A pod that is in memory is not asked for. A pod of another node is found, too. An Error
-    // ("not known") unless the API itself says that there is no such pod.
+    // Does not query the API for a pod that is in memory. Also finds pods of other nodes. An Error
+    // ("not known") unless the API itself answers that the pod does not exist.
     Result<FoundPod> find(const PodName& name) const override;
     Result<FoundPod> find_current(const PodName& name) const override;
-    // An Error before the first list.
+    // An Error before the first list is complete.
     Result<std::vector<Pod>> list() const override;
     Result<void> watch(std::function<void(const PodName&)> changed) override;
-    // The state of the connection, pods that cannot be read, pods beyond the limit.
+    // The state of the connection, invalid pods, and pods beyond the limit.
     std::vector<Problem> problems() const override;
     Result<void> ready() const override;
     std::vector<SourceFigure> figures() const override;

@@ -20,8 +20,8 @@ using Labels = std::map<std::string, std::string>;
 
 constexpr const char* kNoExecute = "NoExecute";
 
-// The DaemonSet controller adds tolerations for these to each pod. Those that only keep pods from
-// being scheduled do not end one that runs.
+// The DaemonSet controller adds tolerations for these to each pod. Taints that only prevent
+// scheduling do not end a running pod.
 constexpr std::array<const char*, 2> kAlwaysTolerated = {"node.kubernetes.io/not-ready",
                                                          "node.kubernetes.io/unreachable"};
 
@@ -80,7 +80,7 @@ bool all_met(JsonMap& term, const char* list, const Labels& labels, std::size_t&
     return met;
 }
 
-// One term is enough; a term without requirements holds for no node.
+// One matching term is enough; a term without requirements matches no node.
 bool affinity_holds(JsonMap& required, const Labels& labels, const Labels& fields) {
     bool holds = false;
     required.each_map("nodeSelectorTerms", [&](JsonMap term) {
@@ -111,8 +111,8 @@ std::vector<Taint> evicting_taints(JsonMap& node_spec) {
     return taints;
 }
 
-// tolerationSeconds does not matter: the controller wants the pod there, and makes another one when
-// it has been evicted.
+// tolerationSeconds does not matter: the controller wants the pod there, and creates another one
+// after an eviction.
 bool tolerates(JsonMap& toleration, const Taint& taint) {
     const std::string effect = toleration.text("effect");
     if (!effect.empty() && effect != kNoExecute) {

@@ -1,5 +1,5 @@
-// Whether a DaemonSet wants a pod on a node, as the cluster's DaemonSet controller decides it for a
-// pod that runs there: node selector, required node affinity, and taints that evict.
+// Whether a DaemonSet selects a node, by the rules of the cluster's DaemonSet controller for a
+// running pod: node selector, required node affinity, and evicting taints.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,8 +8,8 @@
 
 namespace fsm {
 
-// Both objects as the API has them. An Error: something in them is not understood, so that the
-// answer is not known.
+// Both objects as returned by the API. An Error: they contain something unknown, so the answer is
+// not known.
 Result<bool> selects_node(const nlohmann::json& daemon_set, const nlohmann::json& node);
 
 }  // namespace fsm

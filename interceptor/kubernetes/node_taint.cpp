@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kNodeLimit = std::size_t{4} << 20;
-constexpr int kInvalid = 422;  // a test of the patch does not hold
+constexpr int kInvalid = 422;  // a test of the patch fails
 constexpr int kConflict = 409;
 
 struct Taints {
@@ -47,9 +47,9 @@ Result<Taints> taints_of(const json& node, const std::string& key) {
     return taints;
 }
 
-// Applies only to exactly the taints that were seen, on exactly that node: another program may add
-// or remove one at the same time. Not tested is the version of the object, which changes with each
-// heartbeat of the kubelet.
+// The patch applies only to exactly the taints that were read, on exactly that node: another
+// program may add or remove one concurrently. It does not test the object's resourceVersion, which
+// changes with each heartbeat of the kubelet.
 std::string removal_patch(const json& node, const Taints& taints) {
     json patch = json::array();
     const std::string uid = metadata_text(node, "uid");
@@ -103,7 +103,7 @@ std::vector<Problem> NodeTaint::problems() const {
 }
 
 void NodeTaint::run() {
-    // What the API server has in memory is enough to see a taint come back.
+    // The API server's cache is sufficient to notice a returning taint.
     const std::string from_memory = "?resourceVersion=0";
     std::string query;
     Backoff backoff(options_.backoff);
@@ -134,7 +134,7 @@ bool NodeTaint::wait_until_ready() {
     return true;
 }
 
-// Success: the taint is not there.
+// Success: the taint does not exist.
 Result<void> NodeTaint::remove(const std::string& query) {
     const RequestTimes times{options_.answer_time, options_.answer_time};
     FSM_ASSIGN(const auto found, client_.get(path_ + query, kNodeLimit, times));
@@ -161,8 +161,8 @@ Result<void> NodeTaint::remove(const std::string& query) {
     return {};
 }
 
-// A change at the same time is tried again, and no problem. Nor is it one of the taint that the
-// node cannot be looked at again: the pod source tells when the API server is away.
+// A concurrent change is retried, and is not a problem. Neither is a failure to read the node
+// afterwards: the pod source reports an API server that is out of reach.
 void NodeTaint::publish(const Result<void>& outcome) {
     std::string problem;
     if (!outcome && !seen_gone_ && outcome.error().errno_value() != EAGAIN) {

@@ -1,8 +1,8 @@
-// NodeTaint: takes a taint off this node as soon as the interceptor is ready, and whenever it is
-// put there again while the interceptor is.
+// NodeTaint: removes a taint from this node as soon as the interceptor is ready, and again if it
+// returns while the interceptor is ready.
 //
 // A node that registers with the taint, or gets it before its kubelet starts, starts no pod that
-// does not tolerate it until pods cannot start around the mesh any more.
+// does not tolerate it until every pod that starts is intercepted.
 //
 // Needs the verbs get and patch for the node.
 #pragma once
@@ -25,9 +25,9 @@ namespace fsm {
 struct NodeTaintOptions {
     std::string node;
     std::string key;  // of the taint; its value and its effect do not matter
-    // How often readiness is looked at before the first time.
+    // How often readiness is checked before the first removal.
     std::chrono::milliseconds readiness_interval{200};
-    // How often the node is looked at once the taint is gone: it may be registered again.
+    // How often the node is checked after the removal: it may register again.
     std::chrono::milliseconds look_interval{60'000};
     std::chrono::milliseconds answer_time{5000};
     BackoffLimits backoff;
@@ -41,17 +41,18 @@ class NodeTaint {
     NodeTaint(const NodeTaint&) = delete;
     NodeTaint& operator=(const NodeTaint&) = delete;
 
-    // Once: starts the thread, which calls `ready`; an Error says that pods cannot be started yet.
+    // Call once: starts the thread, which calls `ready`; an Error means that pods cannot be started
+    // yet.
     void start(std::function<Result<void>()> ready);
-    // `ready` is not called any more; a request that is under way is broken off.
+    // Stops calling `ready`; cancels a request that is in progress.
     void stop();
 
-    // Why the taint may still be on the node, for the status; empty while all is well.
+    // Why the taint may still be on the node, for the status; empty if there is no problem.
     std::vector<Problem> problems() const;
 
   private:
     void run();
-    // False: the end.
+    // False: stop.
     bool wait(std::chrono::milliseconds time);
     bool wait_until_ready();
     Result<void> remove(const std::string& query);

@@ -43,7 +43,7 @@ std::string event_name(const PodWarning& warning) {
     return pod + ".fsm-" + text;
 }
 
-// No character is cut in two.
+// Never cuts a UTF-8 character.
 std::string shortened(const std::string& text) {
     if (text.size() <= kLongestMessage) {
         return text;
@@ -140,8 +140,8 @@ bool PodEvents::is_known(const Waiting& candidate) const {
            std::any_of(waiting_.begin(), waiting_.end(), is_same);
 }
 
-// A refusal is repeated with every attempt to start the pod, and its words may change with it: what
-// has not been written yet gives way to what is newer. True: there is nothing more to do.
+// A refusal repeats with every attempt to start the pod, and its text may change: a newer text
+// replaces a waiting one. True: there is nothing more to do.
 bool PodEvents::coalesce(Waiting& candidate) {
     const auto is_of_subject = [&](const Waiting& other) {
         return other.subject == candidate.subject;
@@ -169,7 +169,7 @@ void PodEvents::forget_old() {
     }
     std::erase_if(settled_, [](const auto& entry) { return entry.second.empty(); });
     if (settled_.size() >= options_.max_remembered) {
-        settled_.clear();  // the events' names keep what is written twice together
+        settled_.clear();  // a duplicate has the same name and is coalesced by the API
     }
 }
 
@@ -183,7 +183,7 @@ std::uint64_t PodEvents::dropped() const {
     return dropped_;
 }
 
-// A refusal is over when another event was written, or after an hour without one.
+// A refusal ends when another event is written, or after an hour without one.
 std::vector<Problem> PodEvents::problems() const {
     const std::lock_guard guard(mutex_);
     const bool is_waiting = !waiting_.empty() || at_work_;
@@ -228,7 +228,7 @@ bool PodEvents::take(Waiting& next) {
     return true;
 }
 
-// False: the events end.
+// False: the thread ends.
 bool PodEvents::wait(std::chrono::milliseconds time) {
     std::unique_lock lock(mutex_);
     return !wake_.wait_for(lock, time, [&] { return stopping_; });
@@ -253,12 +253,12 @@ PodEvents::Outcome PodEvents::attempt(const Waiting& next) {
         note_failure(answer.error().message());
         return Outcome::unreachable;
     }
-    // 409: an event of that name says the same.
+    // 409: an equal event exists.
     if (answer->ok() || answer->status == 409) {
         note_failure("");
         return Outcome::written;
     }
-    // 404: the pod's namespace is gone, and with it who would read the event.
+    // 404: the pod's namespace was deleted.
     if (answer->status != 404) {
         note_failure("the API answers " + answer->describe());
     }
@@ -290,7 +290,7 @@ void PodEvents::conclude(const Waiting& done, Outcome outcome) {
     }
 }
 
-// One that the API does not take now must not keep the others from their turn.
+// One rejected event must not block the others.
 void PodEvents::put_back(const Waiting& unwritten, Outcome outcome) {
     if (waiting_.size() >= options_.max_waiting) {
         drop("too many are waiting");
@@ -303,7 +303,7 @@ void PodEvents::put_back(const Waiting& unwritten, Outcome outcome) {
 
 void PodEvents::drop(const std::string& why) {
     ++dropped_;
-    // The first of them say what there is to say.
+    // The first ones are representative.
     if (dropped_ <= 3) {
         log::warn("a warning about a pod was not written as an event: {}", why);
     }

@@ -1,10 +1,10 @@
 // PodEvents: warnings about pods as Kubernetes events, which `kubectl describe pod` shows.
 //
-// A thread of its own writes them, a few a second. One that was written within the hour (that is
-// how long the API keeps events) is not written again, not even by the next process: the event's
-// name comes from what it says. While the API is away they wait, however long that takes: equal
-// ones once, of one pod and reason the last few, and of all of them the newest; what gives way is
-// counted.
+// A separate thread writes them, a few per second. An event that was written within the hour (the
+// time for which the API keeps events) is not written again, not even by the next process: its name
+// is derived from its content. While the API is out of reach, events wait: duplicates are
+// coalesced, and of one pod and reason the last few, and of all the newest, are kept; the dropped
+// ones are counted.
 #pragma once
 
 #include <chrono>
@@ -30,9 +30,9 @@ struct PodEventsOptions {
     std::size_t max_remembered = 4096;  // pods and reasons
     std::size_t max_of_a_reason = 5;    // for one pod, until they are forgotten
     std::chrono::milliseconds forget_after = std::chrono::hours(1);
-    // A warning that the API has refused is not sent to it again before.
+    // A warning that the API has refused is not sent again for this time.
     std::chrono::milliseconds refused_for = std::chrono::minutes(1);
-    // Between two events, once `burst` have gone out without a pause.
+    // The time between two events, after `burst` have been sent without a pause.
     std::chrono::milliseconds interval{500};
     unsigned burst = 25;
     BackoffLimits backoff;  // while the API does not take any
@@ -42,7 +42,7 @@ struct PodEventsOptions {
 class PodEvents final : public PodNotifier {
   public:
     PodEvents(const ClusterAccess& access, PodEventsOptions options);
-    // What has not been written is dropped.
+    // Drops events that have not been written.
     ~PodEvents() override;
     PodEvents(const PodEvents&) = delete;
     PodEvents& operator=(const PodEvents&) = delete;
@@ -65,7 +65,7 @@ class PodEvents final : public PodNotifier {
     };
 
     void run();
-    // The next one is at work from then on; false: the events end.
+    // Takes the next event to write; false: stop.
     bool take(Waiting& next);
     bool wait(std::chrono::milliseconds time);
     void wait_for_turn();

@@ -15,8 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-// The uid that the kubelet uses for a static pod, in CNI arguments and cgroup paths. The object in
-// the API has another one, which nothing on the node knows.
+// The uid that the kubelet uses for a static pod, in CNI arguments and cgroup paths. The API's
+// object has another one, which the node does not use.
 constexpr const char* kMirrorPod = "kubernetes.io/config.mirror";
 // A copy of the whole pod.
 constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -34,8 +34,8 @@ bool is_one_of(const json& key, std::initializer_list<const char*> names) {
     return std::any_of(names.begin(), names.end(), [&](const char* each) { return name == each; });
 }
 
-// Of a pod's status: its addresses, and which containers run and as what the runtime knows them.
-// Depths are those below the object's members: status, its lists, their entries.
+// In a pod's status: its addresses, and the running containers with their runtime ids. Depths are
+// below the object's members: status, its lists, their entries.
 bool is_wanted_of_status(int depth, const json& key) {
     switch (depth) {
         case 1:

@@ -56,7 +56,7 @@ class RemovalWatch::Implementation final : public CollectionHandler {
     CollectionState state() const { return watch_.state(); }
 
   private:
-    // Of a list that does not name it.
+    // For a list that does not contain it.
     void list_began() override { listed_ = Sight::going; }
     void listed(const json& object) override { listed_ = sight_of(object); }
     void list_ended() override { see(listed_); }
@@ -79,9 +79,9 @@ class RemovalWatch::Implementation final : public CollectionHandler {
     Result<bool> node_is_selected(const json& daemon_set);
 
     const RemovalWatchOptions options_;
-    ApiClient watching_;  // of the watch alone: it is interrupted with it
+    ApiClient watching_;  // used by the watch only: its destructor interrupts it
     ApiClient asking_;
-    Sight listed_ = Sight::unknown;  // of the watch's thread alone
+    Sight listed_ = Sight::unknown;  // used by the watch's thread only
     mutable std::mutex mutex_;
     Sight seen_ = Sight::unknown;
     CollectionWatch watch_;  // last: it calls the others
@@ -145,9 +145,9 @@ Result<bool> RemovalWatch::Implementation::node_is_selected(const json& daemon_s
     return selects_node(daemon_set, node);
 }
 
-// The service account and its rights go together with the DaemonSet. But they also go, for this pod
-// alone, when somebody deletes the pod by force: a watch that still stands and still sees the
-// DaemonSet tells that apart.
+// The service account and its rights are deleted together with the DaemonSet. For this pod alone,
+// they also end when the pod is deleted by force: a watch that is still connected and sees the
+// DaemonSet distinguishes the two.
 bool RemovalWatch::Implementation::judge_refusal(int status) const {
     const bool was_authorised = state().listed;
     const bool still_seen = state().connected && seen() == Sight::there;

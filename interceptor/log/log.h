@@ -1,8 +1,8 @@
 // The interceptor's log: lines on standard error.
 //
-// spdlog's own headers stay out of ours: every source that logs through them compiles the whole of
-// fmt's formatting again. Here the arguments are only collected; log.cpp formats them. Formats are
-// checked when they are compiled. Nothing here throws. Threads: any.
+// This header does not include spdlog, whose headers make every source compile all of fmt's
+// formatting again. Arguments are only collected here; log.cpp formats them. Formats are checked at
+// compile time. Nothing here throws. Threads: any.
 #pragma once
 
 #include <fmt/core.h>
@@ -11,8 +11,8 @@
 
 namespace fsm::log {
 
-// The least level that is written: "trace", "debug", "info" (until this is called), "warn", "error"
-// or "off". Not while other threads log.
+// The lowest level that is written: "trace", "debug", "info" (the default), "warn", "error" or
+// "off". Not while other threads log.
 void set_up(const std::string& level);
 
 enum class Level { debug, info, warning, error };

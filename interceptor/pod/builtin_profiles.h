@@ -1,4 +1,4 @@
-// The texts of profiles/*.yaml, compiled in so that the binary knows them without any file.
+// The texts of profiles/*.yaml, compiled in so that the binary works without any file.
 #pragma once
 
 #include <span>

@@ -11,8 +11,8 @@ Ipv6Decision decide_ipv6(const InMesh& pod, const std::vector<IpAddress>& addres
     }
     const auto is_v4 = [](const IpAddress& address) { return address.is_v4(); };
     const bool any_v6 = !std::all_of(addresses.begin(), addresses.end(), is_v4);
-    // The kernel lists all addresses of IPv4 before those of IPv6, whatever their interface: the
-    // first one is of IPv6 only when there is no other.
+    // The kernel lists IPv4 addresses before IPv6 ones, regardless of their interface: the first
+    // one is IPv6 only if the pod has no IPv4.
     const bool first_v6 = any_v6 && std::none_of(addresses.begin(), addresses.end(), is_v4);
     if (pod.ipv6_rule == Ipv6Rule::any_address ? any_v6 : first_v6) {
         return {Ipv6Mode::always, ""};

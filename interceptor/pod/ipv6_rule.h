@@ -1,4 +1,5 @@
-// Whether a mesh intercepts the IPv6 traffic of a pod, where that depends on the pod's addresses.
+// Decides whether IPv6 traffic of a pod is intercepted, for meshes in which that depends on the
+// pod's addresses.
 #pragma once
 
 #include <string>
@@ -11,10 +12,10 @@ namespace fsm {
 
 struct Ipv6Decision {
     Ipv6Mode mode = Ipv6Mode::never;
-    std::string note;  // for the pod's owner, where IPv6 passes the sidecar; else empty
+    std::string note;  // for the pod's owner, if IPv6 bypasses the sidecar; otherwise empty
 };
 
-// `addresses`: the pod's, without loopback and link-local ones.
+// `addresses`: the pod's, except loopback and link-local ones.
 Ipv6Decision decide_ipv6(const InMesh& pod, const std::vector<IpAddress>& addresses);
 
 }  // namespace fsm

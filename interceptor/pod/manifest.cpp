@@ -50,8 +50,8 @@ void ManifestParser::read_document(const YAML::Node& document) {
     }
 }
 
-// The items of a PodList need not say their kind. A list inside a list is refused: an anchor can
-// make one that contains itself.
+// The items of a PodList need not have a kind. A list inside a list is refused, because an anchor
+// can create one that contains itself.
 void ManifestParser::read_items(YamlMap& list, const std::string& list_kind) {
     list.each("items", [&](const YAML::Node& item, const std::string& path) {
         YamlMap map(item, reader_, path);

@@ -1,4 +1,4 @@
-// Pods out of Kubernetes manifests: YAML or JSON, one or more documents.
+// Reads pods from Kubernetes manifests: YAML or JSON, one or more documents.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,13 @@
 
 namespace fsm {
 
-// A file may be that large; a longer text is an error.
+// The maximum size of a file; a longer text is an error.
 inline constexpr std::size_t kManifestSizeLimit = std::size_t{1} << 20;
 
-// The pods of all documents of kind Pod, and of those inside a List or PodList; documents of other
-// kinds are passed over. A pod without a namespace is in "default". All or nothing: one document
-// that is wrong is an error, which names origin:line. Work and memory are bounded by the size
-// of the text, whatever its depth and its aliases.
+// The pods of all documents of kind Pod, and of those inside a List or PodList; other kinds are
+// ignored. A pod without a namespace is in "default". One invalid document fails the whole text;
+// the error names origin:line. Work and memory are bounded by the size of the text, whatever its
+// depth and aliases.
 Result<std::vector<Pod>> parse_manifests(std::string_view text, const std::string& origin);
 
 }  // namespace fsm

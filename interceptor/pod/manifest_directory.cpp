@@ -77,8 +77,8 @@ std::vector<Problem> ManifestDirectory::Implementation::problems() const {
     return problems;
 }
 
-// The first load: a directory that cannot be read is the caller's to know, and files that are
-// being written get a moment.
+// The first load: a directory that cannot be read is the caller's error, and files that are being
+// written get a moment to become complete.
 Result<void> ManifestDirectory::Implementation::load() {
     FSM_TRY(files_.check());
     constexpr int kAttempts = 20;
@@ -185,8 +185,8 @@ Result<FoundPod> lookup(const ManifestSnapshot& snapshot, const PodName& name) {
 
 }  // namespace
 
-// A miss looks at the directory again before it is certain: the manifest may be younger than the
-// last scan. What such a scan finds, the watching thread tells.
+// After a miss the directory is scanned again before the answer is certain, because the manifest
+// may be newer than the last scan. The watching thread reports changes that such a scan finds.
 Result<FoundPod> ManifestDirectory::Implementation::find(const PodName& name) {
     FSM_ASSIGN(FoundPod known, lookup(*snapshot(), name));
     if (known) {
@@ -229,7 +229,7 @@ Result<FoundPod> ManifestDirectory::find(const PodName& name) const {
 }
 
 Result<std::vector<Pod>> ManifestDirectory::list() const {
-    // It is held while it is read: the next scan publishes another one.
+    // Keep the state alive while it is read: the next scan publishes a new one.
     const auto snapshot = implementation_->snapshot();
     std::vector<Pod> pods;
     for (const auto& [name, pod] : snapshot->pods) {

@@ -1,5 +1,5 @@
-// ManifestDirectory: the pod source that needs no cluster, a directory of ordinary Pod manifests
-// (*.yaml, *.yml, *.json; other files and hidden ones are passed over).
+// ManifestDirectory: the pod source without a cluster: a directory of ordinary Pod manifests
+// (*.yaml, *.yml, *.json; other and hidden files are ignored).
 #pragma once
 
 #include <chrono>
@@ -15,9 +15,9 @@ namespace fsm {
 // destructor stops and joins; the callback must not destroy the source.
 class ManifestDirectory final : public PodSource {
   public:
-    // Reads the directory. One that is not there, or not a directory, is an error; a file that is
-    // wrong is one of problems(). `rescan`: the longest time that a change can go unnoticed when
-    // inotify does not tell of it.
+    // Reads the directory. It is an error if the directory does not exist; an invalid file is one
+    // of problems(). `rescan`: the longest time until a change is noticed if inotify does not
+    // report it.
     static Result<std::unique_ptr<ManifestDirectory>> open(
         const std::string& directory, std::chrono::milliseconds rescan = std::chrono::seconds(5));
     ~ManifestDirectory() override;
@@ -25,13 +25,14 @@ class ManifestDirectory final : public PodSource {
     ManifestDirectory& operator=(const ManifestDirectory&) = delete;
 
     std::string description() const override;
-    // podman names the pod but no namespace: with an empty namespace the pod is found by its name,
-    // and an Error tells when two namespaces have one of that name. An Error ("not known") also
-    // for a name that no manifest has while a file cannot be read: the pod may be in it.
+    // podman passes the pod's name without a namespace: with an empty namespace the pod is found by
+    // its name, and an Error is returned if two namespaces have a pod of that name. An Error ("not
+    // known") is also returned for an unknown name while a file cannot be read: the pod may be in
+    // it.
     Result<FoundPod> find(const PodName& name) const override;
     Result<std::vector<Pod>> list() const override;
     Result<void> watch(std::function<void(const PodName&)> changed) override;
-    // A file that became wrong keeps the pods of its last good version.
+    // An invalid file keeps the pods of its last valid version.
     std::vector<Problem> problems() const override;
 
   private:

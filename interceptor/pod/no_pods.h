@@ -1,4 +1,4 @@
-// NoPods: the pod source of mode none. It is certain to know no pod, so that nobody waits for one.
+// NoPods: the pod source of mode none. It certainly has no pods, so that ADD never waits for one.
 #pragma once
 
 #include <functional>

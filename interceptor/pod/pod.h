@@ -1,4 +1,4 @@
-// Pod: what the interceptor knows of a Kubernetes Pod, whatever source it came from.
+// Pod: the interceptor's model of a Kubernetes Pod, from any source.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct Container {
     // An init container with restartPolicy Always is a native sidecar: it runs beside the
     // application for the pod's whole life.
     enum class Kind : std::uint8_t { ordinary, init, native_sidecar } kind = Kind::ordinary;
-    // As the pod sees it: in a user namespace the host sees a shifted id.
+    // As seen in the pod: in a user namespace the host sees shifted ids.
     std::optional<std::uint32_t> run_as_user;  // the container's, else the pod's securityContext
     std::optional<std::uint32_t> run_as_group;
     std::vector<std::string> arguments;              // the container's `args`
@@ -37,17 +37,17 @@ struct Container {
 
 struct Pod {
     PodName name;
-    std::string uid;  // metadata.uid; empty when the source does not say
+    std::string uid;  // metadata.uid; empty if unknown
     std::map<std::string, std::string> labels;
     std::map<std::string, std::string> annotations;
-    // Of the pod's namespace, for the meshes whose pods inherit settings from there. Empty when the
-    // source does not say.
+    // Annotations of the pod's namespace, for meshes whose pods inherit settings from it. Empty if
+    // unknown.
     std::map<std::string, std::string> namespace_annotations;
     std::vector<Container> containers;  // init containers included
-    // From the pod's status: what the cluster has given to it. Empty when the source does not say.
+    // From the pod's status: the addresses that the cluster has assigned. Empty if unknown.
     std::set<IpAddress> addresses;
-    // From the pod's status: the names of the containers that run now (ephemeral ones too), with
-    // the ids by which the runtime knows them. Empty when the source does not say.
+    // From the pod's status: the names of the running containers (including ephemeral ones), with
+    // their runtime ids. Empty if unknown.
     std::map<std::string, std::string> running_containers;
     bool host_network = false;
     bool user_namespace = false;  // spec.hostUsers: false

@@ -1,5 +1,4 @@
-// PodNotifier: tells a pod's owner what is wrong with it, where owners look (with Kubernetes: as an
-// event on the pod).
+// PodNotifier: reports problems of a pod to its owner (in Kubernetes by an event on the pod).
 #pragma once
 
 #include <cstddef>
@@ -42,14 +41,14 @@ struct PodWarning {
     std::string message;  // a sentence, for people
 };
 
-// Threads: every function may be called from any thread. warn() returns at once and never fails:
-// what cannot be written now waits, within bounds, and duplicates are coalesced.
+// Threads: every function may be called from any thread. warn() does not block and never fails:
+// warnings that cannot be written now wait, up to a limit, and duplicates are coalesced.
 class PodNotifier {
   public:
     virtual ~PodNotifier() = default;
     virtual void warn(const PodWarning& warning) = 0;
 
-    // Warnings that are to be written, and those that were given up since the start.
+    // The numbers of waiting warnings, and of those dropped since the start.
     virtual std::size_t waiting() const { return 0; }
     virtual std::uint64_t dropped() const { return 0; }
     // Why warnings cannot be written now.

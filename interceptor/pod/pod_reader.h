@@ -1,5 +1,4 @@
-// From the fields of a Pod object to the pod model: the one place that knows what they mean,
-// whatever the object is written in.
+// Converts the fields of a Pod object to the pod model, for every notation.
 //
 // `Map` is a FieldMap (common/document/field_map.h) of that notation; its first complaint is kept
 // by its reader, and what is returned after one is not to be used.
@@ -20,7 +19,7 @@ namespace fsm {
 // What Kubernetes accepts as the name of a pod (a DNS subdomain) and of a namespace (a DNS label).
 bool is_pod_name(std::string_view text);
 bool is_namespace_name(std::string_view text);
-// The complaints about texts that are neither.
+// The error messages for invalid names.
 std::string not_a_pod_name(std::string_view text);
 std::string not_a_namespace_name(std::string_view text);
 
@@ -33,7 +32,7 @@ std::optional<std::uint32_t> read_id(Map& map, const std::string& key) {
     return value ? std::optional(static_cast<std::uint32_t>(*value)) : std::nullopt;
 }
 
-// Names end in file names and messages: only what Kubernetes accepts is accepted here.
+// Names become parts of file names and messages: only those that Kubernetes accepts are valid.
 template <typename Map>
 PodName read_pod_name(Map& metadata) {
     PodName name{metadata.optional_text("namespace").value_or("default"),
@@ -47,7 +46,7 @@ PodName read_pod_name(Map& metadata) {
     return name;
 }
 
-// What is taken from elsewhere (valueFrom) is not known here. The last of two entries of one name
+// Values from elsewhere (valueFrom) are unknown here. Of two entries with one name the last one
 // counts, as for the kubelet.
 template <typename Map>
 void read_environment(Map& container, Container& result) {
@@ -59,7 +58,7 @@ void read_environment(Map& container, Container& result) {
     });
 }
 
-// The user and group of a security context; what it does not say stays.
+// The user and group of a security context; members that it does not set stay unchanged.
 template <typename Map>
 void read_identity(Map& owner, Container& container) {
     Map security = owner.map("securityContext");
@@ -84,7 +83,7 @@ Container read_container(Map& map, const Container& defaults) {
     return container;
 }
 
-// Returns how many there are.
+// Returns the number of containers.
 template <typename Map>
 std::size_t read_containers(Map& spec, const std::string& key, const Container& defaults,
                             Pod& pod) {
@@ -94,7 +93,7 @@ std::size_t read_containers(Map& spec, const std::string& key, const Container& 
     return pod.containers.size() - before;
 }
 
-// What the kubelet reports.
+// From the kubelet's report.
 template <typename Map>
 void read_addresses(Map& top, Pod& pod) {
     Map status = top.map("status");
@@ -111,7 +110,7 @@ inline std::string id_without_runtime(const std::string& text) {
     return scheme == std::string::npos ? text : text.substr(scheme + 3);
 }
 
-// What the kubelet reports; a container that waits or has ended has no processes.
+// From the kubelet's report; a waiting or terminated container has no processes.
 template <typename Map>
 void read_running_containers(Map& top, Pod& pod) {
     Map status = top.map("status");

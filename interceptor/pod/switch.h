@@ -1,4 +1,4 @@
-// Annotations that are switches, and variables that are. Internal to this folder.
+// Switches: annotations and environment variables with on and off values. Internal to this folder.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace fsm {
 
 enum class Switch : std::uint8_t { unsaid, enabled, disabled };
 
-// Another value than the rule's is a problem, and ignored.
+// A value that the rule does not list is reported, and ignored.
 Switch read_switch(const AnnotationRule& rule, std::string_view text, Problems& problems);
 
 // Whether the container has the variable with one of the values, in any letter case.

@@ -1,5 +1,5 @@
-// What a pod asks of its mesh that is not done here (the table `unsupported` of a profile), and who
-// else in the pod goes by the sidecar's identity. Internal to this folder.
+// Requests of a pod that are not supported (the table `unsupported` of a profile), and other
+// containers with the sidecar's identity. Internal to this folder.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every script here uses: messages, colours, clean-up in reverse order, and the build.
+# Used by every script: messages, colours, clean-up in reverse order, and the build.
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly repository
@@ -22,8 +22,8 @@ need_root() {
     [[ $EUID -eq 0 ]] || die "network namespaces and BPF need root: sudo $0"
 }
 
-# on_exit COMMAND ARGUMENT…: clean-up. The last thing set up is the first to be taken down. A step may
-# find its work done already; one that fails is reported, and the next ones still run.
+# on_exit COMMAND ARGUMENT…: registers a clean-up step; steps run in reverse order. A step may find
+# its work already done; a step that fails is reported, and the next ones still run.
 cleanup_steps=()
 cleanup_failed=
 on_exit() {
@@ -41,8 +41,8 @@ run_cleanup() {
     cleanup_steps=()
 }
 
-# On Ctrl-C the shell leaves through EXIT like everybody else, and a second Ctrl-C cannot break the
-# clean-up that is already under way.
+# On Ctrl-C the shell also exits through EXIT, and a second Ctrl-C cannot interrupt a clean-up that
+# is in progress.
 finish() {
     local status=$?
     trap '' INT TERM HUP
@@ -59,7 +59,8 @@ clean_up_on_exit() {
     trap 'exit 129' HUP
 }
 
-# stop_process PID: asks, waits three seconds, insists. Only for processes that this script started.
+# stop_process PID: sends SIGTERM, waits three seconds, then kills. Only for processes that this
+# script started.
 stop_process() {
     local pid=$1 attempt
     kill "$pid" 2>/dev/null || return 0
@@ -70,7 +71,7 @@ stop_process() {
     kill -KILL "$pid" 2>/dev/null || true
 }
 
-# wait_until SECONDS WHAT COMMAND…: polls; on failure says what was waited for.
+# wait_until SECONDS WHAT COMMAND…: polls the command; on failure, prints WHAT.
 wait_until() {
     local seconds=$1 what=$2 attempt
     shift 2
@@ -78,7 +79,7 @@ wait_until() {
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.05
     done
-    printf '%s: waited %s s for %s, in vain\n' "$program" "$seconds" "$what" >&2
+    printf '%s: gave up after %s s: waited for %s\n' "$program" "$seconds" "$what" >&2
     return 1
 }
 
@@ -102,7 +103,7 @@ build() {
         cmake --preset "$preset" && cmake --build --preset "$preset" ${1:+--target "$@"}
     ) >"$log" 2>&1 </dev/null || {
         tail -n 40 "$log" >&2
-        printf '%s: the %s build failed; all of it is in %s\n' "$program" "$preset" "$log" >&2
+        printf '%s: the %s build failed; the log is %s\n' "$program" "$preset" "$log" >&2
         return 1
     }
 }

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What interception, its tests and podman may leave on a machine, listed one thing a line, so that two
-# lists taken at two times can be compared.
+# Lists what interception, its tests and podman may leave on a machine, one thing per line, so that
+# two lists can be compared.
 : "${repository:?source common.sh first}"
 
-# system_state: prints the sorted list. What comes and goes by itself is left out: BPF programs of
-# service managers and container runtimes (device and packet filters of cgroups), and the iterator
-# that bpftool loads for its own use.
+# system_state: prints the sorted list. It omits what changes by itself: BPF programs of service
+# managers and container runtimes (device and packet filters of cgroups), and the iterator that
+# bpftool loads for its own use.
 system_state() {
     {
         bpftool --json prog list | jq -r '.[] |
@@ -53,8 +53,8 @@ project_processes() {
     done
 }
 
-# new_since BEFORE: what is there now and is not in the list BEFORE. The kernel frees
-# programs and maps a moment after their last user; only what stays for three seconds is reported.
+# new_since BEFORE: prints what exists now and is not in the list BEFORE. The kernel frees programs
+# and maps a moment after their last user; so only what stays for three seconds is reported.
 new_since() {
     local before=$1 attempt left
     for ((attempt = 0; attempt < 10; attempt++)); do
@@ -65,7 +65,7 @@ new_since() {
     printf '%s\n' "$left"
 }
 
-# gone_since BEFORE: what was there and is not any more, of the things that nobody may take away.
+# gone_since BEFORE: prints what no longer exists, of the things that no test may remove.
 gone_since() {
     comm -23 <(printf '%s\n' "$1") <(system_state) | grep '^CNI file\|^mount\|^network interface\|rule ' || true
 }

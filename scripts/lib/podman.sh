@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# A podman of our own: storage, networks and conflist live below one folder, so the machine's podman
-# and /etc/cni/net.d are never touched and cleaning up is removing the pods and then the folder.
+# A separate podman: storage, networks and conflist are below one folder, so the machine's podman
+# and /etc/cni/net.d are never changed, and cleaning up is removing the pods and then the folder.
 #
-# What podman 4.3.1 with its CNI backend hands to the plugins of the chain (seen with a plugin that
-# writes its environment to a file; the pod source has to recognise pods by it):
+# What podman 4.3.1 with its CNI backend passes to the plugins of the chain (recorded by a plugin
+# that writes its environment to a file; the pod source has to recognise pods by it):
 #
 #   CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAME=<name>
 #
@@ -18,8 +18,8 @@
 #     CNI_NETNS=/run/netns/netns-<uuid> (still there at DEL) and prevResult.
 #   - VERSION is asked first, with CNI_CONTAINERID empty and CNI_NETNS=CNI_PATH=CNI_IFNAME=dummy.
 #
-# Containers run in cgroup /libpod_parent/<pod>/libpod-<id> of every hierarchy, version 2 included.
-# Without --network, play kube makes a network "podman-default-kube-network" and does not call ours.
+# Without --network, play kube creates a network "podman-default-kube-network", which does not call
+# ours.
 : "${program:?source common.sh first}"
 
 # podman_setup FOLDER NETWORK BRIDGE SUBNET PLUGINS_JSON PLUGIN_FOLDER: prepares everything below
@@ -48,8 +48,8 @@ podman_setup() {
   ]
 }
 CONFLIST
-    # podman asks for the highest limits that the kernel has; where raising them is not allowed (in a
-    # container, for instance) runc refuses to start anything. These are enough and always allowed.
+    # podman requests the highest limits that the kernel has; where raising them is not allowed (in
+    # a container, for instance) runc refuses to start. These are sufficient and always allowed.
     cat >"$folder/containers.conf" <<CONF
 [containers]
 default_ulimits = ["nofile=1000:1000", "nproc=5000:5000"]
@@ -72,8 +72,8 @@ podman_here() {
         --runroot "$podman_folder/run" --tmpdir "$podman_folder/tmp" "$@"
 }
 
-# copy_program ROOT FILE…: the host's own programs, with the libraries they load, into an image's
-# file system. That is why no registry and no network is needed.
+# copy_program ROOT FILE…: copies the host's own programs, with the libraries that they load, into
+# an image's file system: no registry and no network is needed.
 copy_program() {
     local root=$1 file libraries
     shift
@@ -83,8 +83,8 @@ copy_program() {
     done
 }
 
-# podman_image ROOT NAME COMMAND: makes the image localhost/NAME from a folder. Stopping is a SIGKILL:
-# a first process without a handler ignores anything less.
+# podman_image ROOT NAME COMMAND: creates the image localhost/NAME from a folder. Stopping is by
+# SIGKILL: a first process without a handler ignores every other signal.
 podman_image() {
     local root=$1 name=$2 command=$3
     tar -C "$root" --owner=0 --group=0 --numeric-owner -c . |
@@ -93,8 +93,8 @@ podman_image() {
             --change "STOPSIGNAL SIGKILL" - "localhost/$name:latest" >/dev/null
 }
 
-# start_pod FILE [OPTION…]: starts the pod of a manifest. podman's own words are shown only if it fails; it is
-# known to leave with 0 when a container of the pod did not start, and says so on stderr.
+# start_pod FILE [OPTION…]: starts the pod of a manifest. podman's output is shown only if it fails;
+# podman may exit with 0 although a container of the pod did not start, and reports that on stderr.
 start_pod() {
     local manifest=$1 words
     shift
@@ -117,35 +117,37 @@ pod_address() {
         sed -n 's/.* inet \([0-9.]*\).*/\1/p'
 }
 
-# remove_pod POD: kills, waits until podman has cleaned up behind each container, and only then
-# removes: `pod rm` at the same time as that waits for seconds.
+# remove_pod POD: kills the pod, waits until podman has cleaned up after each container, and only
+# then removes it: a concurrent `pod rm` waits for seconds.
 remove_pod() {
     local containers
     containers=$(podman_here ps --all --quiet --no-trunc --filter "pod=$1") || return
     podman_here pod kill "$1" >/dev/null 2>&1 || true
-    wait_until 5 "podman to clean up behind pod $1" nobody_mentions "$containers" || true
+    wait_until 5 "podman to clean up behind pod $1" no_process_mentions "$containers" || true
     podman_here pod rm --force --time 0 "$1" >/dev/null
 }
 
-# nobody_mentions STRINGS: no process has one of them, given one a line, on its command line.
-nobody_mentions() {
+# no_process_mentions STRINGS: no process has one of the strings, given one per line, on its command
+# line.
+no_process_mentions() {
     ! grep -zqsF -- "$1" /proc/[0-9]*/cmdline
 }
 
-# podman_remove: every pod, image, mount and folder that podman_setup and those after it made.
+# podman_remove: removes every pod, image, mount and folder that podman_setup and the functions
+# after it created.
 podman_remove() {
-    # Killed first, as in remove_pod: the command that conmon runs behind each container must not
-    # find its folders gone. A container that was caught
-    # in the middle of its start is not killed by the first command, only removed by the next ones.
+    # Pods are killed first, as in remove_pod: the command that conmon runs after each container
+    # must find its folders. A container that was interrupted in the middle of its start is not
+    # killed by the first command, only removed by the next ones.
     podman_here kill --all >/dev/null 2>&1
-    wait_until 3 "podman's monitors to leave" nobody_mentions "$podman_folder/" 2>/dev/null
+    wait_until 3 "podman's monitors to leave" no_process_mentions "$podman_folder/" 2>/dev/null
     podman_here pod rm --all --force --time 0 >/dev/null
     podman_here rm --all --force --time 0 >/dev/null
-    wait_until 10 "podman's monitors to leave" nobody_mentions "$podman_folder/"
+    wait_until 10 "podman's monitors to leave" no_process_mentions "$podman_folder/"
     podman_unmount
     rm -rf "$podman_folder"
-    # libcni's cache and libpod's cgroups are at fixed places: remove what is empty, leave what is
-    # another podman's.
+    # libcni's cache and libpod's cgroups are at fixed places: remove what is empty, keep what
+    # another podman uses.
     rmdir /var/lib/cni/results /var/lib/cni 2>/dev/null
     local parent
     for parent in /sys/fs/cgroup/libpod_parent /sys/fs/cgroup/*/libpod_parent; do

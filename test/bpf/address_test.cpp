@@ -1,5 +1,5 @@
-// Whose an address is: what the cluster has given to a pod stays its own while it lives, whatever
-// another pod has on its interfaces.
+// The owner of an address: an address that the cluster has assigned to a pod stays its own while it
+// lives, whatever addresses another pod has on its interfaces.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -30,7 +30,7 @@ class Addresses : public testing::Test {
                         .lookup<struct fsm_address, std::uint64_t>(
                             map_address(must(IpAddress::parse(address)))));
     }
-    // The attacker with the victim's address on an interface of its own.
+    // The attacker, with the victim's address on one of its own interfaces.
     PodEnrolment attack() const {
         PodEnrolment enrolment = attacker.enrolment();
         enrolment.addresses.push_back(must(IpAddress::parse(kVictim)));
@@ -112,8 +112,8 @@ TEST_F(Addresses, StayGivenWhereTheClusterIsNotHeard) {
     EXPECT_EQ(leads_to(kVictim), std::nullopt) << "the pod has it no longer";
 }
 
-// Connections are the sidecar's of the namespace that they arrive in, even where two pods have one
-// address and no address was given to either of them.
+// The namespace in which a connection arrives decides about its sidecar, even if two pods have the
+// same address and the cluster has assigned it to neither.
 class OneAddressTwice : public testing::TestWithParam<InboundMechanism> {};
 
 TEST_P(OneAddressTwice, IsInterceptedInBothPods) {

@@ -1,4 +1,4 @@
-// A process dies and another takes over: same maps, same links, new programs, and no gap.
+// A process ends and another one takes over: same maps, same links, new programs, and no gap.
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
@@ -33,7 +33,7 @@ class Adoption : public testing::Test {
         return wanted;
     }
 
-    // Opens and enrols in a process that is killed without a chance to clean up.
+    // Opens and enrols in a process that is killed without a clean-up.
     void leave_behind(const PodEnrolment& wanted) const {
         const pid_t child = fork();
         if (child == 0) {
@@ -71,7 +71,7 @@ class Adoption : public testing::Test {
         }
     }
 
-    // An address that nobody has: only interception makes the connection succeed.
+    // An address that no machine has: the connection succeeds only if it is intercepted.
     bool intercepts() const { return pod.connect("10.98.1.77", 80) == 0; }
 };
 
@@ -115,14 +115,14 @@ TEST_F(Adoption, MigratesAnotherLayout) {
               static_cast<std::uint32_t>(FSM_ABI_LAYOUT));
     EXPECT_TRUE(intercepts());
     EXPECT_EQ(shell("ls " + instance.root()), "links\nmaps\npods\n");
-    // Addresses had another meaning in an earlier layout: they come back with the enrolment.
+    // Addresses had another meaning in an earlier layout: the enrolment adds them again.
     must(datapath->enrol(pod.netns(), enrolment()));
     must(datapath->sweep());
     expect_everything_there(*datapath);
     EXPECT_TRUE(intercepts());
 }
 
-// The key of layout 2. A pod whose list were lost would have none of its ports included, or all.
+// The key of layout 2. If a pod's list were lost, none of its ports would be included, or all.
 TEST_F(Adoption, MakesRangesOfTheSinglePortsOfAnEarlierLayout) {
     struct OldKey {
         std::uint32_t pod_id;
@@ -206,7 +206,7 @@ TEST_F(Adoption, LetsOneProcessAtATimeIn) {
 }
 
 TEST_F(Adoption, LivesBesideAnotherInstance) {
-    Instance other;  // the test process is in this one's cgroup now
+    Instance other;  // the test process is now in this instance's cgroup
     const auto datapath = instance.open();
     const auto beside = other.open();
     must(datapath->enrol(pod.netns(), pod.enrolment()));

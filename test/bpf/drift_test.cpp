@@ -1,5 +1,5 @@
-// check() compares what the kernel holds for a pod with what enrol() made: each kind of thing that
-// other programs of the node can take away or change is noticed, and put back by enrol().
+// check() compares the kernel's state of a pod with what enrol() made: every kind of change by
+// other programs is detected, and repaired by enrol().
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -160,7 +160,7 @@ TEST_P(Drift, IsNoticedAndPutBack) {
 INSTANTIATE_TEST_SUITE_P(Of, Drift, testing::ValuesIn(kDamages),
                          [](const auto& damage) { return std::string(damage.param.name); });
 
-// Without the bit, IPv6 would pass a sidecar that is down for a moment.
+// Without the bit, IPv6 would bypass a sidecar that is down for a moment.
 TEST(DriftOfObservations, OfAListenerThatIsDownAreRememberedToo) {
     const Instance instance;
     const PodNamespace pod("10.98.1.2");

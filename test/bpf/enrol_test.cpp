@@ -1,4 +1,4 @@
-// Enrolling, changing and withdrawing pods: what the maps hold before, meanwhile and after.
+// Enrolling, changing and withdrawing pods: the contents of the maps before, during and after.
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

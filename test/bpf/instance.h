@@ -1,6 +1,6 @@
-// Instance: a data path of a test's own: its own bpffs, run directory and cgroup, which the test
-// process is in while the instance lives. Takes everything away at the end, and fails the test if
-// that does not work.
+// Instance: a test's own data path, with its own bpffs, run directory and cgroup, in which the test
+// process is while the instance lives. Removes everything at the end; the test fails if that is not
+// possible.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace fsm::test {
 
-// The value, or the failure of the test that uses it.
+// Returns the value, or fails the test.
 template <typename T>
 T must(Result<T> result) {
     if (!result) {
@@ -47,10 +47,10 @@ class Instance {
     std::string cgroup_root_;
 };
 
-// Moves the test process there.
+// Moves the test process into its cgroup.
 void join_cgroup(const std::string& path);
 
-// Runs a shell command; its output, or a failure of the test.
+// Runs a shell command; returns its output, or fails the test.
 std::string shell(const std::string& command);
 
 }  // namespace fsm::test

@@ -60,7 +60,7 @@ TEST(KernelProbe, DecidesByWhatItSaw) {
     EXPECT_EQ(probe.automatic, expected) << probe.reason;
 }
 
-// These fail on every kernel so far: the trial must be able to see it, on a busy machine as well.
+// These fail on every known kernel: the probe must detect it, also on a busy machine.
 TEST(KernelProbe, SeesTheKnownHazardsOfSocketMaps) {
     const std::set<std::string> hazards = {"splice of redirected data",
                                            "blocking read beside a writing thread",

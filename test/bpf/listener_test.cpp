@@ -1,4 +1,4 @@
-// The sidecar listens before its pod is enrolled: after enrolment the map leads to its sockets.
+// The sidecar listens before its pod is enrolled: after the enrolment the map contains its sockets.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -19,7 +19,7 @@ std::uint64_t cookie_of(const Fd& socket) {
     return cookie;
 }
 
-// The sockets that are entered for one port, family and bind.
+// The sockets in the map for one port, family and bind.
 std::vector<std::uint64_t> entered(const Instance& instance, std::uint16_t port,
                                    std::uint8_t family, fsm_listener_bind bind) {
     const BpfMap map = instance.pinned("fsm_listeners");
@@ -164,7 +164,8 @@ TEST_F(TakeOver, SteersConnectionsToATakenListener) {
     EXPECT_EQ(client.connect("10.99.0.2", 8080), ECONNREFUSED);
 }
 
-// The kernel takes no listener by MPTCP into a socket map: Go programs listen so by default.
+// The kernel does not accept MPTCP listeners in a socket map; Go programs listen by MPTCP by
+// default.
 class Mptcp : public TakeOver {
   protected:
     PodNamespace client{"10.98.9.9"};
@@ -231,8 +232,8 @@ TEST_F(Mptcp, IsRefusedWhereSkLookupWasAskedFor) {
                 testing::AllOf(testing::HasSubstr("MPTCP"), testing::HasSubstr("\"auto\"")));
 }
 
-// An outbound listener on 127.0.0.1 that sk_lookup cannot steer to takes connections to that
-// address alone.
+// An outbound listener on 127.0.0.1 to which sk_lookup cannot steer accepts connections to that
+// address only.
 TEST_F(Mptcp, OutboundListenersOnLoopbackAreReached) {
     const Fd outbound = listen_by_mptcp("127.0.0.1", kOutbound);
     must(datapath->enrol(pod.netns(), enrolment()));

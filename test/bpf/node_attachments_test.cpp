@@ -1,4 +1,4 @@
-// What other programs of the node take away from the node as a whole is put back at once, or said.
+// Node-wide attachments that other programs remove are restored at once, or reported.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ class Node : public testing::Test {
 
     void SetUp() override { must(datapath->enrol(pod.netns(), pod.enrolment())); }
 
-    // An address that no machine has: only interception makes the connection succeed.
+    // An address that no machine has: the connection succeeds only if it is intercepted.
     bool intercepts() const { return pod.connect("10.98.1.77", 80) == 0; }
     std::string link(const char* program) const { return instance.root() + "/links/" + program; }
     void expect_well() const {
@@ -120,8 +120,8 @@ TEST_F(Node, ReplacesAProgramThatWasPutIntoItsLink) {
     expect_well();
 }
 
-// A program that allows no other one beside it, where ours was: it cannot be put back, and is
-// named as the obstacle until it goes.
+// An exclusive program in the place of ours: ours cannot be restored, and the error names the
+// obstacle until it is removed.
 TEST_F(Node, SaysThatAnExclusiveProgramHasItsPlace) {
     const bpf_insn pass[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1},
                              {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};

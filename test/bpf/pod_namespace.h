@@ -1,4 +1,4 @@
-// PodNamespace: a network namespace as a CNI would make it, with sockets of a sidecar in it.
+// PodNamespace: a network namespace like a CNI plugin's, with a sidecar's sockets in it.
 #pragma once
 
 #include <netinet/in.h>
@@ -42,7 +42,7 @@ class PodNamespace {
     void run(const std::function<void()>& work) const;
     std::string shell(const std::string& command) const;
     Fd listen(const Bind& bind) const;
-    // 0, or errno of connect.
+    // 0, or the errno of connect.
     int connect(const std::string& address, std::uint16_t port) const;
 
   private:

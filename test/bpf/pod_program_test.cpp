@@ -1,4 +1,4 @@
-// The programs of which every pod has its own: made from one template, small, and quickly loaded.
+// The per-pod programs: made from one template, small, and quick to load.
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

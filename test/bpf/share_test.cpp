@@ -1,5 +1,5 @@
-// One pod cannot starve the others: it fills its own share of each map that all pods have in
-// common, while another pod's connections go on.
+// One pod cannot starve the others: it fills its own share of each shared map, while another pod's
+// connections continue.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <gmock/gmock.h>
@@ -54,7 +54,7 @@ class Connections : public Share {
         ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &many), 0);
         for (const PodNamespace* pod : {&greedy, &other}) {
             PodEnrolment enrolment = pod->enrolment();
-            // What waits for its first message keeps its handshake.
+            // A connection that waits for its first message keeps its handshake.
             enrolment.policy.acceleration = Acceleration::full;
             must(datapath->enrol(pod->netns(), enrolment));
         }
@@ -89,7 +89,7 @@ class Connections : public Share {
         return socket;
     }
 
-    // The original destination of the next accepted connection: 0 when it is not known.
+    // The original destination of the next accepted connection; 0 if unknown.
     static std::uint32_t accept_and_ask(const Fd& sidecar) {
         const Fd accepted(accept4(sidecar.get(), nullptr, nullptr, SOCK_CLOEXEC));
         sockaddr_in original{};
@@ -179,7 +179,7 @@ TEST_F(Connections, ThatExceedThePodsShareAreCounted) {
     EXPECT_EQ(accept_and_ask(greedy_sidecar), 0x0a636302U) << "it goes by TCP";
 }
 
-// Runs a shared tc program on one packet, as the program of a pod would call it.
+// Runs a shared tc program on one packet, as called by a pod's program.
 class TcRun {
   public:
     explicit TcRun(std::uint32_t program) : program_(bpf_prog_get_fd_by_id(program)) {}

@@ -1,4 +1,4 @@
-// Uninstall leaves nothing, with pods alive and no process there.
+// Uninstall removes everything, with living pods and without a running process.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-"""What the tests of the chart share: helm, and what it renders."""
+"""Shared by the tests of the chart: helm, and the rendered objects."""
 
 import pathlib
 import re
@@ -18,7 +18,7 @@ def pytest_addoption(parser):
 
 
 class Refused(Exception):
-    """helm ended with an error; its words are the text."""
+    """helm failed; the text is its output."""
 
 
 class Chart:

@@ -1,4 +1,4 @@
-"""Runs a command as a container's only process; to be called in new namespaces for mounts and pids.
+"""Runs a command as a container's only process; call it in new mount and pid namespaces.
 
 The root is read-only and so is its /run; the node's /var/run and the configuration are mounted where the
 chart mounts them, and only the named capabilities are left. The one argument is JSON.
@@ -46,7 +46,7 @@ def drop_capabilities(kept):
 def main():
     description = json.loads(sys.argv[1])
     lay_out(description)
-    # The bounding set limits what follows exec; this process keeps what it has.
+    # The bounding set limits the capabilities after exec; this process keeps its own.
     drop_capabilities(description["capabilities"])
     os.chroot(description["root"])
     os.chdir("/")

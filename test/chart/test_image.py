@@ -1,4 +1,4 @@
-"""The image: what is in it, that it runs, and that the same build gives the same image."""
+"""The image: its contents, that it runs, and that the same build gives the same image."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def build(interceptor):
 
 @pytest.fixture(scope="module")
 def root(build, tmp_path_factory):
-    """The image's file system, as both ways of building copy it."""
+    """The image's file system, as created by both builds."""
     folder = tmp_path_factory.mktemp("image") / "root"
     subprocess.run([REPOSITORY / "scripts/image-root.sh", build, folder], check=True, timeout=60)
     return folder
@@ -57,14 +57,14 @@ def test_mode_iptables_works_with_this_kind_as_it_is_deployed(chart, root, tmp_p
     """Environment, capabilities and file systems are those of the DaemonSet; nothing is set by hand."""
     objects = chart.render("trafficInterceptionMode=iptables")
     config = objects.config
-    # What needs a cluster, and is not what this is about.
+    # Parts that need a cluster are not tested here.
     config["podSource"] = {"directory": "/host/var/run"}
     config["cni"]["install"] = False
     assert started_in_container(root, objects, config, tmp_path)[kind] == "true"
 
 
 def started_in_container(root, objects, config, folder):
-    """Whether each kind of iptables works, as the interceptor says at its start."""
+    """Whether each kind of iptables works, from the interceptor's log at its start."""
     (folder / "config").mkdir()
     (folder / "run").mkdir()
     (folder / "config/interceptor.yaml").write_text(json.dumps(config))

@@ -1,4 +1,4 @@
-"""manifests/: what the chart renders, and samples that fit together."""
+"""manifests/: equal to the rendered chart; the samples are consistent."""
 
 import os
 import subprocess

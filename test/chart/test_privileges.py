@@ -1,4 +1,4 @@
-"""The rights in the cluster and on the node: exactly those that the chart's README gives a reason for."""
+"""The rights in the cluster and on the node: exactly those that the chart's README explains."""
 
 import re
 

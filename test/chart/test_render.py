@@ -1,4 +1,4 @@
-"""What the chart renders, for every profile, mode and platform."""
+"""The rendered chart, for every profile, mode and platform."""
 
 import itertools
 import json
@@ -34,7 +34,7 @@ def profile_values(profile):
 
 
 def check_config(interceptor, objects, folder):
-    """Has the interceptor read what is in the ConfigMap, laid out as the pod sees it."""
+    """Lets the interceptor check the ConfigMap, mounted as in the pod."""
     data = objects.named("ConfigMap")["data"]
     volume = next(each for each in objects.pod["spec"]["volumes"] if each["name"] == "config")
     for item in volume["configMap"]["items"]:
@@ -286,7 +286,7 @@ def test_app_armor_of_old_and_new_kubernetes(chart):
     (["fsm.fsmInterceptor.maxUnavailable=0"], "fsm.fsmInterceptor.maxUnavailable", "1"),
 ])
 def test_schema_refuses_and_says_where_and_why(chart, values, place, words):
-    """helm 3 and helm 4 say the same in other words, and write the place with points or slashes."""
+    """helm 3 and helm 4 differ in wording, and in how they write the path (points or slashes)."""
     with pytest.raises(Refused) as refused:
         chart.render(*values)
     said = str(refused.value).replace("'", "").replace('"', "").replace("/", ".").replace(",", "")
@@ -306,7 +306,7 @@ def test_values_that_do_not_fit_together_are_refused(chart, values, words):
 
 
 def test_schema_knows_every_value_and_no_other():
-    """So that a new value cannot be forgotten there, nor an old one stay."""
+    """A new value must be documented there, and a removed one deleted."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     leaves = {"fsm.customProfile", "fsm.imagePullSecrets"}

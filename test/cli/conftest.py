@@ -1,4 +1,4 @@
-"""What the tests of the command line share: fsm, and a helm and a kubectl that say what they are told to."""
+"""Shared by the tests of the command line: fsm, and stubs of helm and kubectl with scripted answers."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def binary(request):
 
 
 class Stub:
-    """A program that answers by what is on its command line; the newest answer that fits wins."""
+    """A program that answers by its command line; the newest matching answer is used."""
 
     def __init__(self, folder, name):
         self._folder, self._name, self._count = folder, name, 0
@@ -72,7 +72,7 @@ class Stub:
 
 
 class Terminal:
-    """Where a user types fsm: an environment and a home folder of its own."""
+    """A user's shell for fsm: with its own environment and home folder."""
 
     def __init__(self, binary, folder):
         self._binary = binary
@@ -113,7 +113,7 @@ def pod(node, reason="", message=""):
 
 @pytest.fixture
 def terminal(binary, tmp_path):
-    """An empty cluster that takes everything."""
+    """An empty cluster that accepts everything."""
     made = Terminal(binary, tmp_path)
     made.helm.answers("version", output="v3.19.0")
     for verb in ("template", "install", "upgrade", "uninstall", "rollback"):

@@ -12,7 +12,7 @@ def namespace(name, labels=None, annotations=None):
 
 
 def patches(terminal):
-    """Namespace -> what was changed."""
+    """{namespace: changes}."""
     return {call[2]: json.loads(call[call.index("--patch") + 1])["metadata"]
             for call in terminal.kubectl.calls() if call[0] == "patch"}
 
@@ -24,7 +24,7 @@ def test_mesh_list(meshed):
 
 
 def test_mesh_list_of_an_empty_cluster(terminal):
-    assert terminal.fsm("mesh", "list").stdout == "the cluster has no mesh; `fsm install` makes one\n"
+    assert terminal.fsm("mesh", "list").stdout == "the cluster has no mesh; install one with `fsm install`\n"
 
 
 @pytest.mark.parametrize("command", ["namespace", "ns"])
@@ -73,7 +73,7 @@ def test_namespace_is_removed(meshed):
 
 @pytest.mark.parametrize("labels,words", [
     ({"flomesh.io/monitored-by": "other"}, "it belongs to mesh other; say --mesh-name other"),
-    ({}, "it belongs to no mesh"),
+    ({}, "it does not belong to a mesh"),
 ])
 def test_namespaces_that_are_not_removed(meshed, labels, words):
     meshed.kubectl.answers("get", "namespace", "a", output=namespace("a", labels))
@@ -110,7 +110,7 @@ def test_version(meshed):
     meshed.kubectl.answers("get", "--all-namespaces", errors="refused", status=1)
     done = meshed.fsm("version")
     assert done.returncode == 0
-    assert "meshes: not known: look for meshes in the cluster: kubectl get: refused" in done.stdout
+    assert "meshes: unknown: list the meshes of the cluster: kubectl get: refused" in done.stdout
 
 
 def test_version_of_the_program_alone(terminal):
@@ -166,7 +166,7 @@ def test_daemonset_without_labels_is_shown_as_it_is(terminal):
 
 
 def test_a_program_that_closes_its_outputs_and_does_not_end_is_ended(meshed):
-    """As late as one that says nothing: after 30 s."""
+    """A timeout; also after 30 s without an answer."""
     meshed.helm.path.write_text("#!/bin/sh\nexec >&- 2>&-\nexec sleep 300\n")
     done = meshed.fsm("uninstall", "mesh", "--force")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""fsm install and fsm mesh upgrade, against programs that fail in every way."""
+"""fsm install and fsm mesh upgrade, with programs that fail in every way."""
 
 import os
 import stat
@@ -50,7 +50,7 @@ def test_shows_how_far_it_is(terminal):
     terminal.kubectl.answers("get", "fsm-interceptor", output=daemonset(generation=2), times=1)
     lines = terminal.fsm("install").stdout.splitlines()
     assert lines == ["installing mesh fsm in namespace fsm-system",
-                     "waiting for the cluster to take notice of the DaemonSet",
+                     "waiting for the cluster to observe the DaemonSet",
                      "interceptor: 1 of 2 nodes ready", "interceptor: 2 of 2 nodes ready",
                      "mesh fsm is installed"]
 
@@ -88,7 +88,7 @@ def test_refuses_what_an_interrupted_installation_left(terminal):
     terminal.helm.answers("list", output=[{"name": "fsm"}])
     done = terminal.fsm("install")
     assert done.returncode == 1
-    assert "of an installation that did not finish" in done.stderr
+    assert "left by an interrupted installation" in done.stderr
     assert not terminal.helm.called("install")
 
 
@@ -109,7 +109,7 @@ def test_values_that_the_chart_refuses_change_nothing(terminal):
 
 
 @pytest.mark.parametrize("there,flags,words", [
-    (daemonset(), [], "mesh fsm is installed already, in namespace fsm-system"),
+    (daemonset(), [], "mesh fsm is already installed in namespace fsm-system"),
     (daemonset(mesh="old", namespace="x"), [], "mesh old in namespace x"),
     (daemonset(mesh="old", single="false"), [], "--enforce-single-mesh=false"),
 ])
@@ -138,7 +138,7 @@ def test_chart_of_ones_own(terminal):
     terminal.fsm("install", "--fsm-chart-path", "chart", "--dry-run")
     assert terminal.helm.called("template", "fsm", "chart")
     done = terminal.fsm("install", "--fsm-chart-path", "nowhere")
-    assert "look at the chart nowhere (--fsm-chart-path): No such file" in done.stderr
+    assert "find the chart nowhere (--fsm-chart-path): No such file" in done.stderr
 
 
 def test_cluster_of_ones_choice(terminal):
@@ -194,14 +194,14 @@ def test_kubectl_that_babbles(terminal, answer):
     terminal.kubectl.answers("get", "--all-namespaces", output=answer)
     done = terminal.fsm("install")
     assert done.returncode == 1
-    assert done.stderr.startswith("fsm: look for meshes in the cluster: kubectl get")
+    assert done.stderr.startswith("fsm: list the meshes of the cluster: kubectl get")
 
 
 def test_kubectls_log_is_left_out(terminal):
     terminal.kubectl.answers("get", "--all-namespaces", status=1, errors=(
         'E1121 11:48:21.070919    5096 memcache.go:265] "Unhandled Error"\nrefused\n'))
     assert terminal.fsm("mesh", "list").stderr == \
-        "fsm: look for meshes in the cluster: kubectl get: refused\n"
+        "fsm: list the meshes of the cluster: kubectl get: refused\n"
 
 
 @pytest.mark.parametrize("flag", [["--timeout", "5"], ["--timeout", "0s"], ["--timeout", "25h"],

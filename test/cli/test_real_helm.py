@@ -1,4 +1,4 @@
-"""What fsm and a real helm do together; no cluster is asked."""
+"""fsm with a real helm; no cluster is contacted."""
 
 import pytest
 import yaml

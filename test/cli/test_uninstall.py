@@ -9,11 +9,11 @@ def test_waits_until_the_interceptors_are_gone(meshed):
     done = meshed.fsm("uninstall", "mesh", "--force")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "waiting for 2 interceptors to take everything off the node: a, b",
-        "waiting for 1 interceptor to take everything off the node: a",
+        "waiting for 2 interceptors to clean up; nodes: a, b",
+        "waiting for 1 interceptor to clean up; nodes: a",
         "no interceptor is left", "mesh fsm is uninstalled",
-        "Connections that were accelerated go on, by TCP; until the last of them on a node has closed, "
-        "its kernel keeps the program fsm_msg and its maps."]
+        "Accelerated connections continue by TCP. The kernel of a node keeps the program fsm_msg and its "
+        "maps until the last of them is closed."]
 
 
 def test_says_which_node_does_not_get_done(meshed):

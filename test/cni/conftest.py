@@ -1,4 +1,4 @@
-"""What the tests of the plugin's binary share: the binary, and a runtime that calls it."""
+"""Shared by the tests of the plugin's binary: the binary, and a runtime that calls it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def binary(request):
 
 
 class Answer:
-    """What a runtime gets back from a plugin."""
+    """The result of a plugin, as a runtime gets it."""
 
     def __init__(self, process, seconds):
         self.status = process.returncode
@@ -69,7 +69,7 @@ class Runtime:
         }
 
     def config(self, previous_result=None, version="1.1.0", **members):
-        """The text of a configuration; `previous_result` is put into it as it is."""
+        """The text of a configuration; `previous_result` is inserted unchanged."""
         config = {"cniVersion": version, "name": "net", "type": "fsm-cni", "socket": self.socket,
                   "state_dir": self.state_dir, **members}
         text = json.dumps(config)
@@ -91,7 +91,7 @@ class Runtime:
 
     @property
     def notes(self):
-        """What each deletion note says."""
+        """The contents of the deletion notes."""
         directory = os.path.join(self.state_dir, "deleted")
         found = []
         for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:

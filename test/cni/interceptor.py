@@ -1,4 +1,4 @@
-"""An interceptor made of a few lines: it listens on a Unix socket and does what a test wants."""
+"""A minimal interceptor: it listens on a Unix socket and does what a test scripts."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ class Request:
 
 
 class Interceptor:
-    """`behave` gets the connected socket (and has to answer); without it, `answer` is sent."""
+    """`behave` gets the connected socket (and must answer); without it, `answer` is sent."""
 
     def __init__(self, path, answer=b"ok", status=200, behave=None):
         self.path = str(path)
@@ -34,7 +34,7 @@ class Interceptor:
             request_queue_size = 512
 
             def handle_error(self, request, client_address):
-                pass  # clients that go away are what several tests are about
+                pass  # several tests disconnect their clients
 
         self._server = Server(self.path, Handler)
         self._thread = threading.Thread(
@@ -50,7 +50,7 @@ class Interceptor:
         self._thread.join()
 
     def receive(self, connection):
-        """Reads one request and remembers it."""
+        """Reads one request and records it."""
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._more(connection)

@@ -1,4 +1,4 @@
-"""The file: it must run on a host that has none of our libraries."""
+"""The binary: it must run on a host without any of the project's libraries."""
 
 import os
 import re

@@ -1,5 +1,5 @@
-"""Whatever listens on the socket: the plugin answers in time, with one error object, and never with
-a result."""
+"""Whatever program listens on the socket, the plugin answers in time, with one error object, and never
+with a result."""
 
 import subprocess
 import threading
@@ -25,7 +25,7 @@ def flood(connection, head):
         connection.sendall(b"x" * 65536)
 
 
-# After the request was read: name, what the server does, the code of the error.
+# After the request was read: name, the server's action, the error code.
 HOSTILE = {
     "closes": (lambda c: None, 11),
     "closes in the head": (lambda c: c.sendall(OK[:20]), 11),
@@ -94,7 +94,7 @@ def test_takes_whatever_http_allows_in_whatever_pieces(runtime, answer):
 
 
 def test_the_time_limit_is_one_for_all_steps(runtime):
-    """Waiting for stdin counts as well."""
+    """Waiting for stdin counts, too."""
     with Interceptor(runtime.socket, behave=lambda connection: time.sleep(3)):
         process = subprocess.Popen(
             [runtime.binary], env={**runtime.environment, "CNI_COMMAND": "ADD"},

@@ -1,4 +1,4 @@
-"""Every verb as a runtime sees it: status, stdout, and what the interceptor was told."""
+"""Every verb as a runtime sees it: status, stdout, and the request to the interceptor."""
 
 import json
 import os
@@ -98,7 +98,7 @@ def test_add_fails_when_nobody_listens(runtime):
 
 def test_add_fails_when_the_socket_is_for_somebody_else(runtime):
     with tempfile.TemporaryDirectory(prefix="fsm-cni-test.") as directory:
-        # The way to the socket and to the binary is open, so that only the socket itself says no.
+        # Socket and binary are reachable, so that only the socket's own permissions refuse.
         os.chmod(directory, 0o755)
         runtime.binary = shutil.copy(runtime.binary, directory)
         runtime.socket = os.path.join(directory, "socket")

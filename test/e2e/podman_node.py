@@ -1,4 +1,4 @@
-"""A node as the demo makes it: fsm-interceptor, the CNI chain with fsm-cni, a podman of its own.
+"""A node like the demo's: fsm-interceptor, the CNI chain with fsm-cni, and a separate podman.
 
 The shell functions of scripts/lib do the work with podman; nothing of theirs is written again here.
 """
@@ -39,7 +39,7 @@ class CommandFailed(Exception):
 
 
 class Host:
-    """The machine itself, in the place of the namespace that other tests have as their node."""
+    """The machine itself, in place of the namespace that other tests use as their node."""
 
     def __init__(self):
         self.pod_cgroup = cgroup2_root()
@@ -47,7 +47,7 @@ class Host:
 
 
 class Answer:
-    """What curl in the client's application container got."""
+    """The answer to curl in the client's application container."""
 
     def __init__(self, done):
         *body, facts = done.stdout.splitlines() or [""]
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def seen_by_application(self):
-        """The address that nginx saw as its peer."""
+        """The peer's address as nginx saw it."""
         return self.body.split(":")[0]
 
 
@@ -93,7 +93,7 @@ class PodmanNode:
         return self._folder / "podman"
 
     def try_shell(self, *words):
-        """Runs a function of scripts/lib, for better or worse."""
+        """Runs a function of scripts/lib; does not check its status."""
         return subprocess.run(["bash", "-c", SHELL, LIBRARY, self._podman, NETWORK,
                                *map(str, words)], capture_output=True, text=True, check=False)
 
@@ -107,12 +107,12 @@ class PodmanNode:
         return self.shell("podman_here", *words)
 
     def write_manifest(self, name, like, annotations=None):
-        """A manifest of manifests/demo under another name, with more annotations."""
+        """A manifest of manifests/demo under another name, with additional annotations."""
         manifest = yaml.safe_load((MANIFESTS / f"{like}.yaml").read_text())
         manifest["metadata"]["name"] = name
         manifest["metadata"]["annotations"].update(annotations or {})
         path = self.interceptor.manifests / f"{name}.yaml"
-        # Written beside it and moved: the interceptor never sees half a file.
+        # Written beside it and renamed: the interceptor never reads an incomplete file.
         path.with_suffix(".new").write_text(yaml.safe_dump(manifest))
         path.with_suffix(".new").rename(path)
         return path
@@ -127,7 +127,7 @@ class PodmanNode:
         self.shell("remove_pod", name)
 
     def kill(self, container):
-        """Returns when its processes, and with them its listeners, are gone."""
+        """Returns when its processes, and with them its listeners, have ended."""
         self.podman("kill", container)
         self.podman("wait", container)
 
@@ -156,6 +156,6 @@ class PodmanNode:
         return seen
 
     def enrolled(self):
-        """The names of the pods that the interceptor holds in the mesh."""
+        """The names of the pods that the interceptor has in the mesh."""
         return {pod["pod"].split("/")[-1] for pod in self.interceptor.pods()
                 if "acceleration" in pod}

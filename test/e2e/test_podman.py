@@ -8,7 +8,7 @@ from harness.wait import eventually
 from podman_node import APPLICATION_PORT, CommandFailed
 
 DISABLED = {"flomesh.io/sidecar-injection": "disabled"}
-REFUSED = 7  # curl's own word for it
+REFUSED = 7  # curl's exit status
 OWN_SOURCE = "127.0.0.6"  # what an application behind its sidecar sees
 
 
@@ -17,7 +17,7 @@ def served(answer):
 
 
 def meshed_pair(node, pods):
-    """A client's name and a server's address, when requests between them work."""
+    """A client's name and a server's address, once requests between them work."""
     server = pods.start("server", "server")
     pods.start("client", "client")
     eventually(lambda: served(node.request("client", server)))
@@ -123,7 +123,8 @@ def test_address_of_a_deleted_pod_serves_a_pod_outside_the_mesh(node, pods):
     server = meshed_pair(node, pods)
     pods.remove("server")
     assert pods.start("plain", "server", DISABLED, ["--ip", server]) == server
-    # The bridge plugin announces nothing: for half a minute the client would call the old MAC.
+    # The bridge plugin does not announce the address: for half a minute the client would use the
+    # old MAC.
     node.in_pod("client", "ip", "neigh", "flush", "dev", "eth0")
     answer = eventually(lambda: served(node.request("client", server)))
     assert answer.seen_by_application == node.address("client")

@@ -1,1 +1,1 @@
-"""What tests in network namespaces stand on: nodes, pods, sidecars, the interceptor, the plugin."""
+"""The base of the tests in network namespaces: nodes, pods, sidecars, the interceptor, the plugin."""

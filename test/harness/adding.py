@@ -1,4 +1,4 @@
-"""CNI ADD of many pods at the same moment, measured."""
+"""Measures CNI ADD of many pods at the same time."""
 
 import dataclasses
 import json
@@ -47,8 +47,8 @@ def describe_pods(interceptor, pods):
 
 
 def add_at_once(interceptor, pods):
-    """Starts one plugin for each, as a runtime would, and then gives all of them their
-    configuration in the same moment."""
+    """Starts one plugin per pod, as a runtime would, and then sends all of them their configuration at
+    the same time."""
     before = _own_times(interceptor)
     calls = [interceptor.cni.command("ADD", pod, pod.netns.path, with_result=True) for pod in pods]
     seconds, answers, whole = _run_at_once([([programs.PLUGIN], environment, configuration)
@@ -63,15 +63,15 @@ def add_at_once(interceptor, pods):
 
 
 def copy_at_once(count):
-    """As many processes that do nothing but copy as much to their output: the machine's own part
-    in what add_at_once() measures."""
+    """Runs as many processes that only copy as much to their output: the machine's own share of what
+    add_at_once() measures."""
     seconds, _, _ = _run_at_once([(["cat"], os.environ, "x" * 500)] * count)
     return Times.of(seconds)
 
 
 def wait_until_quiet():
-    """For who measures. A namespace that was made keeps the kernel at work for a while (IPv6 looks
-    for duplicates of its addresses, every bridge port hears of it), longer the more there are."""
+    """For measurements: a new namespace keeps the kernel busy for a while (duplicate address detection of
+    IPv6, notifications of all bridge ports), longer the more there are."""
     def is_quiet():
         before = _processor_time()
         time.sleep(0.3)
@@ -87,7 +87,7 @@ def _run_at_once(calls):
     outputs, seconds for all)."""
     running = [subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE) for command, environment, _ in calls]
-    time.sleep(0.5)  # until all of them wait for their input, which they do for ten seconds
+    time.sleep(0.5)  # until all of them wait for their input (they do for ten seconds)
     began = []
     first = time.monotonic()
     for process, (_, _, given) in zip(running, calls):

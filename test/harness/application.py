@@ -1,4 +1,4 @@
-"""An application that tells who it is and whom it sees, and a client for it.
+"""An application that reports its own and its peer's address, and a client for it.
 
 The client sends a line, the application answers with one line of JSON, and echoes everything after
 it. The functions run inside a pod (see place.py).
@@ -65,7 +65,7 @@ def _answer(name, connection, peer):
             while data := connection.recv(1 << 16):
                 connection.sendall(data)
         except OSError:
-            pass  # the client's problem is the client's to report
+            pass  # the client reports its own failure
 
 
 def _read_line(connection):
@@ -125,7 +125,7 @@ class Conversation:
 
 
 def ask(address, port, source=None, timeout=5):
-    """One request. Returns the answer, with what the client's own socket says beside it."""
+    """One request. Returns the answer, and the client's own socket addresses."""
     with Conversation(address, port, source, timeout) as conversation:
         answer = conversation.ask()
         answer["getpeername"] = conversation.socket.getpeername()[:2]
@@ -146,8 +146,8 @@ def connect_error(address, port, source=None, timeout=5):
 
 @contextlib.contextmanager
 def handshakes_held(pod, interface):
-    """Connections that the pod makes through that interface have begun, and come to no end before this
-    does: the answers to their SYNs are dropped."""
+    """Connections of the pod through that interface start, but never complete: the answers to their SYNs
+    are dropped until this ends."""
     rule = ("INPUT", "-i", interface, "-p", "tcp", "--tcp-flags", "SYN,ACK", "SYN,ACK", "-j", "DROP")
     pod.root.run("iptables", "-A", *rule)
     try:

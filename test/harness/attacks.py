@@ -1,5 +1,5 @@
-"""Ways to open a connection past a sidecar, as a process in a pod would try them. Each of OUTBOUND takes
-an address of IPv4 and a port, and returns a socket that is connected, or raises."""
+"""Ways in which a process in a pod could try to open a connection past the sidecar. Each of OUTBOUND
+takes an IPv4 address and a port, and returns a connected socket, or raises."""
 
 import ctypes
 import os
@@ -20,7 +20,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def tcp_socket(family=socket.AF_INET, protocol=socket.IPPROTO_TCP):
-    """A blocking one: a timeout of Python's would make it another kind of socket."""
+    """A blocking socket: Python implements a timeout by a non-blocking one."""
     made = socket.socket(family, socket.SOCK_STREAM, protocol)
     for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
         made.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", TIMEOUT, 0))
@@ -57,7 +57,7 @@ def bound_to_an_interface(address, port):
 
 
 def fast_open(address, port, protocol=socket.IPPROTO_TCP):
-    """The connect is within the first send."""
+    """The first send connects."""
     made = tcp_socket(protocol=protocol)
     made.sendto(b"I ask: ", socket.MSG_FASTOPEN, (address, port))
     return made
@@ -109,9 +109,9 @@ def disconnect(connection):
 
 
 def in_a_user_namespace(address, port, uid=1500):
-    """Where the process has the sidecar's uid, as it sees it."""
+    """If the process has the sidecar's uid, as seen by the process."""
     own = os.getuid()
-    _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # or /proc/self is root's, after a change of the user
+    _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # keeps /proc/self ours after the change of user
     unshare(CLONE_NEWUSER)
     with open("/proc/self/uid_map", "w", encoding="ascii") as file:
         file.write(f"{uid} {own} 1")

@@ -9,8 +9,8 @@ from harness.wait import eventually
 
 OUTBOUND = 15001
 INBOUND = 15006
-# The outbound port that has a listener of its own, which is bound to nothing: connections come to it
-# from the one on OUTBOUND, by their original destination.
+# The outbound port with a separate listener that is not bound: it gets connections from the one on
+# OUTBOUND, by their original destination.
 HTTP_PORT = 8080
 
 
@@ -36,8 +36,8 @@ class Envoy:
         self._process.wait(10)
 
     def connections(self, listener=None):
-        """What Envoy noted of connections that have ended: listener, original, peer, upstream,
-        source (the local address of the connection to the upstream)."""
+        """Envoy's log of ended connections: listener, original, peer, upstream, source (the local address
+        of the connection to the upstream)."""
         if not self._access_log.exists():
             return []
         lines = [json.loads(line) for line in self._access_log.read_text().splitlines()]
@@ -108,7 +108,7 @@ def _configuration(access_log):
             {"name": "virtualInbound", "address": _address("0.0.0.0", INBOUND),
              "connection_balance_config": {"exact_balance": {}},
              "listener_filters": [asks_original],
-             # A connection to the listener itself would go round and round.
+             # A connection to the listener itself would loop.
              "filter_chains": [{"filter_chain_match": {"destination_port": INBOUND},
                                 **_tcp("blackhole", "BlackHoleCluster", access_log)}],
              "default_filter_chain": _tcp("inbound", "InboundPassthroughCluster", access_log)},

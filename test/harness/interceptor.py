@@ -1,4 +1,4 @@
-"""The interceptor as a process: started, killed, restarted, asked, removed."""
+"""The interceptor as a process: start, kill, restart, query, removal."""
 
 import http.client
 import json
@@ -14,11 +14,11 @@ from harness import programs
 from harness.cni import Cni
 from harness.wait import eventually
 
-START_TIMEOUT = 120  # on a machine that is far too busy; else it is less than a second
+START_TIMEOUT = 120  # on an overloaded machine; usually less than a second
 
 
 class Interceptor:
-    """One instance with files, pins and a cgroup of its own, for the pods of one node."""
+    """One instance with its own files, pins and cgroup, for the pods of one node."""
 
     def __init__(self, node, **settings):
         self.node = node
@@ -81,12 +81,12 @@ class Interceptor:
         return self.process is not None and self.process.poll() is None
 
     def kill(self):
-        """SIGKILL: no chance to tidy up."""
+        """SIGKILL: no clean-up."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
     def stop(self):
-        """The clean end, as by an init system."""
+        """A clean stop, as by an init system."""
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(20)
         assert status == 0, f"SIGTERM ended the interceptor with {status}:\n{self.log_tail()}"
@@ -103,7 +103,7 @@ class Interceptor:
         assert result.returncode == 0, f"uninstall failed:\n{result.stdout}\n{result.stderr}"
 
     def remove(self):
-        """Takes everything away, whatever state it is in."""
+        """Removes everything, in any state."""
         problems = []
         if self.is_running:
             self.kill()
@@ -130,7 +130,7 @@ class Interceptor:
                 return int(line.split()[1])
         raise RuntimeError("no VmRSS: the interceptor is gone")
 
-    # ---- what it says ----
+    # ---- queries ----
 
     def get(self, route):
         return json.loads(self.get_text(f"/v1/{route}"))
@@ -159,12 +159,12 @@ class Interceptor:
         return self.get("pods")["pods"]
 
     def pod_state(self, pod):
-        """What it says about a pod; None when it does not know it."""
+        """The interceptor's view of a pod; None if it does not know the pod."""
         return next((state for state in self.pods()
                      if state["containerID"] == self.cni.container_id(pod)), None)
 
     def works(self, capability):
-        """Whether the kernel does this, as the interceptor found out by trying."""
+        """Whether the kernel has this feature, by the interceptor's probe."""
         named = {each["name"]: each for each in self.get("status")["capabilities"]}
         assert capability in named, f"no capability {capability!r} among {sorted(named)}"
         return named[capability]["works"]
@@ -188,8 +188,8 @@ class Interceptor:
         return found[0]
 
     def dump_map(self, name):
-        """[(key, value)] as bytes. bpftool reads a map key by key: an entry that goes between its key
-        and its value is listed with {"error": ...} as its value, and is not in the map any more."""
+        """[(key, value)] as bytes. bpftool reads a map key by key: if an entry is removed between its key
+        and its value, its value is {"error": ...}, and it is no longer in the map."""
         listing = json.loads(_bpftool("-j", "map", "dump", "pinned", self.pinned_map(name)))
         return [(_as_bytes(entry["key"]), _as_bytes(entry["value"])) for entry in listing
                 if "error" not in entry["value"]]

@@ -1,4 +1,4 @@
-"""connect() by io_uring, by its system calls alone: no library for it is among the tests' packages."""
+"""connect() by io_uring's system calls: the tests' packages contain no library for it."""
 
 import ctypes
 import mmap
@@ -17,7 +17,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def connect(connection, address, port, by_worker=False):
-    """Connects a socket of IPv4. `by_worker`: in a thread of the kernel's, not in the caller's."""
+    """Connects an IPv4 socket. `by_worker`: in a kernel worker thread instead of the caller's."""
     name = struct.pack("=HHI8x", socket.AF_INET, socket.htons(port),
                        int.from_bytes(socket.inet_aton(address), "little"))
     memory = ctypes.create_string_buffer(name)

@@ -8,9 +8,9 @@
 #       [--exclude-outbound-ranges CIDR,CIDR] [--include-outbound-ranges CIDR,CIDR]
 #       [--exclude-interfaces IF,IF]
 #
-# --netns: a namespace file such as /run/netns/x; without it the caller's own namespace.
-# A profile sets uid, gid, ports, IPv6 and the inbound ports that the mesh itself leaves out; options
-# change them, exclusions add to them. `remove` takes away exactly what `install` made.
+# --netns: a namespace file such as /run/netns/x; default: the caller's own namespace. A profile
+# sets uid, gid, ports, IPv6 and the inbound ports that the mesh itself excludes; options override
+# them, exclusions are added. `remove` removes exactly what `install` created.
 set -Eeuo pipefail
 
 usage() {
@@ -46,7 +46,8 @@ done
 netns=${option[netns]:-}
 profile=${option[profile]:-}
 
-# What the profiles differ in. `own_source`: rule 1, the sidecar's way to its own application.
+# The differences between the profiles. `own_source`: rule 1, the sidecar's connections to its own
+# application.
 own_source4="" own_source6="" self_call_exempt="" accepted_in_redirect=""
 case $profile in
     istio)
@@ -70,7 +71,7 @@ uid=${option[uid]:-$uid}
 gid=${option[gid]-$gid}
 outbound=${option[outbound]:-$outbound}
 inbound=${option[inbound]:-$inbound}
-# Kuma's IPv6 inbound has a port of its own (15010) where the sidecar listens on one.
+# Kuma uses a separate port for IPv6 inbound (15010) if the sidecar listens on one.
 inbound6=${option[inbound6]:-$inbound}
 ipv6=${option[ipv6]:-$ipv6}
 [[ $ipv6 == on || $ipv6 == off ]] || die "--ipv6: \"$ipv6\" is not on or off"
@@ -93,7 +94,7 @@ list() { # "a,b" -> one a line
 
 nat() { "${enter[@]}" "$tables" -w -t nat "$@"; }
 
-# Of a comma-separated list of CIDRs those of the family at hand.
+# The CIDRs of the current family in a comma-separated list.
 ranges_of_family() {
     local range
     for range in $(list "$1"); do
@@ -140,7 +141,7 @@ outbound_self_call_rules() {
     local exempt=()
     [[ -z $self_call_exempt ]] || exempt=(-m tcp ! --dport "$self_call_exempt")
     for_sidecar -o lo ! -d "$loopback" -p tcp "${exempt[@]}" -j "$chain_in_redirect"
-    # Everybody else over lo stays untouched.
+    # All other traffic over lo is not redirected.
     nat -A "$chain_out" -o lo -m owner ! --uid-owner "$uid" -j RETURN
     [[ -z $gid ]] || nat -A "$chain_out" -o lo -m owner ! --gid-owner "$gid" -j RETURN
 }
@@ -209,7 +210,7 @@ each_family() {
 }
 
 if [[ $action == install ]]; then
-    # A failure in the middle must not leave half of the rules behind.
+    # A failure must not leave half of the rules.
     trap 'each_family remove_family' ERR
     each_family install_family
 else

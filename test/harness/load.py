@@ -10,14 +10,14 @@ from harness.wait import eventually
 
 SERVER_PORT = 8090
 SERVER_FIRST_PORT = 8091
-# Checked streams take a few seconds. The tool gives up on one that stands still after 60 s; before
-# that is the time to look at its sockets.
+# Checked streams take a few seconds. The tool gives up on a stalled one after 60 s; before that,
+# the test prints its sockets.
 STANDS_STILL = 45
 LOAD_LIMIT = 90
-# A connection of a load that has waited so long was forgotten, on however busy a machine.
+# A connection that has waited this long is lost, also on a busy machine.
 FORGOTTEN_SECONDS = 4
-# Enough to meet every moment of a change, and few enough for a load after another: a minute's
-# connections must not fill half of a pod's ports with TIME_WAIT. From there on the kernel takes tens
+# Enough to cover every moment of a change, but few enough for repeated loads: the connections of
+# one minute must not fill half of a pod's ports with TIME_WAIT. Above that, the kernel takes tens
 # of milliseconds to find a port for each connect(), under iptables as well.
 FRESH_CONNECTIONS_PER_SECOND = 400
 
@@ -41,16 +41,15 @@ def start_checking_server(member):
 
 def start_load(client, server, requests_per_connection=0, connections=8, address=None, serve=True,
                at_least=100):
-    """Requests from the client's application to the server's, until finished(); with a number of
-    requests for each, one connection after the other."""
+    """Requests from the client's application to the server's, until finished(). With
+    `requests_per_connection`, each connection ends after that many, and a new one follows."""
     if serve:
         start_server(server)
     limit = ()
     if requests_per_connection:
         limit = ("--requests-per-connection", requests_per_connection,
                  "--connections-per-second", FRESH_CONNECTIONS_PER_SECOND)
-        # A port that is used again meets what conntrack remembers of its former use: under iptables
-        # as well.
+        # A reused port can match conntrack's entry of its former use, under iptables as well.
         for member in (client, server):
             member.pod.sysctl("net.ipv4.ip_local_port_range=16384 65535")
     load = client.start(programs.STREAM, "load", "--address", address or server.pod.ip4, "--port",
@@ -70,26 +69,26 @@ def _catches_sigterm(pid):
 
 
 def finished(load):
-    """Ends a load, once it has made as many requests as it was to; what it counted."""
+    """Ends a load once it has made the required number of requests; returns its counts."""
     load.process.terminate()
     output, _ = load.process.communicate(timeout=LOAD_LIMIT + 30)
     result = json.loads(output)
-    # A connection whose other end is gone without a word is no error of the load: it waits.
+    # A connection whose other end is gone silently is not an error of the load: it waits.
     assert result["waiting_us"] < FORGOTTEN_SECONDS * 1e6, result
     assert result["requests"] >= load.at_least, result
     return result
 
 
 def expect_flawless(load):
-    """Ends a load; not one request may have failed."""
+    """Ends a load; no request may have failed."""
     result = finished(load)
     assert result["errors"] == result["connect_errors"] == 0, result
     return result
 
 
 def expect_few_cut(load, share=0.05):
-    """Ends a load; what was being made or was open in the moment of a change may be cut. On a busy
-    machine the moment is longer."""
+    """Ends a load; connections that were open or being opened at the moment of a change may be cut. On a
+    busy machine the moment is longer."""
     result = finished(load)
     assert result["errors"] <= max(2 * load.connections, share * result["connections"]), result
     assert result["connect_errors"] == 0, result
@@ -104,8 +103,8 @@ def run_stream(member, *arguments, timeout=120, check=True):
 
 
 def check_streams(client, server, address, *options):
-    """Checked streams in parallel; fails with what the tool says and, when one of them stands
-    still, with the sockets of both pods."""
+    """Checked streams in parallel; on a failure prints the tool's output and, for a stalled stream, the
+    sockets of both pods."""
     tool = client.start(programs.STREAM, "integrity", "--address", address, "--port", SERVER_PORT,
                         "--server-first-port", SERVER_FIRST_PORT, *options,
                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

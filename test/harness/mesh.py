@@ -1,11 +1,11 @@
-"""Pods of a mesh: manifest, namespace, ADD, sidecar and application, and the way back."""
+"""Pods of a mesh: manifest, namespace, ADD, sidecar and application, and their removal."""
 
 from harness.application import Application
 from harness.sidecar import FSM_UID, HaProxy, Relay
 
 INBOUND_ANNOTATION = "fsm.flomesh.io/inbound"
 ACCELERATION_ANNOTATION = "fsm.flomesh.io/acceleration"
-# What makes a pod one of a mesh's: keyword arguments of Mesh.member(), by the profile.
+# The marks of a pod of each mesh: keyword arguments of Mesh.member(), by profile.
 POD_OF = {
     "fsm": {"containers": ("app", "sidecar"), "uid": FSM_UID, "more_annotations": {}},
     "istio": {"containers": ("app", "istio-proxy"), "uid": 1337,
@@ -13,7 +13,7 @@ POD_OF = {
     "kuma": {"containers": ("app", "kuma-sidecar"), "uid": 5678,
              "more_annotations": {"kuma.io/sidecar-injected": "true"}},
 }
-# A mechanism that no annotation asks for: the interceptor's mode.
+# A mechanism that is not an annotation but the interceptor's mode.
 IPTABLES = "iptables"
 
 
@@ -48,7 +48,7 @@ class Mesh:
         return self.member(name, annotations={}, like=like, containers=("app",))
 
     def stranger(self, name, like=None):
-        """A pod that the interceptor has never heard of."""
+        """A pod that the interceptor does not know."""
         return self.member(name, annotations={}, like=like, enrol=False)
 
     def pair(self, *ports, sidecar="relay", annotations=None, listen=()):
@@ -80,7 +80,7 @@ class Member:
         self.annotations = annotations
         self.containers = containers
         self.uid = uid
-        self.running = {}  # as the manifest's status has it
+        self.running = {}  # as in the manifest's status
         self.init_containers = ()
         self.environment = environment
         self.enrolled = False
@@ -96,7 +96,7 @@ class Member:
         return seconds
 
     def describe(self, **annotations):
-        """Writes the manifest, with these annotations besides those that the pod has."""
+        """Writes the manifest, with these annotations in addition to the pod's own."""
         self.annotations = {**self.annotations, **annotations}
         self._interceptor.write_manifest(self.pod, annotations=self.annotations,
                                          containers=self.containers, uid=self.uid,
@@ -105,7 +105,7 @@ class Member:
                                          environment=self.environment)
 
     def withdraw(self):
-        """DEL, as the runtime calls it."""
+        """DEL, as called by the runtime."""
         self._interceptor.cni.delete(self.pod)
         self.enrolled = False
 
@@ -121,7 +121,8 @@ class Member:
             sidecar = Relay(self.pod, self._interceptor.directory, *options, uid=self.uid, **ports)
         self.relay = sidecar
         if self._mesh.inbound == IPTABLES and self.enrolled:
-            # That the sidecar listens on IPv6 is looked for every 5 s, and by a repeated ADD.
+            # The interceptor checks every 5 s, and at a repeated ADD, whether the sidecar listens
+            # on IPv6.
             self.enrol()
         return self.keep(sidecar)
 
@@ -129,11 +130,11 @@ class Member:
         return self.keep(Application(self.pod, *ports, **options))
 
     def start(self, *command, place=None, **options):
-        """A program, as the application's user unless `place` says otherwise."""
+        """A program, as the application's user unless `place` is given."""
         return self.keep(_Program((place or self.pod.application).start(*command, **options)))
 
     def call(self, function, *arguments, **options):
-        """A function as the application."""
+        """A Python function, as the application's user."""
         return self.pod.application.call(function, *arguments, **options)
 
     def call_as_sidecar(self, function, *arguments, **options):
@@ -149,7 +150,7 @@ class Member:
         self._things.clear()
 
     def remove(self):
-        """However far the test has come with it."""
+        """At any stage of the test."""
         self.stop_processes()
         if self.enrolled and self._interceptor.is_running:
             self.withdraw()

@@ -1,4 +1,4 @@
-"""A node of a cluster in miniature: a network namespace with a bridge, and pods behind it.
+"""A miniature of a cluster's node: a network namespace with a bridge, and pods behind it.
 
 Pods are network namespaces with an interface eth0, IPv4 and IPv6. Everything is named after the node,
 so that several nodes, of several test runs, can be there at the same time.
@@ -23,7 +23,8 @@ def ip(*arguments, netns=None):
 
 
 def _ip_batch(netns, *lines):
-    """Many commands in one process; netns None: here, where namespaces have to be added."""
+    """Many commands in one process; netns None: in the current namespace, where namespaces are
+    created."""
     command = ["ip", *(["-n", netns] if netns else []), "-batch", "-"]
     result = subprocess.run(command, input="\n".join(lines), check=False, capture_output=True,
                             text=True)
@@ -70,7 +71,7 @@ class Node:
         self.place.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
     def pod(self, name, like=None):
-        """A new pod. It gets new addresses, or those of `like`, a pod that is gone."""
+        """A new pod. It gets new addresses, or those of `like`, a removed pod."""
         pod = self._new_pod(name, like)
         pod.netns.create()
         _ip_batch(self.netns.name, *pod.cable())
@@ -78,7 +79,7 @@ class Node:
         return pod
 
     def many_pods(self, names):
-        """The same for a lot of them, with far fewer processes."""
+        """The same for many pods, with far fewer processes."""
         pods = [self._new_pod(name) for name in names]
         _ip_batch(None, *(f"netns add {pod.netns.name}" for pod in pods))
         _ip_batch(self.netns.name, *(line for pod in pods for line in pod.cable()))
@@ -101,7 +102,7 @@ class Node:
 
 
 class Pod:
-    """The namespace of a pod. Who runs in it: `application`, `sidecar`, `root` (places)."""
+    """The namespace of a pod. Its places, for processes: `application`, `sidecar`, `root`."""
 
     def __init__(self, node, name, host):
         self.node = node
@@ -116,7 +117,7 @@ class Pod:
         self._plugged_in = True
 
     def cable(self):
-        """In the node's namespace: the lines for ip -batch that plug the pod in."""
+        """The lines for ip -batch, in the node's namespace, that connect the pod."""
         return [f"link add {self._outside} type veth peer name eth0 netns {self.netns.name}",
                 f"link set {self._outside} master br0 up"]
 
@@ -133,7 +134,7 @@ class Pod:
         return {"v4": self.ip4, "v6": self.ip6, "mapped": f"::ffff:{self.ip4}"}[family]
 
     def previous_result(self, version="1.0.0"):
-        """What the plugins before ours in the chain have reported."""
+        """The result of the previous plugins in the chain."""
         return {"cniVersion": version,
                 "interfaces": [{"name": "eth0", "mac": "02:00:00:00:00:01",
                                 "sandbox": self.netns.path}],
@@ -146,18 +147,18 @@ class Pod:
         self.root.run("sysctl", "-qw", *settings)
 
     def programs_on_interface(self):
-        """The names of the tc programs on eth0, as bpftool knows them."""
+        """The names of the tc programs on eth0, from bpftool."""
         listing = json.loads(self.root.run("bpftool", "-j", "net", "show", "dev", "eth0").stdout)
         return sorted(program["name"] for part in listing for program in part.get("tc", []))
 
     def leave_node(self):
-        """Unplugs it: its addresses can be another pod's."""
+        """Disconnects it: another pod can then get its addresses."""
         self._plugged_in = False
         subprocess.run(["ip", "-n", self.node.netns.name, "link", "delete", self._outside],
                        check=False, capture_output=True)
 
     def delete(self):
-        """Also without DEL: as when a runtime is killed. Processes in it must be gone."""
+        """Also without DEL, as when a runtime is killed. Its processes must have ended."""
         if self.netns.exists:
             self.netns.delete()
         if self._plugged_in:

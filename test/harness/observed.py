@@ -1,4 +1,4 @@
-"""Whether a connection goes to a sidecar, as the sidecar and the application see it."""
+"""Whether a connection goes to a sidecar, as observed by the sidecar and the application."""
 
 from harness.application import ask
 
@@ -16,6 +16,6 @@ def is_intercepted_inbound(server, client, address, port):
     answer = client.call(ask, address, port)
     assert answer["application"] == server.pod.name
     intercepted = len(server.relay.reports("inbound")) > before
-    # What the application sees says the same.
+    # The application's observation must agree.
     assert (answer["peer"] not in (client.pod.ip4, client.pod.ip6)) == intercepted
     return intercepted

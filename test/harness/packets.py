@@ -1,4 +1,4 @@
-"""Packets as no kernel would send them, for use inside a pod, as root."""
+"""Packets that no kernel sends by itself, for use inside a pod, as root."""
 
 import ipaddress
 import socket
@@ -12,8 +12,8 @@ _IPV4, _IPV6, _TAG = 0x0800, 0x86dd, 0x8100  # ETH_P_…
 
 
 def answer_to_syn(source, destination, port, shape="whole", timeout=1.0):
-    """Sends a SYN in the given shape ("whole", "cut after 8", "cut after 16", "7 headers") and says
-    what came back: "SYN-ACK", "RST", or None."""
+    """Sends a SYN in the given shape ("whole", "cut after 8", "cut after 16", "7 headers") and returns
+    the answer: "SYN-ACK", "RST", or None."""
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
     source_port = _source_port()
     segment = _syn(source, destination, source_port, port)
@@ -26,7 +26,7 @@ def answer_to_syn(source, destination, port, shape="whole", timeout=1.0):
 
 
 def answer_to_frame(source, destination, port, timeout=1.0):
-    """The same by a socket of the link, below all rules; the destination must be on the link."""
+    """The same by a packet socket, which bypasses all rules; the destination must be on the link."""
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
     with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as receiver:
         receiver.settimeout(timeout)
@@ -54,7 +54,7 @@ def send_frame(source, destination, port, link, tags=0):
 def _hardware_address_of(address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sender:
-        sender.sendto(b"", (address, 9))  # the kernel looks for the neighbour
+        sender.sendto(b"", (address, 9))  # makes the kernel resolve the neighbour
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         shown = subprocess.run(["ip", "neighbour", "show", address], check=True, text=True,
@@ -91,7 +91,7 @@ def _packets(source, destination, segment, shape):
         return [_ip6(source, destination, _DESTINATION_OPTIONS,
                      _options(_DESTINATION_OPTIONS) * 6 + _options(socket.IPPROTO_TCP) + segment)]
     at = int(shape.rpartition(" ")[2])
-    # The rest first: what would look at the first fragment alone has the whole packet then.
+    # The rest first: a program that inspects only the first fragment has the whole packet then.
     return [_ip4(source, destination, segment[at:], at // 8),
             _ip4(source, destination, segment[:at], 0x2000)]
 
@@ -126,7 +126,7 @@ def _wait_for_answer(receiver, family, source_port, port):
             packet = receiver.recv(2048)
         except TimeoutError:
             return None
-        # Raw sockets of IPv4 show the IP header, those of IPv6 do not.
+        # IPv4 raw sockets return the IP header, IPv6 ones do not.
         segment = packet[(packet[0] & 15) * 4:] if family == socket.AF_INET else packet
         from_port, to_port = struct.unpack("!HH", segment[:4])
         if (from_port, to_port) == (port, source_port):

@@ -1,5 +1,5 @@
-"""Where a process of a test runs: a network namespace, a cgroup and a user; and how to run programs
-and Python functions there.
+"""Where a test's process runs: a network namespace, a cgroup and a user; and how to run programs and
+Python functions there.
 
 Functions run in a forked child, so that their sockets belong to the place's namespace, cgroup and
 user. What they return, or raise, comes back to the caller.
@@ -42,7 +42,7 @@ class Place:
         return dataclasses.replace(self, uid=uid)
 
     def enter(self):
-        """Moves the calling process there, for ever. It dies with its parent from now on."""
+        """Moves the calling process there permanently. It dies with its parent from now on."""
         (self.cgroup / "cgroup.procs").write_text("0")
         enter_netns(self.netns)
         if self.uid:
@@ -94,7 +94,7 @@ class Task:
 
     def result(self, timeout=30):
         until = time.monotonic() + timeout
-        waiting = select.poll()  # select() ends at descriptor 1023, and a long run goes beyond
+        waiting = select.poll()  # select() supports descriptors up to 1023 only
         waiting.register(self._read, select.POLLIN)
         while True:
             if not waiting.poll(max(0, until - time.monotonic()) * 1000):
@@ -140,8 +140,8 @@ def _run_and_exit(place, function, arguments, write):
 
 
 class ControlGroup:
-    """A cgroup of version 2 of the test's own: programs attached to it see nobody else's sockets,
-    and everything in it can be killed at once."""
+    """The test's own cgroup of version 2: programs attached to it see no other sockets, and all its
+    processes can be killed at once."""
 
     def __init__(self, name):
         self.path = cgroup2_root() / name

@@ -1,4 +1,4 @@
-"""Where the programs under test and the tests' own programs are."""
+"""The paths of the programs under test and of the tests' own programs."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ IPTABLES_MESH = REPOSITORY / "test/harness/iptables_mesh.sh"
 
 
 def require():
-    """Fails, rather than skips, when something is missing."""
+    """Fails, instead of skipping, if a program is missing."""
     if os.geteuid() != 0:
         raise RuntimeError("these tests need root: they make network namespaces and load programs")
     missing = [str(path) for path in (INTERCEPTOR, PLUGIN, RELAY, STREAM, PROBE)

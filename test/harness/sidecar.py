@@ -13,7 +13,7 @@ FSM_UID = 1500
 
 
 class Relay:
-    """The tests' own sidecar. It reports what it is told about every connection."""
+    """The tests' own sidecar. It reports the addresses of every connection."""
 
     def __init__(self, pod, directory, *options, uid=FSM_UID, outbound=15001, inbound=15003):
         self.place = pod.root.as_user(uid)
@@ -38,7 +38,7 @@ class Relay:
 
     @property
     def pid(self):
-        """Of the present generation: a reload changes it."""
+        """Of the current generation: a reload changes it."""
         return int(self._pid.read_text())
 
     def worker_pids(self):
@@ -54,7 +54,7 @@ class Relay:
         eventually(lambda: self.pid != before)
 
     def stop(self):
-        """Ends it at once; open connections are cut. Its listeners are gone when this returns."""
+        """Ends it at once; open connections are cut. Its listeners are closed when this returns."""
         pids = {self._process.pid, self.pid, *self.worker_pids()}
         for pid in pids:
             _kill(pid)
@@ -79,7 +79,7 @@ def _kill(pid):
 
 
 def _is_alive(pid):
-    """A zombie has closed its sockets already."""
+    """A zombie has already closed its sockets."""
     try:
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -128,8 +128,7 @@ backend inbound
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def reload(self):
-        """A successor takes the listening sockets over, and the old process ends in its own
-        time."""
+        """A successor takes over the listening sockets, and the old process ends later."""
         old = self._processes[-1]
         self._processes.append(self._start("-x", self._directory / "admin.sock", "-sf", old.pid))
 

@@ -4,8 +4,8 @@ import time
 
 
 def eventually(question, timeout=10.0, pause=0.05):
-    """The first true answer to `question`. Its assertions count as "not yet", the last one is
-    raised when the time is up."""
+    """Returns the first true answer to `question`. Its failed assertions mean "not yet"; the last one is
+    raised at the time limit."""
     until = time.monotonic() + timeout
     while True:
         failure = None

@@ -1,4 +1,4 @@
-"""The daemon seen from outside: its binary, and a node of its own for each test.
+"""The daemon tested from outside: its binary, and a separate node for each test.
 
 Every instance has its own pins, state directory and socket; what it attaches to the root cgroup meets
 no pod, since none but the test's own is enrolled.
@@ -41,7 +41,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Instance:
-    """One configuration, and at most one process that runs with it."""
+    """One configuration, and at most one process that uses it."""
 
     def __init__(self, binary, directory):
         self.binary = binary
@@ -76,7 +76,7 @@ class Instance:
         return self.command(name, "--config", self.config_file, *arguments)
 
     def start(self, until="/readyz"):
-        """Returns when that route says yes."""
+        """Returns when that route succeeds."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.binary, "--config", str(self.config_file)],
                                             stderr=log, stdout=log)

@@ -1,4 +1,4 @@
-"""What check-config says about a configuration: valid, or file, line and key."""
+"""check-config: valid, or an error with file, line and key."""
 
 import pytest
 

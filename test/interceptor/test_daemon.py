@@ -1,4 +1,4 @@
-"""Start, stop, one instance only, pods from ADD to DEL, and uninstall, with the real data path."""
+"""Start, stop, a single instance, pods from ADD to DEL, and uninstall, with the real data path."""
 
 import base64
 import http.client
@@ -114,14 +114,14 @@ def test_a_pod_from_add_to_del(instance, netns):
     assert instance.ask("POST", "/v1/cni/check-pod", request_for(netns)) == (200, "ok")
     assert pods(instance)[0]["state"] == "in-mesh"
     assert pods(instance)[0]["addresses"] == ["10.77.0.5"]
-    # An edit of the manifest takes the pod out of the mesh and back in.
+    # An edit of the manifest removes the pod from the mesh and adds it again.
     disabled = POD.replace("name: web,", "name: web, annotations: "
                            "{flomesh.io/sidecar-injection: disabled},")
     (instance.pods / "web.yaml").write_text(disabled)
     wait_for(lambda: pods(instance)[0]["state"] == "not-in-mesh")
     (instance.pods / "web.yaml").write_text(POD)
     wait_for(lambda: pods(instance)[0]["state"] == "in-mesh")
-    # A restart finds it.
+    # After a restart the interceptor still has the pod.
     instance.stop()
     instance.start()
     assert pods(instance)[0]["state"] == "in-mesh"
@@ -254,7 +254,7 @@ def mounted_at(path):
 
 
 def test_a_bpffs_that_would_go_away_with_a_container_is_not_mounted(instance, tmp_path):
-    """Wherever the host's processes are."""
+    """At any place of the host's processes."""
     bpffs = tmp_path / "bpffs"
     bpffs.mkdir()
     instance.config |= {"bpffs": str(bpffs), "mountBpffs": False, "proc": "/proc"}
@@ -289,7 +289,7 @@ def test_probes_say_whether_it_is_alive_and_ready_and_why_not(instance):
         answer = instance.call(probe)
         assert answer.returncode == 0, answer.stderr
         assert answer.stderr == ""
-    # It cannot remember attachments any more: no pod can be started.
+    # It can no longer store attachments, so no pod can be started.
     (instance.state / "attachments").rename(instance.state / "elsewhere")
     refused = instance.call("readyz")
     (instance.state / "elsewhere").rename(instance.state / "attachments")

@@ -1,4 +1,4 @@
-"""What is wrong with a node is said while it lasts, and not longer; what is right stays right."""
+"""Problems of a node are reported while they last, and not longer; the rest is not affected."""
 
 import re
 import socket
@@ -19,7 +19,7 @@ def problems(instance):
 
 
 def metric(instance, component):
-    """The value that an alert looks at; None when it is not there."""
+    """The value that an alert uses; None if it is missing."""
     found = re.search(rf'^fsm_problems{{component="{component}"}} (\d+)$',
                       instance.get("/metrics")[1], re.MULTILINE)
     return int(found[1]) if found else None
@@ -42,7 +42,7 @@ def test_a_broken_configuration_harms_nothing_that_runs(instance):
     assert metric(instance, "configuration") == 1
     assert "configuration, since 2" in instance.command("status", "--socket", instance.socket).stdout
     assert_probes_pass(instance)
-    # A command that needs the file says what is wrong with it, and what to do without it.
+    # A command that needs the file reports its error, and how to work without it.
     assert instance.command("status", "--config", path).returncode == 1
     path.unlink()
     time.sleep(6)

@@ -28,7 +28,7 @@ class Runtime:
         (self.binaries / "bridge").write_text("another plugin")
 
     def plugins(self):
-        """The types in the chain that a runtime would use; None when there is none."""
+        """The types in the chain that a runtime would use; None if there is no chain."""
         names = sorted(path.name for path in self.configurations.iterdir()
                        if path.suffix in (".conf", ".conflist", ".json"))
         if not names:
@@ -192,7 +192,7 @@ def test_uninstall_says_what_it_could_not_do_and_does_the_rest(instance, runtime
     assert removed.returncode == 1
     assert str(blocker) in removed.stderr
     assert not instance.state.exists()
-    # A chain that names a plugin which is not there starts no pod.
+    # If a chain names a missing plugin, no pod starts.
     assert runtime.plugins()[-1] == "fsm-cni"
     assert (runtime.binaries / "fsm-cni").exists()
 
@@ -204,7 +204,7 @@ def test_uninstall_says_what_it_could_not_do_and_does_the_rest(instance, runtime
 
 
 def test_flags_of_fsm_install_too(instance, runtime):
-    """As FSM's own DaemonSet starts its interceptor."""
+    """Started as by FSM's own DaemonSet."""
     instance.config.pop("cni")
     (runtime.configurations / "10-flannel.conflist").write_text(CHAIN)
     answer = instance.call("check-config", "--mesh-name", "fsm", "--fsm-namespace", "fsm-system",

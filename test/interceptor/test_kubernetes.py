@@ -1,4 +1,4 @@
-"""The daemon with its pods from an API server: a small one of the test's own, over TLS."""
+"""The daemon with pods from an API server: the test's own minimal one, over TLS."""
 
 import http.server
 import json
@@ -83,7 +83,8 @@ def _handler_of(api):
 
 
 class ApiServer:
-    """Lists, watches and gives pods and the interceptor's DaemonSet, and takes events."""
+    """Serves lists, watches and single objects of pods and of the interceptor's DaemonSet, and accepts
+    events."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -190,7 +191,7 @@ def test_pods_come_from_the_api(clustered, api, netns):
     assert "pods of node n1" in clustered.get_json("/v1/status")["podSource"]
     assert add(clustered, netns)[0] == 200
     assert pods(clustered)[0]["state"] == "in-mesh"
-    # A change applies to the running pod, and what is wrong with it is told as an event.
+    # A change applies to the running pod, and its problems are reported by an event.
     api.put(WEB, web(**{"flomesh.io/inbound-port-exclusion-list": "80, x"}))
     wait_for(lambda: pods(clustered)[0]["problems"])
     wait_for(lambda: api.events)
@@ -216,7 +217,7 @@ def test_it_comes_up_without_the_api_and_nothing_changes_while_it_is_away(cluste
     assert pods(clustered)[0]["state"] == "in-mesh"
     assert clustered.get("/readyz")[0] == 200
     clustered.stop()
-    # Started again with the API still away: not ready, but there, and the pod stays.
+    # Restarted while the API is still away: not ready, but running, and the pod stays.
     clustered.start(until="/healthz")
     status, body = clustered.get("/readyz")
     assert status == 503 and "has not been read yet" in body

@@ -1,4 +1,4 @@
-"""The pods of the tests: a client, a server, and the sidecars that stand beside them."""
+"""The pods of the tests: a client, a server, and their sidecars."""
 
 import dataclasses
 import json
@@ -10,8 +10,8 @@ IMAGE = "localhost/fsm-test:1"
 PORT = 8080
 STREAM_PORT = 8090
 SERVICE_PORT = 80
-REFUSED = 7  # curl's own word for it
-OWN_SOURCE = "127.0.0.6"  # whom an application behind its sidecar sees
+REFUSED = 7  # curl's exit status
+OWN_SOURCE = "127.0.0.6"  # the peer of an application behind its sidecar
 
 NGINX = """
 daemon off;
@@ -35,7 +35,7 @@ http {
 }
 """
 
-# Both families; every connection it takes is a line on its standard output.
+# Both families; it logs a line on standard output for every accepted connection.
 RELAY = ["relay", "--report", "-"]
 IDLE = ["sh", "-c", "trap exit TERM; while :; do sleep 3600 & wait; done"]
 
@@ -83,7 +83,7 @@ def client(name, **details):
 
 
 def server(name, version="v1", **details):
-    """Ready when the kubelet's own request has come through its sidecar."""
+    """Ready once the kubelet's probe has come through its sidecar."""
     made = pod(name, server_command(version), **details)
     made["spec"]["containers"][0]["readinessProbe"] = {
         "httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
@@ -102,19 +102,19 @@ def service(name):
 
 @dataclasses.dataclass
 class Answer:
-    """What curl in a client's application got."""
+    """The answer to curl in a client's application."""
     exit_code: int
     version: str = ""
     seen: str = ""    # whom the application saw
     local: str = ""   # the client's own end, address and port
-    remote: str = ""  # whom the client believes to talk to
+    remote: str = ""  # the peer's address as seen by the client
 
     @property
     def ok(self):
         return self.exit_code == 0
 
     def __bool__(self):
-        """So that one can be waited for: a service, or a sidecar, may have just begun."""
+        """Retried: a service, or a sidecar, may have just started."""
         return self.ok
 
 
@@ -124,7 +124,7 @@ CURL = ("curl", "--silent", "--max-time", "5", "--write-out",
 
 def answer_of(done):
     words = done.stdout.split()
-    # kubectl's exit code is the command's; ctr's, too.
+    # kubectl and ctr exit with the command's status.
     if done.returncode != 0 or len(words) < 7:
         return Answer(done.returncode or 1)
     version, seen, _, local, local_port, remote, remote_port = words
@@ -136,19 +136,19 @@ def url(host, port=SERVICE_PORT):
 
 
 def request(cluster, name, host, port=SERVICE_PORT, *options):
-    """One request of a client's application; a name's IPv4 address, unless an option says else."""
+    """One request of a client's application; to the name's IPv4 address unless an option changes that."""
     if "--ipv6" not in options and ":" not in host:
         options += ("--ipv4",)
     return answer_of(cluster.execute(name, *CURL, *options, url(host, port), check=False))
 
 
 def reports(cluster, name, listener):
-    """What a relay was told about each connection that it took."""
+    """The original destinations of the connections that a relay accepted."""
     lines = [json.loads(line) for line in cluster.logs(name).splitlines() if line.startswith("{")]
     return [line for line in lines if line["listener"] == listener]
 
 
 def came_through(cluster, name, listener, destination):
-    """Whether the relay of this pod took a connection that was meant for the destination."""
+    """Whether the relay of this pod accepted a connection with that original destination."""
     return any(report["original_dst"] == destination
                for report in reports(cluster, name, listener))

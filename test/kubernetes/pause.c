@@ -1,5 +1,5 @@
-// The first process of a sandbox, and of a node of the test cluster: it waits, takes in the
-// children that others leave behind, and ends when it is asked to.
+// The first process of a sandbox, and of a node of the test cluster: it waits, reaps orphaned
+// processes, and ends on a signal.
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -23,7 +23,7 @@ int main(void) {
         sigaction(SIGCHLD, &reaping, NULL) != 0) {
         return EXIT_FAILURE;
     }
-    reap(0);  // Children that ended before the handler stood.
+    reap(0);  // Children that ended before the handler was installed.
     while (1) {
         pause();
     }

@@ -1,4 +1,4 @@
-"""The project's own part in the test cluster: installed by `fsm`, asked over its socket."""
+"""The project's part of the test cluster: installed by `fsm`, queried by its socket."""
 
 import json
 import re
@@ -21,14 +21,14 @@ CONFLIST = "/etc/cni/net.d/10-bridge.conflist"
 PLUGIN = "/opt/cni/bin/fsm-cni"
 PINS = "/sys/fs/bpf/fsm"
 
-# A line of the log: pod, time, level, words.
+# A line of the log: pod, time, level, text.
 COMPLAINT = re.compile(r"^\S+ \S+Z (warning|error|critical) ")
 
-# The nodes share a kernel, so each takes its own part of the cgroup tree; real ones need neither.
+# The nodes share a kernel, so each uses its own part of the cgroup tree; real ones need neither.
 HERE = ["fsm.hostPaths.cgroup=/sys/fs/cgroup/unified", "fsm.hostPaths.cgroupSubPathExpr=$(NODE_NAME)",
         f"fsm.image.tag={TAG}", "fsm.image.pullPolicy=Never",
         f"fsm.fsmInterceptor.metricsPort={METRICS_PORT}",
-        # Two processors for everything: a request for half of one each is too much.
+        # The machine has two processors: a request for half of one per pod is too much.
         "fsm.fsmInterceptor.resource.requests.cpu=50m"]
 
 
@@ -61,7 +61,7 @@ class Product:
         self.mode = None
 
     def ensure(self, mode):
-        """Installed in this mode, whatever the tests before left."""
+        """Installed in this mode, in any state."""
         if self.mode == mode:
             return
         if self.mode:
@@ -100,7 +100,7 @@ class Product:
         return json.loads(done.stdout)
 
     def pods(self, node):
-        """Name -> what the interceptor says of each pod that it knows."""
+        """{name: the interceptor's entry of each known pod}."""
         return {pod["pod"]: pod for pod in self.ask(node, "pods")["pods"]}
 
     def enrolled(self, node, name, namespace="default"):
@@ -120,10 +120,10 @@ class Product:
     def map_entries(self, node):
         return {entry["name"]: entry["entries"] for entry in self.ask(node, "maps")["maps"]}
 
-    # ---- what it said ----
+    # ---- logs ----
 
     def keep_logs(self):
-        """Logs go with their pods."""
+        """Logs are removed with their pods."""
         pods = self._cluster.get("pods", namespace=NAMESPACE)["items"]
         for pod in pods:
             name = pod["metadata"]["name"]
@@ -133,17 +133,17 @@ class Product:
                 self._kept_logs += [f"{name}: {line}" for line in done.stdout.splitlines()]
 
     def log_tails(self):
-        """The end of what the interceptors that run now said."""
+        """The end of the logs of the running interceptors."""
         done = self._cluster.kubectl("--namespace", NAMESPACE, "logs", f"daemonset/{DAEMONSET}",
                                      "--all-pods", "--prefix", "--tail", 40, check=False)
         return done.stdout[-8000:] + done.stderr[-2000:]
 
     def expect(self, *patterns):
-        """A test says what the interceptors must complain about, because it has caused it."""
+        """A test registers the warnings that it causes."""
         self._expected += patterns
 
     def unexpected_complaints(self):
-        """Lines of the level warning or above that no test has caused, each once."""
+        """Lines of level warning or above that no test has caused, without duplicates."""
         seen = {}
         for line in self._kept_logs:
             if COMPLAINT.search(line) and not any(re.search(each, line)

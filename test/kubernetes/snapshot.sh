@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints what a node of the test cluster could leave behind on the machine, or change there, one
-# thing a line and sorted: two of them can be compared. Other tests may come and go meanwhile: of what they
-# have, too, only that is listed which bears a mark of a node or of its pods.
+# Prints what a node of the test cluster could leave or change on the machine, one thing per line
+# and sorted, so that two snapshots can be compared. Other tests may run meanwhile: of their kinds
+# of things, only those with a mark of a node or of its pods are listed.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$(readlink -f "$0")")/lib/settings.sh"
@@ -35,7 +35,7 @@ marked_mounts() {
     grep -E "$(IFS='|' && printf '%s' "${patterns[*]}")" || true
 }
 
-# What is set, of what nodes and pods set; not what the kernel counts there.
+# The settings that nodes and pods change; not the kernel's counters.
 settings() {
     local name
     for name in vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops \

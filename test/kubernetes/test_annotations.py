@@ -1,4 +1,4 @@
-"""What a pod's owner writes on it, and what they are told."""
+"""The annotations of a pod's owner, and the events that the owner gets."""
 
 from applications import OWN_SOURCE, PORT, client, request, server, service
 from conftest import CONTROL
@@ -18,7 +18,7 @@ def test_change_applies_to_new_connections(cluster, product):  # pylint: disable
 
 
 def test_bad_annotation_is_told_by_an_event(cluster, product, pods):
-    """The rest of the list applies all the same."""
+    """The rest of the list still applies."""
     product.expect("default/careless.*eighty")
     pods.start(client("careless", annotations={
         "outbound_port_exclusion_list": "9999, eighty"}))

@@ -1,4 +1,4 @@
-"""The API server goes away for a while."""
+"""The API server cannot be reached for a while."""
 
 import time
 
@@ -8,14 +8,14 @@ from harness.wait import eventually
 from product import NAMESPACE
 
 AWAY = 8  # seconds
-# A server that ends may do so in a handshake; one that has just started knows nobody's rights yet, and
-# answers 403, or that it is not ready.
+# A server may end during a handshake; one that has just started does not know the RBAC rules yet,
+# and answers 403, or that it is not ready.
 CAUSED = (r"(cannot connect|the connection broke|the TLS handshake failed|could not be sent"
           r"|answers (403|429|5\d\d))")
 
 
 def test_interceptor_that_starts_without_it(cluster, product):
-    """The node's pods keep their data path, and their mesh, whatever the interceptor knows."""
+    """The node's pods keep their data path, and stay in the mesh, whatever the interceptor knows."""
     product.expect(CAUSED)
     client_app = cluster.container("client")
     server = cluster.addresses("server")[0]
@@ -50,7 +50,7 @@ def test_existing_pods_go_on(cluster, product, pods):
     eventually(lambda: product.enrolled(CONTROL, "afterwards"))
     assert eventually(lambda: request(cluster, "afterwards", "server")).seen == OWN_SOURCE
 
-    # The watch is back: it tells about a change.
+    # The watch works again: it reports a change.
     own = cluster.addresses("client")[0]
     cluster.annotate("server", inbound_port_exclusion_list=PORT)
     try:

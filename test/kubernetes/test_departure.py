@@ -1,4 +1,4 @@
-"""A node that the DaemonSet leaves without being deleted, and comes back to."""
+"""A node that the DaemonSet no longer selects, without being deleted, and that returns to it."""
 
 import re
 
@@ -16,7 +16,7 @@ POOL = "fsm-test-pool"
 
 @pytest.fixture(name="chosen", scope="module")
 def chosen_fixture(cluster, product, second_node):
-    """The DaemonSet chooses its nodes by a label, which both have."""
+    """The DaemonSet selects its nodes by a label, which both have."""
     nodes = (CONTROL, second_node)
     for node in nodes:
         cluster.label(node, **{POOL: "mesh"})
@@ -31,7 +31,7 @@ def chosen_fixture(cluster, product, second_node):
 
 
 def has_left(cluster, product, node, conflists_before):
-    """No interceptor, and the chain as if there had never been one."""
+    """No interceptor, and the chain as before the install."""
     return (not product.pod_on(node) and not cluster.node_file(node, PLUGIN).exists()
             and cluster.node_file(node, CONFLIST).read_bytes() == conflists_before[node])
 
@@ -41,7 +41,7 @@ def has_come_back(product, node):
 
 
 def test_node_that_loses_its_label(cluster, product, chosen, conflists_before, pods):
-    """Pods that run stay intercepted; new ones start, without waiting for an interceptor."""
+    """Running pods stay intercepted; new ones start, without waiting for an interceptor."""
     pods.start(client("leaver", node=chosen))
     assert product.enrolled(chosen, "leaver")
     cluster.label(chosen, **{POOL: None})
@@ -61,8 +61,8 @@ def test_node_that_loses_its_label(cluster, product, chosen, conflists_before, p
 
 
 def test_selector_that_does_not_choose_the_node_any_more(cluster, product, chosen, conflists_before):
-    """The other node is upgraded in the same moment, and loses nothing. Where no pod of the mesh runs,
-    nothing stays."""
+    """The other node is upgraded at the same time, and loses nothing. If no pod of the mesh runs on a
+    node, nothing stays."""
     assert not [name for name in product.pods(chosen) if product.enrolled(chosen, name)]
     cluster.label(CONTROL, **{POOL: "inner"})
     product.upgrade(f"fsm.fsmInterceptor.nodeSelector.{POOL}=inner")
@@ -78,19 +78,19 @@ def test_selector_that_does_not_choose_the_node_any_more(cluster, product, chose
 
 
 def words_of_the_readme(node):
-    """The command for a node whose interceptor is gone for good, as an operator types it."""
+    """The command for a node whose interceptor is gone for good, as typed by an operator."""
     text = (programs.REPOSITORY / "charts/fsm/README.md").read_text()
     command = re.search(r"^kubectl debug node/NODE (?:.*\\\n)*.*$", text, re.MULTILINE)[0]
     return command.replace("\\\n", " ").replace("NODE", node).replace("IMAGE", f"{IMAGE}:{TAG}").split()[1:]
 
 
 def test_node_whose_interceptor_is_gone_for_good(cluster, product, chosen, conflists_before, pods):
-    """It starts no pod until the entry is taken out by hand."""
+    """The node starts no pod until the entry is removed by hand."""
     files = [cluster.node_file(chosen, path) for path in (PLUGIN, CONFLIST)]
     contents = [file.read_bytes() for file in files]
     cluster.label(chosen, **{POOL: None})
     eventually(lambda: has_left(cluster, product, chosen, conflists_before), timeout=PATIENCE)
-    # As if it had been killed before it could do so.
+    # As if it had been killed before it could clean up.
     for file, content in zip(files, contents):
         file.write_bytes(content)
     files[0].chmod(0o755)

@@ -1,4 +1,4 @@
-"""What `fsm install` does to a cluster in which pods run already."""
+"""`fsm install` in a cluster in which pods already run."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from product import CONFLIST, DAEMONSET, METRICS_PORT, NAMESPACE, PINS, PLUGIN
 
 # pylint: disable-next=unused-argument
 def test_without_it_requests_go_past_the_sidecars(cluster, veterans):
-    """So that what the later tests see is the interceptor's doing."""
+    """Checks that the effects in later tests come from the interceptor."""
     seen = eventually(lambda: request(cluster, "client", "server").seen)
     assert seen == cluster.addresses("client")[0]
 
@@ -51,7 +51,7 @@ def test_data_path_is_pinned_on_the_node(cluster, product):  # pylint: disable=u
 
 @pytest.mark.parametrize("family", [0, 1], ids=["IPv4", "IPv6"])
 def test_pods_that_were_there_are_enrolled(cluster, product, veterans, family):
-    """Without a restart; their sidecars listened before there was anybody to see it."""
+    """Without a restart; their sidecars listened before the install."""
     host = cluster.get("service", "server")["spec"]["clusterIPs"][family]
     destination = f"[{host}]:{SERVICE_PORT}" if family else f"{host}:{SERVICE_PORT}"
     answer = request(cluster, "client", host)
@@ -75,7 +75,7 @@ def test_interceptor_lists_its_pods_for_people(cluster, product, veterans):
 
 
 def test_metrics_are_where_prometheus_looks(cluster, product):
-    """By the annotations of the pod, as Prometheus finds what it scrapes."""
+    """By the annotations of the pod, as Prometheus discovers its targets."""
     pod = cluster.get("pod", product.pod_on(CONTROL), namespace=NAMESPACE)
     annotations = pod["metadata"]["annotations"]
     assert annotations["prometheus.io/scrape"] == "true"

@@ -1,4 +1,4 @@
-"""The other two ways to intercept: the mesh's iptables rules, and not at all."""
+"""The other two modes: the mesh's iptables rules, and no interception."""
 
 from applications import OWN_SOURCE, came_through, client, request, server, service
 from conftest import CONTROL

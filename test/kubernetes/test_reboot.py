@@ -1,4 +1,4 @@
-"""A node that boots, with the CNI configuration as the cluster's network writes it: without our entry."""
+"""A node that boots with the CNI configuration of the cluster's network: without our entry."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ APP = "phoenix"
 
 @pytest.fixture(name="phoenix", scope="module")
 def phoenix_fixture(cluster, product, second_node):
-    """A pod of the mesh that is made again on that node whenever it is gone. Returns its name there."""
+    """A pod of the mesh on that node that is recreated whenever it is removed. Returns its name there."""
     template = client(APP)
     cluster.apply({
         "apiVersion": "apps/v1", "kind": "Deployment",
@@ -77,7 +77,7 @@ def test_without_the_taint_the_pods_are_found(cluster, product, second_node, pho
 
 
 def test_without_the_right_the_taint_stays_and_the_status_says_why(cluster, product, second_node):
-    """And it goes as soon as the right is there again."""
+    """The problem ends as soon as the right is granted again."""
     product.expect(f"take taint {TAINT} off node")
     role = cluster.get("clusterrole", DAEMONSET)
     del role["metadata"]["resourceVersion"]

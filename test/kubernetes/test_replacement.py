@@ -1,4 +1,4 @@
-"""The interceptor's pod goes and another comes, under load."""
+"""The interceptor's pod is replaced under load."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_upgraded_image(cluster, product):
 
 
 def test_pod_that_starts_while_the_interceptor_is_away(cluster, product, pods):
-    """Its sandbox is made when the interceptor is back; it never runs around its sidecar."""
+    """Its sandbox is created when the interceptor is back; it never bypasses its sidecar."""
     name = product.pod_on(CONTROL)
     product.keep_logs()
     cluster.kubectl("--namespace", NAMESPACE, "delete", "pod", name, "--wait=false")

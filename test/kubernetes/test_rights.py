@@ -8,8 +8,8 @@ from product import DAEMONSET, NAMESPACE, SERVICE_ACCOUNT
 
 
 def rights_listed(cluster, namespace):
-    """{(resource, its names)} -> verbs, of what the account was given; without what everybody has:
-    asking about oneself, and the API's description."""
+    """{(resource, its names)} -> verbs, as granted to the account; without the rights of every account:
+    self reviews, and the API's description."""
     listing = cluster.kubectl("auth", "can-i", "--list", "--as", SERVICE_ACCOUNT, "--namespace",
                               namespace).stdout
     rights = {}

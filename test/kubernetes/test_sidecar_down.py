@@ -1,4 +1,4 @@
-"""A pod of the mesh whose sidecar is not there: refused, never past it."""
+"""A pod of the mesh whose sidecar is down: connections are refused, never passed."""
 
 from applications import IDLE, REFUSED, client, pod, request, server, service
 from conftest import CONTROL
@@ -6,14 +6,14 @@ from harness.wait import eventually
 
 
 def test_sidecar_that_does_not_listen(cluster, product, pods):
-    """It listens later, or never: until then nothing leaves and nothing enters."""
+    """The sidecar listens later, or never: until then no connection leaves or enters."""
     deaf = pod("deaf-server", ["stream", "server", "--address", "0.0.0.0", "--port", "8080"],
                sidecar=IDLE)
     pods.start(client("deaf", sidecar=IDLE), deaf, service("deaf-server"))
     assert product.enrolled(CONTROL, "deaf") and product.enrolled(CONTROL, "deaf-server")
     assert request(cluster, "deaf", "server").exit_code == REFUSED
     inbound = request(cluster, "client", cluster.addresses("deaf-server")[0], 8080)
-    # The client's own sidecar takes the connection and closes it when its own is refused.
+    # The client's own sidecar accepts the connection and closes it when its own one is refused.
     assert not inbound.ok
 
 

@@ -1,4 +1,4 @@
-"""A pod's start is not held up by the plugin.
+"""The plugin does not delay a pod's start.
 
 The same node starts sandboxes with the chain as it is and, by a runtime class of its own, with the
 chain as it was before the install; in turn, so that what else the machine does meets both. What is
@@ -31,7 +31,7 @@ def bare_class(cluster, conflists_before):
 
 
 def sandboxes(cluster):
-    """(how many the kubelet has had made, seconds in all)"""
+    """(number of sandboxes that the kubelet has created, seconds in total)"""
     metrics = cluster.kubectl("get", "--raw", f"/api/v1/nodes/{CONTROL}/proxy/metrics").stdout
     return [float(re.search(rf'^kubelet_runtime_operations_duration_seconds_{what}'
                             r'{operation_type="run_podsandbox"} (\S+)$', metrics,
@@ -48,7 +48,7 @@ def start_one(cluster, name, handler):
         new_count, new_total = sandboxes(cluster)
         return [new_total - total] if new_count == count + 1 else None
 
-    # Asking takes processor time, which the sandbox needs.
+    # The query takes processor time, which the sandbox needs.
     return eventually(grown, timeout=30, pause=0.3)[0]
 
 

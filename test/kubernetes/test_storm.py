@@ -1,4 +1,4 @@
-"""Many pods at once: started together, deleted together."""
+"""Many pods started together, and deleted together."""
 
 from applications import RELAY, pod, request
 from cluster import PATIENCE
@@ -9,7 +9,7 @@ PODS = 100
 
 
 def storm(nodes):
-    """A sidecar alone is a pod of the mesh, too, and costs the machine half."""
+    """A sidecar alone is also a pod of the mesh, and costs half."""
     for number in range(PODS):
         made = pod(f"storm-{number}", RELAY, app="storm", node=nodes[number % len(nodes)])
         made["spec"]["containers"] = made["spec"]["containers"][1:]

@@ -1,4 +1,4 @@
-"""The last tests: nothing that was caused by nothing was said, and nothing stays."""
+"""The last tests: no warning without a cause was logged, and nothing stays."""
 
 from applications import request
 from cluster import PATIENCE
@@ -46,4 +46,4 @@ def test_cluster_leaves_nothing_on_the_machine(cluster, machine_before):
         assert leftover == [], "\n".join(leftover)
         return True
 
-    eventually(nothing_left)  # The kernel takes namespaces apart a moment after their last process.
+    eventually(nothing_left)  # The kernel removes namespaces a moment after their last process.

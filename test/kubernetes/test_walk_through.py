@@ -1,4 +1,4 @@
-"""docs/walkthrough.md: the project's samples, HAProxy as their sidecar; and other kinds of pods."""
+"""docs/walkthrough.md: the project's samples, with HAProxy as their sidecar; and other kinds of pods."""
 
 import re
 
@@ -17,7 +17,7 @@ GREETINGS = {f"Hi, this is version {version}. I see you as {OWN_SOURCE}." for ve
 
 @pytest.fixture(scope="module")
 def demo(cluster, product):
-    """Name of its app -> pod, of the samples with the programs of this machine."""
+    """{name of the app: pod}, of the samples with this machine's programs."""
     manifests = cluster.kubectl("kustomize", programs.REPOSITORY / "manifests/samples").stdout
     manifests = re.sub(r"image: \S+", f"image: {IMAGE}", manifests)
     cluster.kubectl("apply", "--filename", "-", stdin=manifests)
@@ -36,7 +36,7 @@ def greeting(cluster):
 
 
 def haproxy_saw(cluster, pod, frontend):
-    """(peer, original destination) of each connection that a sidecar logged."""
+    """(peer, original destination) of each connection in a sidecar's log."""
     log = cluster.logs(pod["metadata"]["name"], namespace=DEMO)
     lines = [line.split() for line in log.splitlines()]
     return [(words[1], words[2]) for words in lines if words and words[0] == frontend]
@@ -84,7 +84,7 @@ def test_no_iptables_rule_is_in_a_pod(cluster, demo):
 
 
 def test_ipv6_by_name(cluster, product, pods):  # pylint: disable=unused-argument
-    """With the relay, which asks for the original destination of IPv6 as well."""
+    """With the relay, which also queries the original destination of IPv6."""
     pods.start(client("six"), server("greeter6"), service("greeter6"))
     host = cluster.get("service", "greeter6")["spec"]["clusterIPs"][1]
     answer = eventually(lambda: request(cluster, "six", "greeter6", SERVICE_PORT, "--ipv6"))
@@ -102,7 +102,7 @@ def test_pod_without_sidecar_is_left_alone(cluster, product, pods):
 
 
 def test_native_sidecar_counts(cluster, product, pods):
-    """An init container that is restarted always runs beside the application."""
+    """An init container with restartPolicy Always runs beside the application."""
     native = client("native")
     native["spec"]["initContainers"] = [
         {**native["spec"]["containers"].pop(), "restartPolicy": "Always"}]

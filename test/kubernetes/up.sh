@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a node of the test cluster up; run again, it starts what has ended.
+# Starts a node of the test cluster; run again, it restarts what has ended.
 #
 #   test/kubernetes/up.sh [NUMBER]      1, the default, is control plane and node; 2… are nodes
 set -euo pipefail

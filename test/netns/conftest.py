@@ -51,7 +51,7 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
-    """Each test with every mechanism, unless it names some itself."""
+    """Runs each test with every mechanism, unless it parametrises them itself."""
     named = any("inbound" in mark.args[0]
                 for mark in metafunc.definition.iter_markers("parametrize"))
     if "inbound" in metafunc.fixturenames and not named:
@@ -66,7 +66,7 @@ def inbound(request):
 
 @pytest.fixture
 def acceleration():
-    """What the pods' annotation says; a test may parametrise it."""
+    """The value of the pods' annotation; a test may parametrise it."""
     return "auto"
 
 
@@ -87,7 +87,7 @@ def mesh(request, shared_node, inbound, acceleration):
 
 @pytest.fixture
 def make_mesh(request):
-    """Makes meshes with a node and an interceptor of their own: make_mesh(inbound, acceleration,
+    """Creates meshes, each with its own node and interceptor: make_mesh(inbound, acceleration,
     setting=…)."""
     cleanup = []
 

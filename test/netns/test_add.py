@@ -1,4 +1,4 @@
-"""CNI ADD: many pods at once, the memory that they take, and what a failed one leaves.
+"""CNI ADD: many pods at once, their memory, and what a failed ADD leaves.
 
 Times depend on the machine: the bounds here are generous, so that only a change of kind fails;
 measure_add.py measures.
@@ -10,7 +10,8 @@ from harness.adding import add_at_once, describe_pods
 from harness.cni import CniFailure
 from harness.wait import eventually
 
-# Other suites run beside this one, and benchmarks are no tests: what hangs is found, not what is slow.
+# Other suites run at the same time, and tests are not benchmarks: the limits detect hangs, not
+# slowness.
 GENEROUS = 50
 GOAL_P99_MS = 20
 GOAL_RESIDENT_KB = 25 * 1024
@@ -68,7 +69,7 @@ def test_add_is_repeatable(make_mesh, inbound):
     pod = mesh.member("client")
     entries = mesh.interceptor.map_entries()
     pod.enrol()
-    # What the first one made goes away a few seconds later.
+    # The leftovers of the first one are removed a few seconds later.
     eventually(lambda: mesh.interceptor.map_entries() == entries, 15)
     mesh.interceptor.cni.check(pod.pod)
 

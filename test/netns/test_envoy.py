@@ -1,4 +1,4 @@
-"""Envoy as both sidecars, with the listeners that Istio gives to it."""
+"""Envoy as both sidecars, with Istio's listeners."""
 
 import http.client
 import os
@@ -19,7 +19,7 @@ NOBODYS_PORT = 9001
 
 @pytest.fixture(scope="session", name="binary")
 def fixture_binary():
-    """scripts/test.sh fetches it; without a network there is none."""
+    """scripts/test.sh fetches it; without a network the tests are skipped."""
     if not os.environ.get("ENVOY"):
         pytest.skip("there is no Envoy: the variable ENVOY does not name one")
     return os.environ["ENVOY"]
@@ -40,7 +40,7 @@ def fixture_pair(mesh, binary):
 
 
 def noted(member, listener):
-    """The one connection that came to the listener."""
+    """The only connection that reached the listener."""
     [connection] = eventually(lambda: member.sidecar.connections(listener))
     return connection
 
@@ -66,7 +66,7 @@ def test_request_goes_through_both(pair):
 
 @pytest.mark.also_iptables
 def test_listener_that_is_bound_to_nothing_gets_its_connections(pair):
-    """By the original destination alone, handed over from the listener that all come to."""
+    """By the original destination alone, passed on from the listener that gets all connections."""
     client, server = pair
     server.serve(envoy.HTTP_PORT)
 
@@ -78,7 +78,7 @@ def test_listener_that_is_bound_to_nothing_gets_its_connections(pair):
         finally:
             connection.close()
 
-    # The application does not speak HTTP: that Envoy says so shows that Envoy does.
+    # The application does not speak HTTP: Envoy's error proves that the request reached Envoy.
     assert client.call(get) in (502, 503)
     assert noted(client, "http")["original"] == f"{server.pod.ip4}:{envoy.HTTP_PORT}"
 
@@ -93,7 +93,7 @@ def test_port_where_nobody_listens_is_told_to_the_sidecar(pair):
 
 @pytest.mark.also_iptables
 def test_pod_that_calls_itself_is_left_alone(pair):
-    """As by Istio's rules: over the loopback interface, only what Envoy sends comes to Envoy."""
+    """As by Istio's rules: over the loopback interface, only Envoy's own connections reach Envoy."""
     _, server = pair
     server.serve(PORT)
     assert server.call(ask, server.pod.ip4, PORT)["peer"] == server.pod.ip4
@@ -102,8 +102,8 @@ def test_pod_that_calls_itself_is_left_alone(pair):
 
 @pytest.mark.also_iptables
 def test_call_to_oneself_by_another_name_passes_both_listeners(pair):
-    """As to a service whose only pod is the caller: Envoy's connection to its own pod is the
-    inbound listener's."""
+    """A call to a service whose only pod is the caller: Envoy's connection to its own pod goes to the
+    inbound listener."""
     _, server = pair
     server.serve(PORT)
     own = f"{server.pod.ip4}:{PORT}"
@@ -115,7 +115,7 @@ def test_call_to_oneself_by_another_name_passes_both_listeners(pair):
 
 @pytest.mark.parametrize("acceleration", SCOPES)
 def test_streams_arrive_whole_and_in_order(mesh, pair, acceleration):
-    """In turn: when both ends have half-closed, Envoy may drop what is still on its way, under
+    """One after the other: when both ends have half-closed, Envoy may drop data that is in flight, under
     iptables as well."""
     client, server = pair
     start_checking_server(server)

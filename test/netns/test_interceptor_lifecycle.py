@@ -1,4 +1,4 @@
-"""The data path goes on without the interceptor: killed, stopped, upgraded, under load."""
+"""The data path works without the interceptor: killed, stopped, upgraded, under load."""
 
 import contextlib
 import functools
@@ -13,13 +13,13 @@ from harness.application import ask
 from harness.load import expect_few_cut, expect_flawless, start_load
 from harness.wait import eventually
 
-AFTERWARDS = 1  # seconds that a load goes on
+AFTERWARDS = 1  # seconds for which a load continues
 
 
 @contextlib.contextmanager
 def load_on(client, server, expect_fresh=expect_flawless):
-    """Requests on connections that stay open and on new ones, none of which may fail unless
-    `expect_fresh` says so of the latter."""
+    """Requests on open connections and on new ones; none may fail, except new ones as `expect_fresh`
+    says."""
     lasting = start_load(client, server, at_least=1000)
     fresh = start_load(client, server, requests_per_connection=3, serve=False, at_least=500)
     time.sleep(0.3)
@@ -30,7 +30,7 @@ def load_on(client, server, expect_fresh=expect_flawless):
 
 
 def expect_interception(client, server):
-    """SO_ORIGINAL_DST is what both relays go by."""
+    """Both relays use SO_ORIGINAL_DST."""
     def reports():
         return sum(line["original_dst"].endswith(":8080")
                    for line in server.relay.reports("inbound"))
@@ -56,8 +56,8 @@ def program_ids(interceptor):
 
 
 def lengths(interceptor):
-    """Bytes of each program as the kernel runs it: tracing that is off is not part of it. (The
-    kernel's tag is the same for both: it does not cover the read-only data.)"""
+    """Size in bytes of each program as the kernel runs it: disabled tracing is not part of it. (The
+    kernel's tag is the same for both, because it does not cover the read-only data.)"""
     result = {}
     for name, number in program_ids(interceptor).items():
         shown = subprocess.run(["bpftool", "-j", "prog", "show", "id", str(number)], check=True,
@@ -92,7 +92,7 @@ def test_stopped_and_started_again_under_load(running, inbound):
 
 
 def test_killed_three_times_in_a_row(running, inbound):
-    """At whatever point of its start."""
+    """At any point of its start."""
     interceptor, client, server = running
     with load_on(client, server):
         for pause in (0.02, 0.15, 0.4):
@@ -124,8 +124,8 @@ def test_upgraded_to_different_programs_under_load(running, inbound):
 
 
 def test_upgraded_to_another_layout_of_the_maps_under_load(running, inbound):
-    """The pinned maps are of a layout that this interceptor does not know. Connections that are open
-    go on; those that are made while the programs change are cut, and none after that."""
+    """The pinned maps have a layout that this interceptor does not know. Open connections continue;
+    connections that are opened while the programs change are cut, and none after that."""
     interceptor, client, server = running
     maps_before = {each["name"]: each["id"] for each in interceptor.get("maps")["maps"]}
     with load_on(client, server, functools.partial(expect_few_cut, share=0.2)):
@@ -162,7 +162,7 @@ def test_pods_and_annotations_of_its_absence_are_made_up_for(make_mesh, inbound)
 
 def test_map_entries_and_programs_stay_the_same_over_restarts(running):
     interceptor, _, _ = running
-    eventually(lambda: interceptor.map_entries()["fsm_sockets"] == 0)  # of requests that are over
+    eventually(lambda: interceptor.map_entries()["fsm_sockets"] == 0)  # of requests that have ended
     entries = interceptor.map_entries()
     names = sorted(program_ids(interceptor))
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""IPv6 link-local addresses, which every interface has besides its others."""
+"""IPv6 link-local addresses, which every interface has in addition to its others."""
 
 import socket
 
@@ -26,13 +26,13 @@ def somebody_accepts(address):
         except ConnectionRefusedError:
             return False
         except ConnectionResetError:
-            pass  # by the sidecar, which finds nobody to pass it on to
+            pass  # by the sidecar, because its onward connection is refused
         return True
 
 
 @pytest.mark.also_iptables
 def test_connection_comes_to_the_sidecar(mesh):
-    """Nobody else listens on that port."""
+    """No other socket listens on that port."""
     server, outsider = mesh.member("server", enrol=False), mesh.outsider("outsider")
     address, source = link_local(server), link_local(outsider)
     server.enrol()
@@ -54,8 +54,8 @@ def share_an_address(mesh, *names):
 
 
 def test_address_of_two_pods_leads_to_the_sidecar_of_the_one_that_it_reaches(mesh):
-    """Each pod is known by its network namespace: one's connections never come to the other's
-    sidecar, and none goes past both."""
+    """Each pod is identified by its network namespace: no connection reaches the other pod's sidecar, and
+    none bypasses both."""
     first, second = share_an_address(mesh, "first", "second")
     outsider = mesh.outsider("outsider")
     for here, elsewhere in ((first, second), (second, first)):

@@ -54,7 +54,7 @@ def test_listeners_of_both_families(mesh, listen):
 
 
 def test_ipv6_listener_does_not_take_the_place_of_the_ipv4_one(mesh):
-    """In either order of their appearance."""
+    """In either order of their creation."""
     client, server = mesh.pair(8080, listen=("--listen", "v6"))
     second = server.keep(_second_relay(server, mesh, "v4"))
     third = client.keep(_second_relay(client, mesh, "v4"))

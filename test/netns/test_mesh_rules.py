@@ -1,5 +1,5 @@
-"""What a mesh's own rules make of a pod, beyond its lists: its addresses, what it asks for, who is
-its sidecar at all, and how much one pod may ask for."""
+"""The effect of a mesh's rules on a pod, beyond its lists: its addresses, its requests, which container
+is its sidecar, and the limits for one pod."""
 
 import errno
 
@@ -39,7 +39,7 @@ def starts(pod):
     return True
 
 
-# ---- IPv6 as Istio's rules have it ----
+# ---- IPv6 as in Istio's rules ----
 
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "tc", "iptables"], indirect=True)
@@ -67,11 +67,11 @@ def test_ipv6_of_a_dual_stack_pod_of_istio_by_its_variable(make_mesh, inbound, e
     dual = environment is not None
     assert is_intercepted_outbound(pod, outsider.pod.ip6, 8080) == dual
     assert is_intercepted_inbound(pod, outsider, pod.pod.ip6, 8080) == dual
-    # What passes although the pod is in the mesh is said.
+    # It is reported if traffic passes although the pod is in the mesh.
     assert ["ISTIO_DUAL_STACK" in note for note in pod.state()["notes"]] == [True] * (not dual)
 
 
-# ---- what is asked for and not done ----
+# ---- unsupported requests ----
 
 
 @pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
@@ -133,7 +133,7 @@ def test_init_container_before_the_sidecar_is_refused_unless_it_has_its_uid(mesh
     assert is_intercepted_outbound(pod, outsider.pod.ip4, 8080)
 
 
-# ---- how much ----
+# ---- limits ----
 
 
 def odd_ports(count):
@@ -155,7 +155,7 @@ def test_one_pod_takes_no_more_than_its_share_of_the_lists(make_mesh, inbound):
     greedy = member("greedy", odd_ports(4096))
     greedy.enrol()
     greedy.start_sidecar()
-    # In the kernel, the last entry of the list counts, and what stands behind it does not.
+    # In the kernel, the last entry of the list counts, and the following ones do not.
     assert [is_intercepted_outbound(greedy, outsider.pod.ip4, port)
             for port in (8190, 8191, 8193)] == [True, False, True]
     greedier = member("greedier", odd_ports(4097))

@@ -1,6 +1,6 @@
-"""trafficInterceptionMode: the rules of mode iptables are the meshes' own, mode none lets pods pass,
-and a node that changes its mode ends with exactly one mechanism, without a connection that goes around
-the sidecar."""
+"""trafficInterceptionMode: the rules of mode iptables are the meshes' own, mode none intercepts nothing,
+and a node that changes its mode ends with exactly one mechanism, without a connection that bypasses the
+sidecar."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ from test_interceptor_lifecycle import expect_interception, load_on
 RECONCILED = 15
 THOROUGHLY_RECONCILED = 45
 RESET_WITHIN = 20
-# The chains that both have; the redirect of a mesh is ours under another name.
+# The chains that both have; the mesh's redirect chain has another name here.
 OURS, MESH = "FSM_", "MESH_"
 LISTS = {
     "fsm": ({"flomesh.io/outbound-port-exclusion-list": "8081,9000",
@@ -41,18 +41,18 @@ LISTS = {
 
 
 def saved(pod, prefix, tool="iptables"):
-    """The rules that concern chains of this prefix, as the kernel has them, without the prefix."""
+    """The rules of chains with this prefix, as listed by the kernel, without the prefix."""
     text = pod.root.run(f"{tool}-save", "-t", "nat").stdout
     return [line.replace(prefix, "") for line in text.splitlines()
             if line.startswith("-A ") and prefix in line]
 
 
 def comparable(rules, broadcast):
-    """Chains may be printed in any order; the ports that a mesh leaves out may be in any."""
+    """Chains may be printed in any order, and so may the ports that a mesh excludes."""
     rules = [rule for rule in rules if rule != f"-A OUTPUT -d {broadcast}/32 -j RETURN"]
-    # The one deliberate difference: connections that were open before stay as they are.
+    # The one intended difference: connections that were already open are not redirected.
     rules = [rule.replace(" -m tcp --tcp-flags FIN,SYN,RST,ACK SYN", "") for rule in rules]
-    # FSM accepts what its outbound chain has decided to redirect; ours leaves it out before.
+    # FSM accepts what its outbound chain has decided to redirect; our rules exclude it earlier.
     if "-A REDIRECT -p tcp -m tcp --dport 15000 -j ACCEPT" in rules:
         rules.remove("-A REDIRECT -p tcp -m tcp --dport 15000 -j ACCEPT")
         last = rules.index("-A OUTPUT -p tcp -j REDIRECT")
@@ -64,7 +64,7 @@ def comparable(rules, broadcast):
 
 
 def _runs_of_one_verdict(rules):
-    """Rules that only list ports or ranges for one verdict say the same in any order."""
+    """Rules that only list ports or ranges for one verdict are equal in any order."""
     runs = []
     for rule in rules:
         kind = re.sub(r"(--dport |-d )\S+", r"\1…", rule)
@@ -118,7 +118,7 @@ def running(make_mesh):
 
 
 def expect_rules(member, expected=True):
-    """Those that something leads to: others keep connections going that are open."""
+    """Chains that are used: others only keep open connections working."""
     def led_to(tool="iptables"):
         return [rule for rule in saved(member.pod, OURS, tool) if not rule.startswith("-A TRACKING")]
 
@@ -194,7 +194,8 @@ def test_rules_that_somebody_took_away_are_named_and_put_back(running):
 
 
 def test_connections_that_are_open_when_a_pod_is_enrolled_go_on(make_mesh):
-    """Nothing tracks them before there are rules; the next packet of each is the first for those."""
+    """They are not tracked before there are rules; the next packet of each is the first that is
+    tracked."""
     mesh = make_mesh("iptables")
     server = mesh.member("server", enrol=False)
     server.start_sidecar()
@@ -270,7 +271,7 @@ def in_mode(mesh, mode):
 
 
 def expect_one_mechanism(mesh, mode, *members):
-    """Once the handover is over: what is left of the other mechanism goes with a pass."""
+    """After the handover: a pass removes the rest of the other mechanism."""
     def is_over():
         listed = list((mesh.interceptor.state / "iptables").glob("*"))
         pins = list(mesh.interceptor.bpffs.rglob("*"))
@@ -295,7 +296,7 @@ def test_from_one_mode_to_the_other_and_back(make_mesh, inbound):
         in_mode(mesh, mode)
         expect_one_mechanism(mesh, mode, client, server)
         if inbound == "tc":
-            # What lost its translation is reset.
+            # Connections that lost their translation are reset.
             expect_few_cut(fresh)
         else:
             expect_flawless(fresh)
@@ -334,7 +335,7 @@ def test_connection_that_is_open_when_the_mode_changes_goes_on(make_mesh, before
 
 
 def wait_for_reset(address, port, ready):
-    """Asks once, says so, and waits for what the other end does."""
+    """Sends one request, reports that, and waits for the other end."""
     with Conversation(address, port, timeout=RESET_WITHIN) as conversation:
         conversation.ask()
         ready.sendall(b"+")
@@ -345,7 +346,7 @@ def wait_for_reset(address, port, ready):
 
 
 def expect_reset(client, server, change, port=8080):
-    """Of a connection of each family that the change cuts: its client waits, and sends nothing."""
+    """For a connection of each family that the change cuts: its client waits, and sends nothing."""
     ours, theirs = socket.socketpair()
     ours.settimeout(10)
     waiting = [client.keep(client.pod.application.spawn(wait_for_reset, server.pod.address(family),
@@ -388,7 +389,8 @@ def test_pod_that_was_redirected_by_rules_is_left_alone_by_uninstall(make_mesh):
 
 
 def test_connection_that_is_being_made_while_the_mode_changes_arrives(make_mesh):
-    """It was sent to the sidecar by the mechanism that goes, and the sidecar asks when that is gone."""
+    """The removed mechanism redirected the connection, and the sidecar queries its destination
+    afterwards."""
     mesh = make_mesh("sk_lookup")
     client, server = mesh.pair(8080)
     expect_interception(client, server)

@@ -1,4 +1,4 @@
-"""Others who work beside us on the same node."""
+"""Other programs and meshes on the same node."""
 
 import errno
 import subprocess
@@ -10,7 +10,7 @@ from harness.application import ask, connect_error
 
 REFUSED_PORT = 7777
 
-# Refuses connects to one port: so it shows that it runs.
+# Refuses connects to one port, which proves that it runs.
 OTHER_PROGRAM = f"""
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -42,7 +42,7 @@ def test_redirection_by_conntrack_in_another_namespace_keeps_working(mesh):
 
 
 def test_request_between_our_pod_and_one_with_iptables(mesh):
-    """As long as a mesh migrates from one to the other."""
+    """While a mesh migrates from one to the other."""
     ours = mesh.member("ours")
     ours.start_sidecar()
     theirs = mesh.stranger("theirs")
@@ -81,8 +81,8 @@ def test_other_programs_of_the_cgroup_keep_working(make_mesh, tmp_path, inbound,
 
 
 def expect_both_at_work(client, server, order):
-    """Programs of one cgroup run in the order in which they were attached: one before us sees where
-    an application wants to go, one after us where its connection really goes."""
+    """Programs of one cgroup run in the order of their attachment: an earlier one sees the destination
+    that an application requested, a later one the redirected destination."""
     assert client.call(ask, server.pod.ip4, 8080)["peer"] == "127.0.0.6"
     assert client.call(connect_error, "127.0.0.1", REFUSED_PORT) == errno.EPERM
     if order == "before us":
@@ -90,7 +90,7 @@ def expect_both_at_work(client, server, order):
 
 
 class OtherProgram:
-    """Somebody else's programs at the same hooks."""
+    """Another project's programs at the same hooks."""
 
     HOOKS = {"other": "connect4", "other_sockopt": "getsockopt"}
 
@@ -128,14 +128,14 @@ def _run(*command):
 
 @pytest.mark.parametrize("acceleration", ["sidecar"])
 def test_connection_to_a_virtual_address_is_intercepted_and_paired(mesh):
-    """As kube-proxy does it: DNAT in the node's namespace, from the address of a service to that of
-    a pod. The two ends never see the same addresses."""
+    """As kube-proxy does: DNAT in the node's namespace, from the address of a service to that of a pod.
+    The two ends never see the same addresses."""
     client, server = mesh.pair(8080)
     virtual = "10.96.0.10"
     mesh.node.place.run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", check=False)
     rules = (("-t", "nat", "-A", "PREROUTING", "-d", virtual, "-p", "tcp", "--dport", "80", "-j",
               "DNAT", "--to-destination", f"{server.pod.ip4}:8080"),
-             # The way back must pass the node, too: client and server share its bridge.
+             # The return path must also pass the node: client and server share its bridge.
              ("-t", "nat", "-A", "POSTROUTING", "-d", server.pod.ip4, "-j", "MASQUERADE"))
     for rule in rules:
         mesh.node.place.run("iptables", *rule)
@@ -154,7 +154,7 @@ def test_connection_to_a_virtual_address_is_intercepted_and_paired(mesh):
 
 
 def test_two_interceptors_do_not_mind_each_other(make_mesh, inbound):
-    """Another instance, with pins, a cgroup and pods of its own."""
+    """Another instance, with its own pins, cgroup and pods."""
     meshes = [make_mesh(inbound, acceleration="sidecar") for _ in range(2)]
     for mesh in meshes:
         client, server = mesh.pair(8080)

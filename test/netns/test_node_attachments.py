@@ -1,4 +1,4 @@
-"""What other programs of the node take from the data path as a whole is put back, while pods go on."""
+"""Node-wide attachments that other programs remove are restored, while pods keep running."""
 
 import subprocess
 import time
@@ -39,7 +39,7 @@ def pins(interceptor, folder):
 
 
 def test_detached_programs_are_attached_again(running):
-    """Outbound connections of all pods would go around their sidecars, for good."""
+    """Otherwise the outbound connections of all pods would bypass their sidecars permanently."""
     interceptor, client, server = running
     expect_both_sidecars(client, server)
     links = pins(interceptor, "links")
@@ -64,7 +64,7 @@ def test_pins_that_were_removed_take_nothing_down(running):
     while time.monotonic() < ends:
         expect_both_sidecars(client, server)
     assert (root / "links" / "fsm_connect4").exists() and (root / "maps" / "fsm_pods").exists()
-    # What is pinned again outlives the interceptor.
+    # The new pins outlive the interceptor.
     interceptor.kill()
     expect_both_sidecars(client, server)
     interceptor.start()

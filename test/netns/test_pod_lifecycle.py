@@ -1,4 +1,4 @@
-"""The end of a pod, however it comes, and what becomes of its address."""
+"""The end of a pod in every way, and the reuse of its address."""
 
 import errno
 
@@ -13,7 +13,7 @@ POD_MAPS = ("fsm_pods", "fsm_pod_ips", "fsm_ports", "fsm_ranges", "fsm_observed"
 
 
 def expect_untouched(mesh, newcomer):
-    """Traffic from and to a pod outside the mesh goes nowhere near a sidecar."""
+    """Traffic from and to a pod outside the mesh never reaches a sidecar."""
     other = mesh.outsider("other")
     other.serve(8081)
     newcomer.serve(8081)
@@ -39,7 +39,7 @@ def meshed_pod(mesh):
 
 
 def no_entries_of_pods(interceptor):
-    """No pod has left anything behind. Lists of a pod go a few seconds after it."""
+    """No pod has left anything. The lists of a pod are removed a few seconds after it."""
     entries = interceptor.map_entries()
     left = {name: entries[name] for name in POD_MAPS if entries[name]}
     assert not left
@@ -64,7 +64,7 @@ def test_withdrawn_pod_that_still_runs_is_no_longer_intercepted(mesh):
 
 
 def test_pod_stays_in_the_mesh_until_the_last_network_of_its_interface_goes(make_mesh, inbound):
-    """Two networks attach eth0: Multus over a chain has them do so."""
+    """Two networks attach eth0, as Multus over a chain does."""
     mesh = make_mesh(inbound)
     pod = meshed_pod(mesh)
     client = mesh.outsider("later")
@@ -79,7 +79,7 @@ def test_pod_stays_in_the_mesh_until_the_last_network_of_its_interface_goes(make
     expect_intercepted()
     cni.delete(pod.pod, network="never-attached")
     expect_intercepted()
-    cni.delete(pod.pod)  # of the network that came first
+    cni.delete(pod.pod)  # of the first network
     expect_intercepted()
     mesh.interceptor.kill()
     mesh.interceptor.start()
@@ -106,7 +106,7 @@ def test_address_of_a_pod_that_was_lost_without_del_is_free(mesh, newcomers_kind
     pod.stop_processes()
     pod.pod.delete()
     if newcomers_kind == "stranger":
-        # Nobody tells of this one: it has to be noticed that the old namespace is gone.
+        # No event reports this one: the interceptor must detect that the old namespace is gone.
         eventually(lambda: pod.state() is None, RECONCILED)
         eventually(lambda: no_entries_of_pods(mesh.interceptor), RECONCILED)
 
@@ -145,7 +145,7 @@ def test_pod_lost_while_the_interceptor_was_away_is_forgotten(make_mesh, inbound
 
 
 def test_address_of_a_living_pod_that_the_node_gave_away_leads_to_the_new_one(mesh):
-    """A runtime may hand out an address whose earlier owner is still there without it."""
+    """A runtime may assign an address while its earlier owner still exists without it."""
     pod = meshed_pod(mesh)
     pod.pod.root.run("ip", "addr", "flush", "dev", "eth0")
     pod.pod.leave_node()

@@ -71,7 +71,7 @@ def test_outbound_range_lists(mesh, annotation, intercepted):
         server.serve(8080)
     addresses = {name + family: getattr(server.pod, f"ip{family}")
                  for name, server in servers.items() for family in "46"}
-    # The two addresses that differ in the last bit alone.
+    # The two addresses that differ only in the last bit.
     addresses["pair4"] = ipaddress.ip_network(f"{servers['one'].pod.ip4}/31", strict=False)
     client = client_of(mesh, {name: value.format(**addresses)
                               for name, value in annotation.items()})
@@ -170,7 +170,7 @@ def test_changed_annotations_apply_to_new_connections_without_a_restart(mesh):
     open_one.serve(8080)
 
     def hold(address):
-        """A connection that was open before, used all the time after it."""
+        """A connection that was already open, in use all the time."""
         with Conversation(address, 8080) as conversation:
             conversation.ask()
             until = time.monotonic() + 3
@@ -233,8 +233,8 @@ def test_error_of_a_group_address_is_the_kernels_own(mesh, address):
 
     expected = stranger.call(error)
     if address == "10.77.255.255":
-        # The broadcast address of a subnet is known to the routing table alone: under iptables,
-        # too, it is an ordinary destination until the kernel has looked up the route.
+        # Only the routing table knows the broadcast address of a subnet: also under iptables it is
+        # an ordinary destination until the kernel has looked up the route.
         assert expected in (errno.ENETUNREACH, errno.EACCES)
         return
     assert client.call(error) == expected
@@ -382,14 +382,14 @@ class _Check:
                                            ("v4", "cut after 16"), ("v6", "whole"),
                                            ("v6", "7 headers")])
 def test_no_shape_of_a_packet_leads_around_the_sidecar(mesh, family, shape):
-    """Nobody but the sidecar's listener accepts on that port: a reset is the answer of somebody
-    who was reached past it. What cannot be led to the sidecar is dropped."""
+    """Only the sidecar's listener accepts on that port: a reset would be the answer of a socket behind
+    the sidecar's back. Packets that cannot be steered to the sidecar are dropped."""
     server, outsider = mesh.member("server"), mesh.outsider("outsider")
     server.start_sidecar()
     before = mesh.interceptor.counters()
     answer = outsider.pod.root.call(answer_to_syn, outsider.pod.address(family),
                                     server.pod.address(family), 8099, shape)
     after = mesh.interceptor.counters()
-    dropped = after.get("inbound_hidden", 0) - before.get("inbound_hidden", 0)  # none of iptables
+    dropped = after.get("inbound_hidden", 0) - before.get("inbound_hidden", 0)  # not under iptables
     hidden = mesh.inbound == "tc" and shape != "whole"
     assert (answer, dropped > 0) == ((None, True) if hidden else ("SYN-ACK", False))

@@ -1,4 +1,4 @@
-"""Requests through both sidecars, and what each of the four processes sees."""
+"""Requests through both sidecars, and what each of the four processes observes."""
 
 import errno
 import socket
@@ -18,8 +18,8 @@ def without_port(text):
 
 
 def connect_and_read(address, port):
-    """Connects, which must not be refused, and says how the connection then ends. The end can be
-    faster than the connect is noticed."""
+    """Connects, which must succeed, and returns how the connection then ends. The end can be faster than
+    the detection of the connect."""
     try:
         with Conversation(address, port) as conversation:
             return conversation.socket.recv(1) or "end"
@@ -62,7 +62,7 @@ def test_port_without_listener_still_goes_to_the_sidecar(mesh, family):
     client, server = mesh.pair()
     target = server.pod.ip6 if family == "v6" else server.pod.ip4
 
-    # The client's sidecar accepts, whatever becomes of the connection behind it.
+    # The client's sidecar accepts, whatever happens to its onward connection.
     assert client.call(connect_and_read, server.pod.address(family), 9999) in ("end", "reset")
 
     [inbound] = server.relay.reports("inbound")
@@ -114,7 +114,8 @@ def test_two_sockets_of_one_source_port_reach_two_destinations(mesh):
 
 
 def connect_twice(first, second):
-    """One blocking socket, two connects, of which the first fails. What it sees of the second."""
+    """One blocking socket, two connects, of which the first fails. Returns what it observes of the
+    second."""
     conversation = Conversation.__new__(Conversation)
     conversation.socket = socket.socket()
     error = conversation.socket.connect_ex(first)
@@ -134,8 +135,8 @@ def test_connect_after_one_that_was_not_intercepted(mesh):
 
 @pytest.mark.also_iptables
 def test_connect_that_is_not_intercepted_after_one_that_was(mesh):
-    """It must not remember anything, not even its source address."""
-    client = mesh.member("client")  # its sidecar is not there: the first connect is refused
+    """The socket must not keep any state, including its source address."""
+    client = mesh.member("client")  # its sidecar is down: the first connect is refused
     client.serve(8080)
     for address in (client.pod.ip4, "127.0.0.1"):
         assert client.call(connect_twice, ("10.77.200.200", 8080), (address, 8080)) == (

@@ -1,4 +1,4 @@
-"""Pods that run already when the interceptor comes: found by their cgroup, as a kubelet makes it, and
+"""Pods that already run when the interceptor starts: found by their cgroup, as created by a kubelet, and
 enrolled without a restart."""
 
 import pathlib
@@ -11,12 +11,12 @@ from harness.load import expect_flawless, start_load
 from harness.place import Place
 from harness.wait import eventually
 
-# The interceptor looks every 5 s, and up to 16 s apart for a pod that it has looked for in vain.
+# The interceptor looks every 5 s, and up to 16 s apart for a pod that it did not find before.
 FOUND = 25
 
 
 class KubeletCgroups:
-    """Moves pods into cgroups like those that kubelets and runtimes make."""
+    """Moves pods into cgroups like those of kubelets and runtimes."""
 
     def __init__(self, node):
         self._node = node
@@ -49,7 +49,7 @@ def mesh(make_mesh, inbound):
 
 
 def running_member(mesh, name, driver, host_network=False):
-    """A pod with sidecar and application, and a manifest, that no CNI ADD told of."""
+    """A pod with sidecar and application, and a manifest, but without a CNI ADD."""
     member = mesh.member(name, enrol=False)
     member.uid_of_pod, member.sandbox = KubeletCgroups(mesh.node).place(member.pod, driver)
     member.start_sidecar()
@@ -118,7 +118,7 @@ def test_everything_is_gone_after_its_end(mesh, driver, how):
         assert mesh.interceptor.pods() == []
     elif how == "netns":
         mesh.interceptor.remove_manifest(server.pod)
-        cni.delete(server.pod)  # by an id that nobody could derive
+        cni.delete(server.pod)  # by an id that cannot be derived
         assert mesh.interceptor.pods() == []
         assert server.pod.programs_on_interface() == []
     else:
@@ -132,7 +132,7 @@ def test_everything_is_gone_after_its_end(mesh, driver, how):
 
 def test_pod_of_the_nodes_own_network_is_not_touched(mesh, driver):
     mesh.interceptor.stop()
-    # Its processes run in the node's namespace; and one manifest lies about it.
+    # Its processes run in the node's namespace, and one manifest conceals that.
     agents = []
     for name, lies in (("agent", False), ("liar", True)):
         member = mesh.member(name, enrol=False)

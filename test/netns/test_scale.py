@@ -1,4 +1,4 @@
-"""Many connections: open at once, one after the other, failing; and what they leave behind."""
+"""Many connections: open at once, one after the other, failing; and what they leave."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from harness import programs
 from harness.load import SERVER_PORT, run_stream, start_server
 from harness.wait import eventually
 
-# One loopback address has this many ports for connections to one port (ip_local_port_range).
+# One loopback address has this many source ports for connections to one port (ip_local_port_range).
 EPHEMERAL_PORTS = 28232
 OPEN_AT_ONCE = 30000
 FAILING = 200_000
@@ -25,7 +25,8 @@ def test_more_connections_than_ports_open_at_once(make_mesh, inbound, listener):
     server = mesh.outsider("server")
     client.start_sidecar("relay", "--workers", "5", "--worker-kind", "process",
                          *(("--loopback-only",) if listener == "loopback" else ()))
-    # From the sidecar to the server the pod's own ports are the limit: one server port is not enough.
+    # From the sidecar to the server the pod's own ports are the limit: one server port is not
+    # enough.
     start_server(server, f"{SERVER_PORT}-{SERVER_PORT + 3}", "--workers", "4")
 
     hold = client.start(programs.STREAM, "hold", "--address", server.pod.ip4, "--port",
@@ -39,7 +40,7 @@ def test_more_connections_than_ports_open_at_once(make_mesh, inbound, listener):
 
 
 def settled(mesh, before):
-    """No map has more entries than it had; what closed a moment ago is given time."""
+    """No map has more entries than before; entries of connections that just closed get some time."""
     def compare():
         now = mesh.interceptor.map_entries()
         grown = {name: (before[name], count) for name, count in now.items()
@@ -63,7 +64,7 @@ def test_connects_that_fail_leave_nothing_behind(make_mesh):
 
 
 def test_inbound_connects_that_fail_leave_nothing_behind(make_mesh, inbound):
-    """Under tc every SYN makes an entry before it is known that nobody listens."""
+    """Under tc every SYN creates an entry before it is known that no socket listens."""
     mesh = make_mesh(inbound, acceleration="full")
     server = mesh.member("server")
     client = mesh.outsider("client")
@@ -83,7 +84,7 @@ def test_connections_leave_nothing_behind(make_mesh, inbound, scope):
     count = SUCCEEDING // 2
     mesh = make_mesh(inbound, acceleration=scope)
     client, server = mesh.pair()
-    # Or ports in TIME_WAIT are the limit, under iptables as well.
+    # Otherwise ports in TIME_WAIT would be the limit, under iptables as well.
     client.pod.sysctl("net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=16384 65535")
     start_server(server)
     run_stream(client, "connects", "--address", server.pod.ip4, "--port", SERVER_PORT, "--count",
@@ -101,8 +102,8 @@ def test_connections_leave_nothing_behind(make_mesh, inbound, scope):
 
 
 def age_closed_flows(mesh):
-    """A flow in TIME_WAIT stays for 65 s. Instead of waiting, say that it has closed long ago; one
-    that is not marked as closed then stays, and is found."""
+    """A flow in TIME_WAIT stays for 65 s. Instead of waiting, mark it as closed long ago; a flow that was
+    not marked as closed then stays, and is detected."""
     flows = eventually_closed(mesh)
     for key, flow in flows:
         mesh.interceptor.update_map("fsm_flows", key, flow[:40] + (1).to_bytes(8, "little"))

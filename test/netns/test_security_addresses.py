@@ -1,5 +1,5 @@
-"""Addresses that a pod puts on its interfaces itself: what it may gain or break by it. It takes NET_ADMIN
-in the pod's own namespace; keepalived, Multus and Docker in Docker do it without malice."""
+"""Addresses that a pod adds to its own interfaces, and what it can gain or break. It takes NET_ADMIN in
+the pod's own namespace; keepalived, Multus and Docker in Docker do it without malice."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from harness.application import ask, connect_error
 from harness.wait import eventually
 
 PORT = 8080
-# A repeated ADD looks at the addresses at once; without one, it is the next thorough pass that does.
+# A repeated ADD checks the addresses at once; otherwise the next thorough pass does.
 SHARED = "172.17.0.1"
 
 
@@ -41,7 +41,7 @@ def drop(member, address, device="lo"):
 
 
 def expect_in_the_mesh(caller, victim, address):
-    """The victim answers, and through its own sidecar."""
+    """The victim answers, through its own sidecar."""
     before = len(victim.relay.reports("inbound"))
     answer = caller.call(ask, address, PORT)
     assert answer["application"] == victim.pod.name
@@ -56,8 +56,8 @@ def test_address_of_another_pod_stays_that_pods(mesh, victim, attacker, family, 
     caller = mesh.outsider("caller")
     address = victim.pod.address(family)
     expect_in_the_mesh(caller, victim, address)
-    # On eth0 the attacker would answer who asks for the hardware address: that is the network's
-    # matter, not that of the interception. What the caller knows stays as it is.
+    # On eth0 the attacker would answer ARP requests: preventing that is up to the network, not the
+    # interception. The caller's neighbour entry stays as it is.
     caller.pod.root.run("ip", "neighbour", "replace", *neighbour_of(caller, address), "nud",
                         "permanent")
     claim(attacker, address, device)
@@ -91,7 +91,7 @@ def test_second_claimant_is_named(mesh, victim, attacker, family):
 
 @pytest.mark.also_iptables
 def test_address_that_was_claimed_before_its_pod_is_that_pods(mesh, attacker):
-    """A pod takes the address that the next one will get."""
+    """A pod takes an address before the pod that gets it."""
     former = mesh.outsider("former")
     former.remove()
     claim(attacker, former.pod.ip4)
@@ -106,7 +106,7 @@ def test_address_that_was_claimed_before_its_pod_is_that_pods(mesh, attacker):
 @pytest.mark.also_iptables
 @pytest.mark.parametrize("enrolled_again", [False, True])
 def test_address_of_its_own_is_intercepted_where_it_arrives(mesh, victim, enrolled_again):
-    """A virtual address that comes later, as keepalived's; nobody tells of it."""
+    """A virtual address that is added later, as by keepalived; no event reports it."""
     caller = mesh.outsider("caller")
     virtual = "10.77.200.1"
     victim.pod.root.run("ip", "address", "add", f"{virtual}/16", "dev", "eth0")
@@ -117,8 +117,8 @@ def test_address_of_its_own_is_intercepted_where_it_arrives(mesh, victim, enroll
 
 @pytest.mark.also_iptables
 def test_two_pods_with_one_bridge_address(mesh, victim, attacker):
-    """As Docker in Docker makes it. Each pod's own connections stay in it; those that come from behind
-    its bridge come to its own sidecar, as under iptables; and nothing is missing when one pod goes."""
+    """As made by Docker in Docker. Each pod's own connections stay in it; those from behind its bridge
+    reach its own sidecar, as under iptables; and the removal of one pod affects nothing else."""
     for member in (victim, attacker):
         member.pod.root.run("ip", "link", "add", "docker0", "type", "bridge")
         member.pod.root.run("ip", "address", "add", f"{SHARED}/16", "dev", "docker0")
@@ -136,8 +136,8 @@ def test_two_pods_with_one_bridge_address(mesh, victim, attacker):
 
 @pytest.mark.also_iptables
 def test_own_address_of_another_pod_as_source(mesh, victim, attacker):
-    """The attacker calls its own loopback from the victim's address: which pod a connection belongs to
-    is a matter of its namespace, not of its addresses."""
+    """The attacker calls its own loopback from the victim's address: the namespace decides to which pod a
+    connection belongs, not its addresses."""
     claim(attacker, victim.pod.ip4)
     before = len(victim.relay.reports())
     attacker.pod.root.call(_try_from, victim.pod.ip4)

@@ -1,6 +1,7 @@
-"""Who is the sidecar: the uid and gid of its mesh, and not in a container that is known to be another.
-Where the pod's status says which containers run, an application with the sidecar's uid is intercepted
-like any other; what is not known counts by its uid, so that no sidecar is ever mistaken."""
+"""Which processes count as the sidecar: those with the uid or gid of its mesh that are not in a container
+known to be another one. If the pod's status lists the running containers, an application with the
+sidecar's uid is intercepted like any other; unknown containers are judged by their uid, so that a sidecar
+is never mistaken for an application."""
 
 import pathlib
 import uuid
@@ -20,7 +21,7 @@ TOLD = 12
 
 
 class Containers:
-    """The cgroups of a pod's containers, as a kubelet and a runtime make them."""
+    """The cgroups of a pod's containers, as created by a kubelet and a runtime."""
 
     PATHS = {"cgroupfs": ("kubepods/burstable/pod{uid}", "{id}"),
              "systemd": ("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{slice}.slice",
@@ -35,7 +36,7 @@ class Containers:
             uid=uid, slice=uid.replace("-", "_"))
 
     def start(self, name, reported=True):
-        """A new container; its place runs as root. `reported`: the status tells of it."""
+        """A new container; its place runs as root. `reported`: the status lists it."""
         identity = uuid.uuid4().hex * 2
         directory = self._directory / self._name.format(id=identity)
         directory.mkdir(parents=True)
@@ -98,7 +99,7 @@ def test_cgroup_that_a_container_makes_belongs_to_it(scene):
 
 
 def test_sidecar_that_starts_again_is_never_mistaken(scene):
-    """Its new container is not in the status yet, and then it is."""
+    """Its new container is not in the status at first, and is added later."""
     eventually(lambda: scene.goes_to_the_sidecar(scene.application), TOLD)
     again = scene.containers.start("sidecar", reported=False)
     assert not scene.goes_to_the_sidecar(again)
@@ -154,8 +155,8 @@ def test_gid_of_the_sidecar_is_as_little(make_mesh):
 
 
 def test_init_container_with_the_sidecars_uid_is_let_pass(scene):
-    """What meshes tell users to do who need the network before the sidecar is there; and istio-validation
-    is one."""
+    """The meshes' recommendation for init containers that need the network before the sidecar runs;
+    istio-validation is one."""
     scene.client.init_containers = ("setup",)
     container = scene.containers.start("setup")
     eventually(lambda: scene.goes_to_the_sidecar(scene.application), TOLD)
@@ -163,7 +164,7 @@ def test_init_container_with_the_sidecars_uid_is_let_pass(scene):
 
 
 def test_call_to_the_own_pod_stays_in_it(scene):
-    """It is an application's call, which goes past the sidecar; the sidecar's own comes back to it."""
+    """The application's call bypasses the sidecar; the sidecar's own call is redirected to itself."""
     scene.client.serve(PORT, place=scene.application)
     address = scene.client.pod.ip4
     eventually(lambda: scene.goes_to_the_sidecar(scene.application), TOLD)

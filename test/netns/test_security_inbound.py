@@ -1,5 +1,5 @@
-"""Somebody outside of a pod of the mesh that wants to get in past its sidecar: a pod of another tenant
-on the node, with every right in its own namespace. docs/security.md names these tests."""
+"""Attempts to reach a pod of the mesh from outside past its sidecar: by a pod of another tenant on the
+node, with every right in its own namespace. docs/security.md names these tests."""
 
 import contextlib
 import errno
@@ -14,9 +14,9 @@ from harness.mesh import IPTABLES
 from harness.node import Node
 from harness.wait import eventually
 
-PORT = 8099  # nobody listens there but, for us, the sidecar
+PORT = 8099  # no socket listens there; intercepted connections reach the sidecar
 OUTBOUND_PORT, INBOUND_PORT = 15001, 15003
-# The sidecar may have ended it before the caller looks: it finds nobody to pass it on to.
+# The sidecar may have closed it before the caller checks, because its onward connection is refused.
 ACCEPTED = (0, errno.ECONNRESET)
 
 
@@ -34,8 +34,8 @@ def attacker(mesh):
 
 @contextlib.contextmanager
 def answers_counted(pod):
-    """What the pod's kernel answers, whoever it goes to: {"SYN-ACK": …} when somebody has listened,
-    {"RST": …} when nobody has, and so not the sidecar, which listens for every port."""
+    """The answer of the pod's kernel, to any address: {"SYN-ACK": …} if a socket listens, {"RST": …} if
+    none does, and so not the sidecar, which listens for every port."""
     flags = {"SYN-ACK": "SYN,ACK", "RST": "RST"}
     ports = ("-m", "multiport", "--source-ports", f"{PORT},{INBOUND_PORT}")
     rules = [(table, "OUTPUT", "!", "-d", node, "-p", "tcp", *ports, "--tcp-flags", value, value)
@@ -63,7 +63,8 @@ def answers_counted(pod):
 @pytest.mark.parametrize("port", [OUTBOUND_PORT, INBOUND_PORT])
 @pytest.mark.parametrize("family", ["v4", "v6"])
 def test_ports_of_the_sidecar_lead_to_its_inbound_listener(server, attacker, family, port):
-    """And it is told which port was asked for: to the outbound listener, it would be an open proxy."""
+    """The sidecar gets the requested port as the original destination: the outbound listener would be an
+    open proxy."""
     address = server.pod.address(family)
     assert attacker.call(connect_error, address, port) in ACCEPTED
     [report] = eventually(server.relay.reports)
@@ -77,8 +78,8 @@ def test_ports_of_the_sidecar_lead_to_its_inbound_listener(server, attacker, fam
 @pytest.mark.also_iptables
 @pytest.mark.parametrize("source", ["own4", "own6", "127.0.0.1", "127.0.0.6", "::1", "neighbour"])
 def test_spoofed_source_leads_to_the_sidecar_or_nowhere(mesh, server, attacker, source):
-    """Those that the rules leave alone when they come from the pod itself. With sk_lookup, a SYN of
-    IPv6 from the pod's own address cannot be told from the pod's own: see the next test."""
+    """Sources that the rules exempt when they come from the pod itself. With sk_lookup, an IPv6 SYN from
+    the pod's own address cannot be distinguished from the pod's own: see the next test."""
     neighbour = mesh.outsider("neighbour")
     spoofed = {"own4": server.pod.ip4, "own6": server.pod.ip6,
                "neighbour": neighbour.pod.ip4}.get(source, source)
@@ -95,7 +96,8 @@ def test_spoofed_source_leads_to_the_sidecar_or_nowhere(mesh, server, attacker, 
 
 @pytest.mark.also_iptables
 def test_syn_from_the_pods_own_ipv6_address_is_no_connection(server, attacker):
-    """The kernel takes it (of IPv4 it drops it), and answers the pod itself: nobody accepts anything."""
+    """The kernel accepts it (for IPv4 it drops it), and answers the pod itself: the connection is never
+    accepted."""
     ours, theirs = socket.socketpair()
 
     def accept():
@@ -135,7 +137,7 @@ def test_tags_of_no_vlan_do_not_lead_past_the_sidecar(mesh, server, attacker, fa
 
 
 def eventually_quiet(server):
-    """All that was sent before has been answered: a connection from elsewhere has."""
+    """All earlier packets have been answered, because a later connection from elsewhere has."""
     assert server.pod.node.place.call(connect_error, server.pod.ip4, PORT + 1) in ACCEPTED
 
 
@@ -157,6 +159,6 @@ def test_loopback_of_a_pod_is_not_to_be_reached_from_outside(mesh, server, attac
             attacker.pod.root.call(packets.send_frame, source, destination, PORT, link)
         eventually_quiet(server)
     assert answers["RST"] == 0, "answered past the sidecar"
-    # iptables redirects before the kernel looks at the address.
+    # iptables redirects before the kernel checks the address.
     delivered = ":" not in destination and (route_localnet or mesh.inbound == IPTABLES)
     assert (answers["SYN-ACK"] > 0) == bool(delivered)

@@ -30,7 +30,7 @@ def read_directory(path):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
 def test_local_user_without_root_reaches_nothing_of_ours(mesh):
-    """Socket, pins and attachments. Root of the node is the owner of everything here."""
+    """Socket, pins and attachments. Root of the node owns all of them."""
     interceptor = mesh.interceptor
     user = mesh.node.place.as_user(1000)
     pins = interceptor.bpffs / "fsm"
@@ -42,8 +42,8 @@ def test_local_user_without_root_reaches_nothing_of_ours(mesh):
 
 @pytest.mark.also_iptables
 def test_who_may_change_a_running_pods_annotations_takes_it_out_of_the_mesh(mesh):
-    """At once, and not only for pods that are made later: the right to patch pods is the right to do
-    so. It comes back in the same way."""
+    """At once, and not only for later pods: the right to patch pods includes this. The pod returns to the
+    mesh in the same way."""
     server = mesh.member("server")
     server.start_sidecar()
     server.serve(PORT)

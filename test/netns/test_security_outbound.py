@@ -1,5 +1,5 @@
-"""A process in a pod of the mesh that wants to get out past the sidecar. docs/security.md names these
-tests; where a pod can get out, the test shows that, so that the document stays true."""
+"""Attempts of a process in a pod of the mesh to connect past the sidecar. docs/security.md names these
+tests; if an attempt succeeds, the test asserts that, so that the document stays true."""
 
 import array
 import errno
@@ -20,7 +20,7 @@ PORT = 8080
 
 
 def answer_of(connect, *arguments):
-    """Connects in the caller's process and asks the application. Returns what getpeername() says."""
+    """Connects in the caller's process and sends a request. Returns the result of getpeername()."""
     connection = connect(*arguments)
     try:
         assert "application" in attacks.ask_on(connection)
@@ -30,8 +30,8 @@ def answer_of(connect, *arguments):
 
 
 def is_intercepted(client, connect, *arguments, place=None):
-    """Whether the connection that the function opens goes to the client's sidecar, which is told where
-    to. It must work in either case."""
+    """Whether the connection that the function opens goes to the client's sidecar, with its original
+    destination. It must work in either case."""
     before = len(client.relay.reports("outbound"))
     (place or client.pod.application).call(answer_of, connect, *arguments)
     new = client.relay.reports("outbound")[before:]
@@ -42,7 +42,7 @@ def is_intercepted(client, connect, *arguments, place=None):
 
 @pytest.fixture
 def target(mesh):
-    """Where the connections lead, outside of the mesh."""
+    """The destinations of the connections, outside of the mesh."""
     server = mesh.outsider("server")
     server.serve(PORT)
     return server.pod.ip4, PORT
@@ -58,7 +58,7 @@ def client(mesh):
 # ---- every way to connect ----
 
 
-# Under iptables, too: what is intercepted there is intercepted here.
+# Under iptables, too: both must intercept the same.
 @pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 @pytest.mark.parametrize("way", attacks.OUTBOUND)
 def test_no_way_to_connect_leads_around_the_sidecar(client, target, way):
@@ -67,7 +67,7 @@ def test_no_way_to_connect_leads_around_the_sidecar(client, target, way):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_socket_bound_to_an_interface_reaches_nobody_past_the_sidecar(client, target):
-    """The listener of the sidecar cannot be reached through that interface, so that nobody answers: as
+    """The listener of the sidecar cannot be reached through that interface, so the connection fails, as
     under iptables."""
     before = len(client.relay.reports())
 
@@ -95,7 +95,7 @@ def test_unspecified_address_is_the_pod_itself(client, target, address):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_uid_of_the_sidecar_is_believed(client, target):
-    """Of a container that is not known: see test_security_identity.py for those that are."""
+    """In an unknown container: see test_security_identity.py for known ones."""
     sidecar = client.pod.root.as_user(client.uid)
     assert not is_intercepted(client, attacks.plain, *target, place=sidecar)
 
@@ -108,7 +108,7 @@ def test_root_is_not_the_sidecar(client, target, connect):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_socket_that_is_given_the_sidecars_uid_is_not_the_sidecars(client, target):
-    """fchown() needs CAP_CHOWN, which a container has that may not change its user."""
+    """fchown() requires CAP_CHOWN, which a container may have that may not change its user."""
     assert is_intercepted(client, attacks.given_to, client.uid, *target, place=client.pod.root)
 
 
@@ -131,7 +131,7 @@ def test_gid_counts_as_the_process_has_it_and_not_its_groups(make_mesh, inbound)
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_datagrams_go_past_the_sidecar(client, mesh):
-    """UDP, UDP-Lite, and with them QUIC: as under iptables, and as any protocol but TCP."""
+    """UDP, UDP-Lite, and with them QUIC: as under iptables, and like any protocol but TCP."""
     server = mesh.outsider("other")
 
     def echo(protocol):
@@ -162,7 +162,7 @@ def test_datagrams_go_past_the_sidecar(client, mesh):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
 def test_raw_sockets_need_a_capability_and_go_past_the_sidecar(client, target):
-    """CAP_NET_RAW is enough to write whole frames, which no rule of iptables sees either."""
+    """CAP_NET_RAW is enough to write whole frames, which no iptables rule sees either."""
     for attempt in (packets.answer_to_syn, packets.answer_to_frame):
         arguments = (attempt, client.pod.ip4, *target)
         with pytest.raises(PermissionError):
@@ -176,8 +176,8 @@ def test_raw_sockets_need_a_capability_and_go_past_the_sidecar(client, target):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "tc", "iptables"], indirect=True)
 def test_sockets_made_before_the_enrolment(mesh, target):
-    """New connections of an old socket are intercepted, and those to an old listener; what was
-    connected before goes on as it was."""
+    """New connections of an old socket are intercepted, and those to an old listener; existing
+    connections continue unchanged."""
     client = mesh.member("client", enrol=False)
     ours, theirs = socket.socketpair()
 
@@ -224,7 +224,7 @@ def take_over(channel):
 
 
 def connect_by_another(maker, user, target):
-    """A socket that one pod makes and another one connects, by SCM_RIGHTS."""
+    """A socket that one pod creates and another one connects, passed by SCM_RIGHTS."""
     there, here = socket.socketpair()
 
     def give():
@@ -250,7 +250,7 @@ def connect_by_another(maker, user, target):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "iptables"], indirect=True)
 def test_socket_belongs_to_the_pod_that_made_it(mesh, client, target):
-    """Handed to another pod, it still goes to the sidecar of the first. The other way round it leaves
+    """Passed to another pod, it still goes to the sidecar of the first. The other way round it connects
     from the other pod, which is not in the mesh: two pods that share a Unix socket can do that."""
     other = mesh.outsider("other")
     connect_by_another(client.pod.application, other.pod.application, target)
@@ -296,8 +296,8 @@ def test_namespace_of_an_unprivileged_process_reaches_nobody(client, target):
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "tc"], indirect=True)
 def test_containers_within_a_pod_are_not_intercepted(mesh, client, target):
-    """Docker in Docker: a namespace behind a bridge of the pod, whose packets the pod forwards. It
-    takes NET_ADMIN. (The meshes' rules of iptables lead such packets to the inbound listener.)"""
+    """Docker in Docker: a namespace behind a bridge of the pod, whose packets the pod forwards. It takes
+    NET_ADMIN. (The meshes' iptables rules redirect such packets to the inbound listener.)"""
     inner = Netns(f"{client.pod.netns.name}-inner").create()
     try:
         root = client.pod.root
@@ -322,14 +322,14 @@ def test_containers_within_a_pod_are_not_intercepted(mesh, client, target):
         inner.delete()
 
 
-# ---- what the sidecar is told, and where it listens ----
+# ---- what the sidecar observes, and where it listens ----
 
 
 @pytest.mark.parametrize("inbound", ["sk_lookup", "tc", "iptables"], indirect=True)
 @pytest.mark.parametrize("port", [15001, 15003])
 def test_original_destination_cannot_be_forged(client, port):
-    """Whoever calls a listener of the sidecar himself is told apart: the sidecar hears that address, and
-    no other one."""
+    """A direct call to a listener of the sidecar is distinguished from a redirected one: the sidecar gets
+    that address, and no other."""
     for address in ("127.0.0.1", "127.5.5.5", client.pod.ip4, "::1", client.pod.ip6):
         before = len(client.relay.reports())
         assert client.call(connect_error, address, port) in (0, errno.ECONNRESET)

@@ -1,4 +1,4 @@
-"""A sidecar that is not there: refused, never bypassed; IPv6 follows what the sidecar listens on."""
+"""A sidecar that is down: connections are refused, never passed; IPv6 follows the sidecar's listeners."""
 
 import errno
 
@@ -83,7 +83,7 @@ def test_never_intercepted_ipv6_passes_under_a_mesh_that_is_single_stack(make_me
 
 @pytest.mark.also_iptables
 def test_connection_to_a_sidecar_that_comes_up_later_is_served(mesh):
-    """Refused, refused, then served: what a client that polls a starting pod sees."""
+    """Refused, refused, then served: the sequence for a client that polls a starting pod."""
     server = mesh.member("server")
     server.serve(8080)
     outsider = mesh.outsider("outsider")

@@ -1,4 +1,4 @@
-"""Socket calls of an application that the kernel does not keep right on sockets in a socket map.
+"""Socket calls of an application that the kernel changes on sockets in a socket map.
 
 With `off` and `sidecar` no socket of an application is in one, and everything works as without us.
 With `full` each call does what the interceptor has found out about the kernel by trying: these tests
@@ -29,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 # Each of these runs in the server's application with an accepted connection, while the client does
-# what the name after `client_` says. True: as TCP would.
+# what the name after `client_` says. True: as with TCP.
 
 
 def fionread_is_right(connection):
@@ -85,8 +85,8 @@ def low_water_mark_is_honoured(connection):
 
 
 def short_read_empties(connection):
-    """An edge-triggered reader that reads until a read comes back short, as epoll(7) says that it
-    may. Data by TCP follows redirected data, for which no edge is left when they have been read."""
+    """An edge-triggered reader that reads until a short read, as epoll(7) allows. TCP data follows
+    redirected data, and no edge is left for it after that has been read."""
     connection.setblocking(False)
     received = 0
     with select.epoll() as edges:
@@ -141,7 +141,7 @@ def client_sends(conversation):
 
 
 def client_sends_past_the_limit(conversation):
-    """Up to the limit all is redirected, however the sidecar divides it."""
+    """Up to the limit everything is redirected, however the sidecar divides it."""
     conversation.socket.recv(2)
     conversation.socket.sendall(bytes(UNREAD_LIMIT))
     time.sleep(MOMENT)
@@ -178,7 +178,7 @@ CALLS = {
 
 
 def observe(client, server, in_server, in_client):
-    """What the server's function says of the connection that the client opens."""
+    """The server's observation of the connection that the client opens."""
     told, ready = socket.socketpair()
 
     def serve():

@@ -1,5 +1,5 @@
-"""What arrives is what was sent, and a slow reader stops its writer: for every scope of
-acceleration, judged by a sidecar that never closes with data left."""
+"""The received data equals the sent data, and a slow reader stops its writer: for every scope of
+acceleration, checked by a sidecar that never closes with unsent data."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_streams_arrive_whole_and_in_order(mesh, acceleration, family):
     bytes_redirected = (after["message_redirected_bytes"] - before["message_redirected_bytes"])
     assert (bytes_redirected > 0) == (acceleration != "off")
     if acceleration == "full":
-        # Pauses and large streams make a direction change between both ways.
+        # Pauses and large streams make a direction switch between redirection and TCP.
         assert after["message_behind_tcp"] > before["message_behind_tcp"]
 
 
@@ -87,8 +87,8 @@ def test_reader_that_never_reads_stops_its_writer(mesh, acceleration):
 
 
 def test_unread_limit_of_the_configuration_holds(make_mesh):
-    """Each of the three connections between writer and reader takes it, and what TCP takes, which
-    is kept small here."""
+    """Each of the three connections between writer and reader holds that much, plus TCP's buffers, which
+    are kept small here."""
     mesh = make_mesh("sk_lookup", acceleration="full")
     for limit in (16 << 20, 256 << 10):
         mesh.interceptor.restart(unreadLimit=limit)

@@ -1,4 +1,4 @@
-"""What the tc programs remember about connections, and when they forget it."""
+"""The state of the tc programs about connections, and when it is removed."""
 
 import errno
 import socket
@@ -53,7 +53,7 @@ def test_second_flow_of_one_source_port_waits_until_the_first_is_gone(mesh):
         except TimeoutError:
             pass
         first.echo()
-        # A reset: no TIME_WAIT keeps the client itself from using the port again.
+        # A reset: otherwise TIME_WAIT would keep the client itself from reusing the port.
         first.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0] + [0] * 4))
         first.close()
         with Conversation(pod.pod.ip4, 8081, source, options=REUSE) as second:
@@ -65,7 +65,7 @@ def test_second_flow_of_one_source_port_waits_until_the_first_is_gone(mesh):
 
 
 def test_connection_whose_filters_go_is_reset(mesh):
-    """What its sidecar sends would come from a port that the client, which waits, does not know."""
+    """The sidecar's packets would come from a port that the waiting client does not know."""
     pod, client = server(mesh, 8080), outside_client(mesh)
     ready, theirs = socket.socketpair()
 
@@ -197,8 +197,8 @@ def test_flow_ends_with_its_connection(mesh):
 
 
 def test_port_of_a_connection_in_time_wait_is_used_again(mesh):
-    """The server closes first, so its sidecar's socket is in TIME_WAIT; the client comes back at
-    once from the same port, to the same port and to another one."""
+    """The server closes first, so its sidecar's socket is in TIME_WAIT; the client reconnects at once
+    from the same port, to the same port and to another one."""
     pod = mesh.member("server")
     pod.start_sidecar()
     client = outside_client(mesh)

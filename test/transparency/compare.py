@@ -1,4 +1,4 @@
-"""Compares two observations fact by fact against the list of expected differences."""
+"""Compares two observations fact by fact with the list of expected differences."""
 
 import collections
 import dataclasses
@@ -18,10 +18,10 @@ class Difference:
     fact: str  # "client: getpeername"
     baseline: str
     observed: str
-    occurrence: int = 1  # the fact can be said several times in a case
+    occurrence: int = 1  # a case can contain the fact several times
 
     def also_in(self, observation):
-        """Whether that observation, if it has the case, says what `observed` says."""
+        """Whether that observation, if it contains the case, has the value `observed`."""
         return (any(case == self.case for case, _, _ in observation)
                 and observation.get((self.case, self.fact, self.occurrence), ABSENT)
                 == self.observed)
@@ -37,7 +37,7 @@ class Expected:
     mechanism: str
     scope: str
     reason: str
-    observed: str = "*"  # a pattern, too: what the process saw
+    observed: str = "*"  # a pattern, too: the observed value
     sometimes: bool = False  # depends on timing: not stale when it does not occur
 
     def applies_to(self, mechanism, scope):
@@ -64,7 +64,7 @@ def load_expected(path):
 
 
 def load_observation(directory):
-    """{(case, "who: fact", how often it was said before): value}"""
+    """{(case, "who: fact", how often it occurred before): value}"""
     facts = {}
     for process in PROCESSES:
         path = pathlib.Path(directory) / f"{process}.txt"
@@ -102,8 +102,8 @@ class Verdict:
 
 
 def judge(baseline, observed, expected, mechanism, scope):
-    """`expected` entries for other mechanisms and scopes are not looked at. An entry about a case
-    that was not run is not stale."""
+    """Ignores `expected` entries for other mechanisms and scopes. An entry about a case that was not run
+    is not stale."""
     applying = [entry for entry in expected if entry.applies_to(mechanism, scope)]
     used = set()
     unlisted = []

@@ -1,4 +1,4 @@
-"""Fixtures: the baseline, observed once, and one interceptor for all of ours."""
+"""Fixtures: the baseline, observed once, and one interceptor for all observations of the data path."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ def pytest_configure():
     programs.require()
 
 
-# How often a case is observed again under iptables before what we show in it is ours alone.
+# How often a case is repeated under iptables before a difference counts.
 ROUNDS_OF_DOUBT = 6
 
 
@@ -38,9 +38,9 @@ def observe_into(directory, mechanism, prefix, cases=None):
 
 
 class Baseline:
-    """What is observed under iptables. Some facts hang on who is first, however carefully a case is
-    written: before a difference counts, its case is observed a few more times under iptables, and what
-    iptables shows in one of them is not a difference. Our own side is never asked twice."""
+    """The observations under iptables. Some facts depend on timing: before a difference counts, its case
+    is repeated a few times under iptables, and what iptables shows in any of them is not a difference.
+    The data path's observation is never repeated."""
 
     def __init__(self, directory):
         self._directory = directory
@@ -67,7 +67,7 @@ class Baseline:
 
 @pytest.fixture(scope="session")
 def observations():
-    """A directory that the pods' users can reach; pytest's own are closed to them."""
+    """A directory that the pods' users can access; they cannot access pytest's own."""
     with tempfile.TemporaryDirectory(prefix="fsm-transparency-") as directory:
         os.chmod(directory, 0o755)
         yield pathlib.Path(directory)
@@ -79,7 +79,7 @@ def baseline(observations):
 
 
 def on_this_machine(**settings):
-    """The pods are in the machine's own cgroup tree: no cgroup of their own."""
+    """The pods are in the machine's own cgroup tree, without a separate cgroup."""
     machine = types.SimpleNamespace(place=Place("/proc/self/ns/net", cgroup2_root()),
                                     pod_cgroup=cgroup2_root())
     return Interceptor(machine, **settings)
@@ -96,7 +96,7 @@ def interceptor():
 
 @pytest.fixture
 def iptables_interceptor(tmp_path):
-    """The baseline redirects IPv6 from the beginning, whether or not a sidecar listens on it."""
+    """The baseline redirects IPv6 from the start, whether or not a sidecar listens on it."""
     text = (programs.REPOSITORY / "profiles/fsm.yaml").read_text()
     (tmp_path / "fsm.yaml").write_text(text.replace("ipv6: when_listening", "ipv6: always"))
     ours = on_this_machine(trafficInterceptionMode="iptables", profilesDirectory=str(tmp_path))

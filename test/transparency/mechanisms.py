@@ -1,4 +1,5 @@
-"""How a pod's traffic is brought to its sidecar: the plugin point of the transparency run."""
+"""The mechanisms that redirect a pod's traffic to its sidecar: the plugin point of the transparency
+run."""
 
 import os
 import pathlib
@@ -12,7 +13,7 @@ IPTABLES_MESH = pathlib.Path(__file__).resolve().parent.parent / "harness" / "ip
 
 
 class NoMechanism:
-    """No interception; the sidecars stand idle."""
+    """No interception; the sidecars are idle."""
 
     def enrol(self, pod):
         pass
@@ -39,7 +40,7 @@ class Iptables:
 
 
 class External:
-    """Commands of the caller's, run by a shell with NETNS_PATH, POD_NAME, POD_IP and POD_IP6."""
+    """The caller's commands, run by a shell with NETNS_PATH, POD_NAME, POD_IP and POD_IP6."""
 
     def __init__(self, enrol_command, withdraw_command):
         self._enrol = enrol_command
@@ -63,7 +64,7 @@ class External:
 
 
 class Interceptor:
-    """Ours: the interceptor, asked by the plugin as a container runtime asks it."""
+    """This project: the interceptor, called by the plugin as by a container runtime."""
 
     def __init__(self, interceptor, inbound, acceleration):
         self._interceptor = interceptor
@@ -79,7 +80,7 @@ class Interceptor:
 
 
 class _Attached:
-    """A pod as the plugin's caller describes it."""
+    """A pod in the format of the plugin's caller."""
 
     def __init__(self, pod):
         self.name = pod.name

@@ -1,4 +1,4 @@
-"""Runs the probe between two pods with sidecars and keeps what each of the four processes saw."""
+"""Runs the probe between two pods with sidecars and records the observations of the four processes."""
 
 import concurrent.futures
 import json
@@ -12,8 +12,8 @@ FAMILIES = ("v4", "v6", "mapped")
 PROCESSES = ("client", "client-sidecar", "server-sidecar", "server")
 OUTBOUND_PORT = 15001
 INBOUND_PORT = 15003
-# The ports that the cases name. All others are the kernel's choice: connection tracking takes any
-# port from 1024 on when two flows would collide.
+# The ports that the cases name. The kernel chooses all others: connection tracking uses any port
+# from 1024 on if two flows would collide.
 KNOWN_PORTS = (*range(8080, 8085), OUTBOUND_PORT, INBOUND_PORT, *range(20000, 20100))
 QUIET_SECONDS = 0.08
 CASE_LIMIT_SECONDS = 15
@@ -38,7 +38,7 @@ def probe_options(network):
 
 
 class SidecarReport:
-    """The lines that a relay has written since the last look, in the probe's words."""
+    """The lines that a relay has written since the last call, in the probe's format."""
 
     def __init__(self, path, names):
         self._path = path
@@ -77,7 +77,7 @@ class SidecarReport:
 
 
 class Observation:
-    """One family, in a pair of pods of its own, so that the families can run side by side."""
+    """One family, in its own pair of pods, so that the families can run in parallel."""
 
     def __init__(self, network, family, programs, directory, relay_options):
         self._network = network
@@ -140,7 +140,7 @@ class Observation:
                                      for fact in report.take()]
 
     def _await_quiet(self):
-        """The other three have said what they had to say about the case."""
+        """The other three processes have written all facts of the case."""
         deadline = time.monotonic() + 5
         seen = None
         while time.monotonic() < deadline:
@@ -152,7 +152,8 @@ class Observation:
             time.sleep(QUIET_SECONDS)
 
     def _collect_server(self):
-        # Its connections are processes of their own: within a case, sorted is stable.
+        # Each of its connections is a separate process: within a case, a stable sort keeps the
+        # order.
         lines = self._server_output.read_text().splitlines()
         self._lines["server"] = [line.replace("v4/", "mapped/", 1)
                                  if self._family == "mapped" else line for line in sorted(lines)]

@@ -12,7 +12,7 @@ APPLICATION_UID = 1000
 
 
 class SetupError(Exception):
-    """Something that the tests stand on could not be made."""
+    """A part of the test's environment could not be created."""
 
 
 def run(*command, **options):
@@ -50,7 +50,7 @@ class Pod:
             f"{self._network.prefix6}::1")
 
     def await_addresses(self):
-        """Duplicate address detection of the link's own address is over."""
+        """Duplicate address detection of the link-local address has ended."""
         deadline = time.monotonic() + 10
         while run("ip", "-n", self.name, "address", "show", "dev", "eth0", "tentative").strip():
             if time.monotonic() > deadline:
@@ -79,7 +79,7 @@ class Pod:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        # The kernel takes a namespace apart some time after its end: its interface must not wait.
+        # The kernel removes a namespace some time after its end: remove its interface now.
         subprocess.run(["ip", "link", "del", self._host_end], capture_output=True, check=False)
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
 
@@ -95,7 +95,7 @@ class Pod:
 
 
 class Network:
-    """The bridge. `second` and `third` number it: 10.second.third.0/24."""
+    """The bridge. `second` and `third` are parts of its network: 10.second.third.0/24."""
 
     def __init__(self, name, second, third):
         if len(name) > 12:
@@ -137,7 +137,7 @@ class Network:
 
 @contextlib.contextmanager
 def writable_by_all(directory):
-    """A directory into which programs of other users can write."""
+    """A directory in which programs of other users can write."""
     directory.mkdir(parents=True, exist_ok=True)
     mode = directory.stat().st_mode
     os.chmod(directory, 0o777)

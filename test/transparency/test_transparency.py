@@ -1,6 +1,6 @@
-"""Applications and sidecars cannot tell that iptables is gone: what four processes observe under the
-meshes' iptables rules and under us is compared line by line. What differs is listed, with the reason,
-in expected_differences.yaml."""
+"""Applications and sidecars observe no difference to iptables: the observations of four processes under
+the meshes' iptables rules and under this data path are compared line by line. expected_differences.yaml
+lists the differences and their reasons."""
 
 import pathlib
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Can the processes of two pods tell one way of interception from another?
+"""Can the processes of two pods distinguish two mechanisms of interception?
 
   transparency.py observe --programs DIR --mechanism iptables --out DIR
   transparency.py observe --programs DIR --mechanism external --enrol-command CMD --out DIR

@@ -1,4 +1,4 @@
-// Waiting, in tests, for something to become true.
+// Waits, in tests, until a condition is true.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace fsm::testing {
 
-// Whether it comes true in time.
+// Whether it becomes true in time.
 inline bool eventually(const std::function<bool()>& condition,
                        std::chrono::milliseconds limit = std::chrono::seconds(10)) {
     const auto until = std::chrono::steady_clock::now() + limit;

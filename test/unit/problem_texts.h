@@ -1,4 +1,4 @@
-// The words of problems, for matchers.
+// The texts of problems, for matchers.
 #pragma once
 
 #include <string>

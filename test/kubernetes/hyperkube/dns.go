@@ -1,5 +1,5 @@
 // The name server of the test cluster: <service>.<namespace>.svc.cluster.local, A and AAAA. CoreDNS
-// would need two minutes more to compile and answer no other question of these tests.
+// would take two minutes more to compile and answer no other query of these tests.
 package main
 
 import (
@@ -49,7 +49,7 @@ func serveNames(kubeconfig, address string) error {
 			return fmt.Errorf("receive on %s: %w", address, err)
 		}
 		if answer, err := answerTo(services, buffer[:length]); err == nil {
-			_, _ = socket.WriteTo(answer, client) // A client that has gone asks again.
+			_, _ = socket.WriteTo(answer, client) // The client repeats a lost query.
 		}
 	}
 }
@@ -101,7 +101,7 @@ func addressesOf(services listers.ServiceLister, name string) ([]netip.Addr, boo
 	}
 	var addresses []netip.Addr
 	for _, text := range service.Spec.ClusterIPs {
-		if address, err := netip.ParseAddr(text); err == nil { // A headless service says "None".
+		if address, err := netip.ParseAddr(text); err == nil { // A headless service has "None".
 			addresses = append(addresses, address)
 		}
 	}

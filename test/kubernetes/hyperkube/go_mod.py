@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-# Of the repository, but part of none of its programs.
+# In the repository, but not used by its programs.
 NOT_NEEDED = ("k8s.io/sample-", "k8s.io/code-generator")
 
 

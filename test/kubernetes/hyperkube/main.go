@@ -1,5 +1,5 @@
-// Kubernetes as one program: what it is depends on the name that it is called by. One link instead
-// of six, and each package compiled once.
+// Kubernetes as one program that acts by the name under which it is called: one link instead of
+// six, and each package is compiled once.
 package main
 
 import (
@@ -20,13 +20,13 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
-// Only the one that is asked for may be made: flags and feature gates are global to the process.
+// Only the requested one may be created: flags and feature gates are global to the process.
 var commands = map[string]func() *cobra.Command{
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
 	"kube-proxy":              proxy.NewProxyCommand,
 	"kube-scheduler": func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-	// The kubelet sets up its own handling of signals: a context that does it, too, makes it panic.
+	// The kubelet installs its own signal handling and panics if a context does it, too.
 	"kubelet":     func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"cluster-dns": newNameServerCommand,
 }

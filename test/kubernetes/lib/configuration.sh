@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# The files that a node's daemons read.
-# shellcheck disable=SC2154  # what is not assigned here is in settings.sh
+# The configuration files of a node's daemons.
 : "${here:?source settings.sh first}"
 
 write_configuration() {
@@ -11,16 +10,17 @@ write_configuration() {
     [[ -s $state/root/etc/cni/net.d/10-bridge.conflist ]] || write_network
 }
 
-# put FILE: writes only what differs. kube-proxy ends when its file is written, whatever it says.
+# put FILE: writes only changes. kube-proxy ends when its file is written, even with the same
+# content.
 put() {
     local text
     text=$(cat)
     [[ -f $1 && $text == "$(cat "$1")" ]] || printf '%s\n' "$text" >"$1"
 }
 
-# The runtime "bare" makes the same containers with the network of another folder: what a pod's start
-# costs with a plugin in the chain and without can be compared on one node.
-# oom_score: a machine that is itself a container may not lower the score of its processes.
+# The runtime "bare" creates the same containers with the CNI configuration of another folder, to
+# compare the start of a pod with and without the plugin on one node. oom_score: a machine that is
+# itself a container may not lower the score of its processes.
 containerd_configuration() {
     cat <<TOML
 version = 2
@@ -99,7 +99,7 @@ iptables: {minSyncPeriod: 200ms, syncPeriod: 30s}
 YAML
 }
 
-# Renamed into place: the runtime takes the network the moment it sees the file.
+# Renamed into place: the runtime reads the file as soon as it appears.
 write_network() {
     local file=$state/root/etc/cni/net.d/10-bridge.conflist
     cp -n /usr/lib/cni/* "$state/root/opt/cni/bin/"

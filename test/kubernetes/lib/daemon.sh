@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Becomes a daemon of a node, below the node's cgroups and with its process id where others look.
+# Becomes a daemon of a node, in the node's cgroups, with its process id in a file.
 #
 #   daemon.sh NODE NAME LOG PROGRAM ARGUMENT…
 set -euo pipefail

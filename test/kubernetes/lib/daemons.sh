@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# What runs on a node. Each is started only if it does not run: `up.sh` repairs what was killed.
-# shellcheck disable=SC2154  # what is not assigned here is in settings.sh
+# The daemons of a node. Each is started only if it does not run: `up.sh` restarts what was killed.
 : "${here:?source settings.sh first}"
 
 start_daemons() {
@@ -15,7 +14,7 @@ start_daemons() {
     daemon kube-proxy kube-proxy --config "$state/etc/proxy.yaml"
 }
 
-# daemon NAME PROGRAM ARGUMENT…: in the node, in a session and a cgroup of its own.
+# daemon NAME PROGRAM ARGUMENT…: in the node, in its own session and cgroup.
 daemon() {
     local name=$1 file
     shift
@@ -50,7 +49,7 @@ start_api() {
         --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction
 }
 
-# The default of 20 requests a second makes the controllers alone need five seconds to start.
+# With the default of 20 requests per second the controllers alone would take five seconds to start.
 start_control_plane() {
     wait_for 30 kubectl get --raw /readyz
     daemon kube-controller-manager kube-controller-manager \
@@ -65,7 +64,7 @@ start_control_plane() {
     daemon cluster-dns cluster-dns --kubeconfig "$KUBECONFIG" --listen "$control_ip:53"
 }
 
-# Only what the node does not have under that name: an image that was built again is imported by hand.
+# Imports only images that the node lacks by name: import a rebuilt one by hand.
 import_images() {
     local archive name have
     have=$(in_node ctr --namespace k8s.io images ls --quiet)

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# The cluster's certificate authority, and who may talk to the API server as whom.
-# shellcheck disable=SC2154  # what is not assigned here is in settings.sh
+# The cluster's certificate authority, and the client certificates for the API server.
 : "${here:?source settings.sh first}"
 
 make_keys() {
@@ -47,7 +46,7 @@ certificate() {
         )
 }
 
-# openssl tells its progress where errors belong: shown only when it fails.
+# openssl prints its progress on standard error: shown only if it fails.
 openssl_quiet() {
     local words
     words=$(openssl "$@" 2>&1) || die "openssl $1: $words"

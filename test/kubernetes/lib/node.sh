@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# A node's namespaces, its cgroups, and its wire to the machine and to the other nodes.
-# shellcheck disable=SC2154  # what is not assigned here is in settings.sh
+# A node's namespaces, its cgroups, and its links to the machine and to the other nodes.
 : "${here:?source settings.sh first}"
 
 start_node() {
@@ -17,7 +16,7 @@ make_cgroups() {
         [[ -d /sys/fs/cgroup/$hierarchy ]] || continue
         mkdir -p "$folder"
         if [[ $hierarchy == cpuset ]]; then
-            # A cpuset begins empty, and no process can enter it.
+            # A new cpuset is empty, and no process can enter it.
             for file in cpus mems; do
                 cat "/sys/fs/cgroup/cpuset/cpuset.$file" >"$folder/cpuset.$file"
             done
@@ -29,7 +28,7 @@ make_cgroups() {
 
 unshare_node() {
     local holder
-    # Pods inherit the limit of open files; more than is allowed to root here would not be given.
+    # Pods inherit the limit of open files; root here may not raise it further.
     ulimit -n 20000 2>/dev/null || ulimit -n "$(ulimit -Hn)"
     setsid unshare --mount --propagation slave --net --pid --uts --ipc --fork --kill-child \
         "$here/lib/node_init.sh" "$number" </dev/null >"$state/log/node-init.log" 2>&1 9>&- &
@@ -64,7 +63,7 @@ connect_to_machine() {
     ip -6 route replace "$pod_cidr6" via "$node_ip6"
 }
 
-# Pods keep their addresses between nodes: each node knows the way to the other's.
+# No NAT between nodes: each node has a route to the other's pods.
 connect_to_other_nodes() {
     local other pid
     for other in "$FSM_K8S/state/$cluster"*; do
@@ -76,7 +75,7 @@ connect_to_other_nodes() {
     done
 }
 
-# route_to NUMBER: in a shell of its own, where that node's addresses do not replace ours.
+# route_to NUMBER: in a subshell, because that node's addresses would replace the current ones.
 route_to() (
     own_pid=$(node_pid "$state")
     use_node "$1"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The first process of a node, in new mount, network, pid, uts and ipc namespaces whose mounts follow
-# the machine's: makes what a node has for itself, then becomes the reaper of its processes.
+# The first process of a node, in new mount, network, pid, uts and ipc namespaces whose mounts
+# follow the machine's: creates the node's own mounts, then reaps its processes.
 #
 #   node_init.sh NUMBER
 set -euo pipefail
@@ -8,8 +8,9 @@ set -euo pipefail
 source "$(dirname "$(readlink -f "$0")")/settings.sh"
 use_node "$1"
 
-# A sysfs of this network namespace, with the machine's cgroups moved into it and a bpffs of the
-# node's own. Before the mounts are shared again: moving out of a shared mount is refused.
+# A sysfs of this network namespace, with the machine's cgroups moved into it and the node's own
+# bpffs. This must precede the sharing of the mounts: the kernel refuses to move a mount out of a
+# shared one.
 own_sys() {
     mkdir -p "$state/mnt"
     mount -t sysfs sysfs "$state/mnt"
@@ -19,14 +20,14 @@ own_sys() {
 }
 
 own_run() {
-    # The node must not hold the machine's named network namespaces.
+    # The node must not keep the machine's named network namespaces alive.
     umount --recursive /run/netns 2>/dev/null || true
     mount -t tmpfs -o mode=755 tmpfs /run
     mkdir -p /run/services /run/lock /run/netns
 }
 
-# The mount points exist in the overlays only. Made on the machine, taking them away again would
-# detach what another node has mounted there: rmdir does that in all mount namespaces.
+# The mount points exist only in the overlays. If they were made on the machine, their removal by
+# rmdir would detach mounts in all mount namespaces, including another node's.
 own_folders() {
     local folder
     for folder in "${overlays[@]}"; do
@@ -40,8 +41,8 @@ own_folders() {
     done
 }
 
-# The kubelet wants these values and would set them for the whole machine: files that are laid over
-# them answer it instead.
+# The kubelet expects these values and would set them for the whole machine: bind-mounted files
+# return them instead.
 own_settings() {
     local setting file
     mkdir -p "$state/sysctl"
@@ -51,7 +52,7 @@ own_settings() {
         mount --bind "$file" "/proc/sys/${setting%=*}"
     done
     sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-    # Without it, answers from a pod of the same bridge do not go back through the service's address.
+    # Without it, answers from a pod on the same bridge bypass the service's address translation.
     sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1
 }
 

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Names, folders and addresses of the test cluster, and the way into a node. The cluster stands on
-# this machine, each node in namespaces of its own, and on a bridge between them and the machine.
+# Names, folders and addresses of the test cluster, and access to a node. The cluster runs on this
+# machine, each node in its own namespaces, on a bridge with the machine.
 
 # shellcheck disable=SC2034  # used by those who source this file
 {
     here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-    # The binaries, and what running nodes write. Not below /var/lib, /var/log, /etc or /opt: nodes
-    # see something else there.
+    # The binaries, and the files of running nodes. Not below /var/lib, /var/log, /etc or /opt,
+    # where nodes have other mounts.
     FSM_K8S=$(readlink --canonicalize-missing "${FSM_K8S:-$here/../../build/kubernetes}")
     cluster=fsmk8s
     program=$(basename "$0" .sh)
@@ -24,15 +24,15 @@
     control_state=$FSM_K8S/state/$control
     pki=$control_state/pki
 
-    # Hierarchies of version 1, and `unified`, the one of version 2, where BPF programs attach.
+    # The hierarchies of version 1, and `unified`, of version 2, to which BPF programs are attached.
     cgroups=(cpu cpuacct cpuset memory devices freezer blkio pids systemd unified)
-    # What a node sees of these is an overlay of its own, and these folders in it are its own alone.
+    # A node sees its own overlay of these, in which these folders are private.
     overlays=(/var/lib /var/log /etc /opt)
     own_folders=(/var/lib/kubelet /var/lib/containerd /var/lib/cni /var/log/pods
         /var/log/containers /etc/cni/net.d /etc/cni/bare.d /opt/cni/bin)
 }
 export FSM_K8S PATH=$FSM_K8S/bin:$PATH KUBECONFIG=$control_state/admin.kubeconfig
-# By address, kubectl and helm remember an API server that had the same one: not in the home folder.
+# kubectl and helm cache an API server by its address: keep that out of the home folder.
 export KUBECACHEDIR=$control_state/kubectl-cache HELM_CACHE_HOME=$control_state/helm-cache
 export NO_PROXY=${NO_PROXY:+$NO_PROXY,}$control_ip
 
@@ -41,8 +41,7 @@ die() {
     exit 1
 }
 
-# use_node NUMBER: what follows is about this node. 1 has the control plane, too.
-# shellcheck disable=SC2034
+# use_node NUMBER: sets the variables for this node. 1 also has the control plane.
 use_node() {
     number=$1
     node=$cluster$number
@@ -51,7 +50,7 @@ use_node() {
     pod_cidr=10.200.$number.0/24 pod_cidr6=fd00:200:$number::/64
 }
 
-# node_pid STATE: the node's first process as the machine numbers it; fails where no node runs.
+# node_pid STATE: the node's first process, by the machine's pid; fails if the node does not run.
 node_pid() {
     local folder=$1 pid
     pid=$(cat "$folder/node.pid" 2>/dev/null) && [[ -n $pid ]] || return

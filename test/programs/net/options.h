@@ -1,5 +1,5 @@
 // Command lines of the test programs: "--name value" and "--name". An unknown name, a missing value
-// or a number that is none is an error that says so.
+// or an invalid number is an error.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace fsm::test {
 
 class Options {
   public:
-    // `with_value` and `flags` are the names that the program knows, without dashes.
+    // `with_value` and `flags` are the known names, without dashes.
     static Result<Options> parse(const std::vector<std::string>& arguments,
                                  const std::set<std::string>& with_value,
                                  const std::set<std::string>& flags);

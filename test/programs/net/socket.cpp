@@ -169,7 +169,7 @@ Result<int> get_option(int fd, int level, int name) {
 
 void reset_and_close(Fd fd) {
     const linger hard{.l_onoff = 1, .l_linger = 0};
-    // A socket that is already gone answers with an error here; closing it is all that is left.
+    // Shutting down a socket that is already gone fails here; it is only closed then.
     static_cast<void>(setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)));
     fd.reset();
 }
@@ -183,7 +183,7 @@ void raise_file_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
-        static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // the old limit holds otherwise
+        static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // otherwise the old limit stays
     }
 }
 

@@ -1,4 +1,4 @@
-// Sockets and their addresses, as the test programs need them: thin, with the kernel's own errors.
+// Sockets and their addresses for the test programs: thin, with the kernel's own errors.
 #pragma once
 
 #include <sys/socket.h>
@@ -12,15 +12,15 @@
 
 namespace fsm::test {
 
-// A socket address of IPv4 or IPv6. Ports are in host order. Unlike fsm::IpAddress it keeps the
-// family: ::ffff:10.1.2.3 on an AF_INET6 socket stays what it is.
+// An IPv4 or IPv6 socket address. Ports are in host order. Unlike fsm::IpAddress it keeps the
+// family: ::ffff:10.1.2.3 on an AF_INET6 socket is not converted.
 class Endpoint {
   public:
     Endpoint() = default;
     Endpoint(const sockaddr_storage& storage, socklen_t length)
         : storage_(storage), length_(length) {}
     static Result<Endpoint> parse(std::string_view address, std::uint16_t port);
-    // "10.1.2.3:80" or "[fd00::1]:80"; to_string() also says a scope: "[fe80::1%2]:80".
+    // "10.1.2.3:80" or "[fd00::1]:80"; to_string() also prints a scope: "[fe80::1%2]:80".
     static Result<Endpoint> parse(std::string_view address_and_port);
 
     int family() const { return storage_.ss_family; }
@@ -59,13 +59,13 @@ Result<Fd> listen_on(const Endpoint& endpoint, const ListenSettings& settings);
 Result<void> set_option(int fd, int level, int name, int value);
 Result<int> get_option(int fd, int level, int name);
 
-// Closes with a reset instead of FIN.
+// Closes with a reset instead of a FIN.
 void reset_and_close(Fd fd);
 
 // "ECONNREFUSED".
 std::string errno_name(int value);
 
-// Raises the limit of open files to what the system lets this process have.
+// Raises the limit of open files to the maximum for this process.
 void raise_file_limit();
 
 }  // namespace fsm::test

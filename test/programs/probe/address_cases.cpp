@@ -1,4 +1,4 @@
-// Who is at the other end, and where was the connection to go.
+// The peer's address, and the original destination.
 #include <netinet/in.h>
 #include <sys/socket.h>
 

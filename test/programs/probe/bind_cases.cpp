@@ -1,4 +1,4 @@
-// A source that the application chose itself.
+// Source addresses and ports that the application chose itself.
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -48,7 +48,7 @@ std::uint16_t own_port(const Context& context, unsigned offset) {
     return static_cast<std::uint16_t>(context.around().own_ports + offset);
 }
 
-// Each family has ports of its own, so that one run's TIME_WAIT does not disturb the next.
+// Each family has its own ports, so that one run's TIME_WAIT does not affect the next.
 unsigned family_offset(const Context& context) {
     return 10 + 10 * static_cast<unsigned>(context.family());
 }

@@ -1,4 +1,4 @@
-// The register of cases. Each is one behaviour of the socket interface, run in a process of its own
+// The table of cases. Each is one behaviour of the socket interface; it runs in its own process
 // with a time limit, once for each family that it names.
 #pragma once
 

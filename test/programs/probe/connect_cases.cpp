@@ -1,4 +1,4 @@
-// What connect() says: to where nothing is, to where one must not connect, and a second time.
+// Results of connect(): to closed ports, to forbidden destinations, and on a connected socket.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kConnectPatienceMs = 4000;
 
-// connect() with a bound of time. "0", the error's name, or "no answer".
+// connect() with a time limit. "0", the error's name, or "no answer".
 std::string connect_bounded(const Fd& fd, const Endpoint& target) {
     const int flags = fcntl(fd.get(), F_GETFL);
     fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK);
@@ -30,8 +30,8 @@ std::string connect_bounded(const Fd& fd, const Endpoint& target) {
     return result;
 }
 
-// Behind a sidecar a failure shows only after the connect, and may overtake its result: both orders
-// of the two are one observation.
+// Behind a sidecar a failure appears only after the connect, and may overtake its result: both
+// orders are one observation.
 void connect_and_read(const Context& context, std::string_view name, const Endpoint& target) {
     const Fd fd = context.stream_socket();
     std::string result = connect_bounded(fd, target);
@@ -140,8 +140,8 @@ void connect_while_connected(const Context& context) {
     receive_until_end(fd.get());
 }
 
-// Dissolves a connection of which all four processes have seen all there is to see: its reset would
-// otherwise overtake their questions.
+// Undoes a connection after all four processes have finished their observations: otherwise its
+// reset would overtake their queries.
 long dissolve(const Context& context, const Fd& fd) {
     send_whole(fd.get(), "x");
     char byte = 0;

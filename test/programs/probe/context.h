@@ -1,8 +1,8 @@
-// What a probe's case knows about its surroundings and how it says what it sees.
+// The environment of a probe's case, and the output of its observations.
 //
-// Every fact is one line, "family/case who: fact = value", written by one write. Nothing in it may
-// differ between two runs under the same conditions: ports that the kernel chose are EPHEMERAL,
-// addresses have the names that the command line gave them.
+// Every fact is one line, "family/case who: fact = value", written by one write. It must be equal
+// in two runs under the same conditions: ports that the kernel chose are EPHEMERAL, and addresses
+// have the names from the command line.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ std::string_view to_string(Family family);
 struct Addresses {
     Endpoint server;
     Endpoint own;
-    Endpoint missing;  // in the pods' network, nobody has it
+    Endpoint missing;  // in the pods' network, unassigned
 };
 
 struct Surroundings {
@@ -40,7 +40,7 @@ struct Surroundings {
     std::uint16_t udp_port = 0;
     std::uint16_t sidecar_outbound_port = 0;
     std::string device;
-    // Ports from here on are free for a case to bind itself.
+    // Ports from here on are free for a case to bind.
     std::uint16_t own_ports = 0;
     std::map<std::string, std::string> names;  // by address
     std::set<std::uint16_t> known_ports;
@@ -62,7 +62,7 @@ class Context {
     const std::string& case_name() const { return case_name_; }
     int domain() const;
 
-    // Addresses in the form that this family's sockets use.
+    // Addresses in the form of this family's sockets.
     Endpoint server(std::uint16_t port) const;
     Endpoint own(std::uint16_t port) const;
     Endpoint missing(std::uint16_t port) const;
@@ -76,12 +76,12 @@ class Context {
     // getpeername, getsockname and SO_ORIGINAL_DST of a socket.
     void names_of_socket(std::string_view prefix, int fd) const;
 
-    // Blocking, connected to the server, which has been told to behave as `script` says. Where
-    // there is no connection, that is the case's last fact.
+    // Blocking, connected to the server, which was told to run `script`. If the connect fails, that
+    // is the case's last fact.
     Fd dial(std::string_view script) const;
     void tell(const Fd& fd, std::string_view script) const;
     Fd stream_socket() const;
-    // Says nothing when it works; otherwise that is a fact too.
+    // Prints nothing on success; a failure is a fact, too.
     void need_option(const Fd& fd, int level, int name, int value) const;
 
   private:
@@ -101,7 +101,7 @@ struct Received {
     std::string end;  // "EOF" or the name of the error
 };
 Received receive_until_end(int fd);
-// All of it, blocking; the number of bytes that were taken, or the error if none was.
+// Everything, blocking; the number of bytes sent, or the error if none was.
 long send_whole(int fd, std::string_view data);
 
 // Text whose bytes depend on their position.

@@ -1,4 +1,4 @@
-// How a connection ends: half-closes, resets, data that nobody read.
+// Ends of a connection: half-closes, resets, unread data.
 #include <sys/socket.h>
 
 #include "probe/cases.h"
@@ -25,7 +25,7 @@ void half_close_client(const Context& context) {
 void half_close_server(const Context& context) {
     const Fd fd = context.dial("send-then-drain");
     report(context, receive_until_end(fd.get()));
-    // The other half is still open: the server counts what comes now.
+    // The other half is still open: the server counts what arrives now.
     context.fact("sent", send_whole(fd.get(), pattern_text(kMuch)));
     context.fact("shutdown", ::shutdown(fd.get(), SHUT_WR));
 }
@@ -42,7 +42,7 @@ void shutdown_read(const Context& context) {
     context.fact("recv", receive_until_end(fd.get()).end);
     context.fact("send", send_whole(fd.get(), "hello"));
     ::shutdown(fd.get(), SHUT_WR);
-    // The server is to see the end of the stream before the echo that nobody reads resets it.
+    // The server must see the end of the stream before the unread echo resets it.
     pause_ms(200);
 }
 
@@ -51,7 +51,7 @@ void reset_by_client(const Context& context) {
     send_whole(fd.get(), "hello");
     pause_ms(200);  // the server has read it
     reset_and_close(std::move(fd));
-    pause_ms(200);  // it says what it saw
+    pause_ms(200);  // it prints its observations
 }
 
 void reset_by_server(const Context& context) {

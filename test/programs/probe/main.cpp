@@ -1,4 +1,4 @@
-// probe: prints what the two ends of a connection can observe, one line per fact.
+// probe: prints the observations of both ends of a connection, one line per fact.
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -34,7 +34,7 @@ void list_cases() {
     }
 }
 
-// True when the process ended by itself in time.
+// True if the process ended by itself in time.
 bool await_end(pid_t pid, unsigned limit_seconds) {
     int status = 0;
     for (unsigned waited = 0; waited < limit_seconds * 1000; waited += kTickMs) {

@@ -28,7 +28,7 @@ std::string read_once(int fd, std::size_t length, int flags) {
            std::string(buffer.data(), static_cast<std::size_t>(received)) + "\"";
 }
 
-// MSG_TRUNC throws the data away: only the count means something.
+// MSG_TRUNC discards the data: only the count is meaningful.
 std::string discard(int fd, std::size_t length) {
     std::array<char, 256> buffer{};
     return outcome(::recv(fd, buffer.data(), length, MSG_TRUNC));
@@ -136,7 +136,7 @@ void edge_triggered(const Context& context) {
     context.fact("recv", read_once(fd.get(), 100, MSG_DONTWAIT));
 }
 
-// What was not read raises no second edge.
+// Unread data raises no second edge.
 void edge_triggered_rest(const Context& context) {
     const Fd fd = context.dial("send-in-parts");
     const Fd epoll(epoll_create1(EPOLL_CLOEXEC));

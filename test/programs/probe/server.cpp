@@ -128,7 +128,7 @@ class ProbeServer {
         } else {
             follow(accepted, Endpoint(from, length));
         }
-        // exit() closes the connection; a reset that a script asked for goes out with it.
+        // exit() closes the connection, with a reset if the script requested it.
         _exit(0);
     }
 
@@ -169,7 +169,7 @@ class ProbeServer {
 }  // namespace
 
 Result<void> run_probe_server(const Surroundings& surroundings) {
-    // Ended children need no one to wait for them.
+    // Ended children are reaped automatically.
     if (::signal(SIGCHLD, SIG_IGN) == SIG_ERR) {
         return Error::from_errno("signal");
     }

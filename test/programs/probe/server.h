@@ -1,5 +1,5 @@
-// The probe's server: does on each connection what the client's first line asks for, and says what
-// it sees itself. A process per connection, with a time limit.
+// The probe's server: performs on each connection the script in the client's first line, and prints
+// its own observations. One process per connection, with a time limit.
 #pragma once
 
 #include "probe/context.h"
@@ -8,7 +8,7 @@ namespace fsm::test {
 
 Result<void> run_probe_server(const Surroundings& surroundings);
 
-// Known names of behaviour; the connection's facts are told before.
+// The known scripts; the connection's facts are printed before.
 void run_script(const std::string& name, const Context& context, const Fd& connection);
 
 }  // namespace fsm::test

@@ -1,4 +1,4 @@
-// What the relay listens on and how it reaches the other side.
+// The relay's listeners, and how it reaches the other side.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace fsm::test {
 
 enum class Direction : std::uint8_t { outbound, inbound };
 enum class WorkerKind : std::uint8_t { thread, process };
-// Where an inbound connection goes: to loopback, as Pipy does, or to its original destination, as
-// Envoy does.
+// The destination of inbound connections: loopback, as with Pipy, or the original destination, as
+// with Envoy.
 enum class InboundTarget : std::uint8_t { loopback, original };
 
 struct ListenAddress {
@@ -29,7 +29,7 @@ struct Config {
     std::uint64_t workers = 1;
     WorkerKind worker_kind = WorkerKind::thread;
     bool reuse_port = false;
-    // The source of inbound connections towards the application; absent: the kernel's choice.
+    // The source address of inbound connections to the application; absent: the kernel's choice.
     std::optional<Endpoint> source4;
     std::optional<Endpoint> source6;
     InboundTarget inbound_target = InboundTarget::loopback;

@@ -54,7 +54,8 @@ void Connection::handle(std::size_t index, std::uint32_t events) {
     if ((events & EPOLLOUT) != 0 && flows_[other(index)].waits()) {
         flush_to(index);
     }
-    // EPOLLHUP comes unasked when both ways are closed; it matters only to one who still reads.
+    // EPOLLHUP is reported without a request when both directions are closed; it matters only while
+    // the relay still reads.
     if (!over_ && (events & (EPOLLIN | EPOLLHUP)) != 0 && (wanted(index) & EPOLLIN) != 0) {
         read_from(index);
     }
@@ -73,7 +74,7 @@ void Connection::finish_connect(std::uint32_t events) {
         return;
     }
     connected_ = true;
-    // The client may have sent already: save it a round through epoll.
+    // The client may already have sent data: try once without epoll.
     read_from(kClient);
     if (!over_) {
         update_interest();
@@ -131,7 +132,8 @@ void Connection::flush_to(std::size_t index) {
 
 void Connection::pass_on_end(std::size_t index) {
     Flow& flow = flows_[index];
-    // Nothing is read while data waits, so the end is seen only after the last byte was sent.
+    // While data is pending nothing is read, so the end is detected only after the last byte was
+    // sent.
     if (::shutdown(ends_[other(index)].fd_.get(), SHUT_WR) != 0) {
         reset_both();
         return;
@@ -154,7 +156,7 @@ std::uint32_t Connection::wanted(std::size_t index) const {
             events |= EPOLLOUT;
         }
     }
-    // Errors and hang-ups are reported unasked, and again and again unless edge-triggered.
+    // Errors and hang-ups are always reported, and repeatedly unless edge-triggered.
     return events == 0 ? static_cast<std::uint32_t>(EPOLLET) : events;
 }
 
@@ -201,8 +203,8 @@ void Connection::close_both() {
 }
 
 void Connection::forget(const End& end) {
-    // close() alone is not enough: while a successor is being started its process holds a copy of
-    // the descriptor, and epoll would go on to report events for an End that is gone.
+    // close() is not enough: a successor that is being started has a copy of the descriptor, so
+    // epoll would still report events for an End that no longer exists.
     epoll_ctl(host_.epoll_fd(), EPOLL_CTL_DEL, end.fd_.get(), nullptr);
 }
 

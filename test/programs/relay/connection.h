@@ -1,8 +1,8 @@
-// One relayed connection: two sockets and what is on the way between them.
+// One relayed connection: two sockets and the data in transit between them.
 //
-// Reads and writes never block. Each flow holds at most one buffer of data: while the receiving
-// socket does not take it, the sending one is not read. The end of a flow is passed on as a
-// half-close after its last byte; a reset of one socket resets the other.
+// Reads and writes never block. Each flow holds at most one buffer of data: until the receiving
+// socket accepts it, the sending one is not read. The end of a flow is passed on as a half-close
+// after its last byte; a reset of one socket resets the other.
 #pragma once
 
 #include <sys/epoll.h>
@@ -17,7 +17,7 @@
 
 namespace fsm::test {
 
-// Whoever is registered with a worker's epoll instance.
+// The base of everything that is registered with a worker's epoll instance.
 class EventHandler {
   public:
     EventHandler() = default;
@@ -29,19 +29,19 @@ class EventHandler {
 
 class Connection;
 
-// What a connection needs of its worker. Used from the worker's thread only.
+// The worker's services for a connection. Used from the worker's thread only.
 class ConnectionHost {
   public:
     virtual ~ConnectionHost() = default;
     virtual int epoll_fd() const = 0;
     virtual std::vector<std::byte>& scratch() = 0;
-    // The connection is over; it is destroyed after the events at hand have been handled.
+    // Ends the connection; it is destroyed after the current events have been handled.
     virtual void retire(Connection& connection) = 0;
 };
 
 class Connection {
   public:
-    // `connecting` has a connect() under way.
+    // `connecting` has a connect() in progress.
     Connection(ConnectionHost& host, Fd accepted, Fd connecting);
 
     Result<void> start();

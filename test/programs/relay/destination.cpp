@@ -49,7 +49,7 @@ Result<Route> route(const Config& config, const Observation& observation) {
 Result<Fd> start_connect(const Route& way) {
     FSM_ASSIGN(Fd fd, tcp_socket(way.destination.family(), Blocking::no));
     if (way.source) {
-        // Without this every connection would keep a port of its own for the source address.
+        // Without this every connection would reserve a port of the source address.
         FSM_TRY(set_option(fd.get(), SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1));
         if (::bind(fd.get(), way.source->raw(), way.source->length()) != 0) {
             return Error::from_errno("bind " + way.source->to_string());

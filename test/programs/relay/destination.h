@@ -1,4 +1,4 @@
-// Where an accepted connection is to go.
+// The destination of an accepted connection.
 #pragma once
 
 #include <optional>
@@ -14,8 +14,8 @@ struct Route {
     Endpoint destination;
 };
 
-// An error when the original destination is not known, or is the relay itself: following it would
-// make an endless loop of connections.
+// An error if the original destination is unknown, or is the relay itself: following it would
+// create an endless loop of connections.
 Result<Route> route(const Config& config, const Observation& observation);
 
 // A non-blocking socket whose connect() has been started along `way`.

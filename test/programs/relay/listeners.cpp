@@ -17,9 +17,9 @@ Result<ListenerSet> open_listeners(const Config& config) {
 }
 
 Result<void> steer_to_successor(const Listener& listener, std::uint64_t own_workers) {
-    // Sockets stand in a group in the order of listen(). When one is closed the last one takes its
-    // place, so the index stays that of a successor until it is past the end; from then on the
-    // kernel spreads over all that are left, which are the successor's.
+    // Sockets in a group are ordered by listen(). When one is closed, the last one takes its index,
+    // so the index stays a successor's until it is past the end; from then on the kernel
+    // distributes over the remaining ones, which are the successor's.
     sock_filter choose_successor[] = {
         {BPF_RET | BPF_K, 0, 0, static_cast<std::uint32_t>(own_workers)}};
     const sock_fprog program{1, choose_successor};

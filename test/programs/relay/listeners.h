@@ -17,9 +17,9 @@ using ListenerSet = std::vector<Listener>;
 
 Result<ListenerSet> open_listeners(const Config& config);
 
-// A successor listens on the same ports: new connections are to go to it, because one that waits in
-// a listener's queue is lost when the listener is closed. `own_workers` is the number of sockets
-// that this process has in every SO_REUSEPORT group; those of the successor follow them.
+// Directs new connections to a successor that listens on the same ports, because a connection in a
+// listener's queue is lost when the listener is closed. `own_workers` is the number of this
+// process's sockets in every SO_REUSEPORT group; those of the successor follow them.
 Result<void> steer_to_successor(const Listener& listener, std::uint64_t own_workers);
 
 }  // namespace fsm::test

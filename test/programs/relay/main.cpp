@@ -1,5 +1,5 @@
-// relay: the tests' own sidecar. It does what a sidecar's transport does and nothing else: ask for
-// the original destination, connect, and carry bytes both ways without losing one.
+// relay: the tests' own sidecar. It does only the transport of a sidecar: query the original
+// destination, connect, and relay bytes in both directions without loss.
 #include <cstdio>
 
 #include "relay/config.h"

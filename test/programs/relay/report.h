@@ -1,4 +1,4 @@
-// One line of JSON per accepted connection: what the sidecar can ask about it.
+// One line of JSON per accepted connection: everything that the sidecar can query about it.
 #pragma once
 
 #include "common/fd.h"
@@ -9,13 +9,13 @@ namespace fsm::test {
 
 struct Observation {
     Direction direction = Direction::outbound;
-    Endpoint accepted;  // what accept4() said
+    Endpoint accepted;  // the address from accept4()
     Result<Endpoint> peer;
     Result<Endpoint> local;
     Result<Endpoint> original;
 };
 
-// Lines go out by one write each, so workers, processes too, may share the file.
+// Each line is one write, so workers, also in other processes, may share the file.
 class Reporter {
   public:
     static Result<Reporter> open(const Config& config);

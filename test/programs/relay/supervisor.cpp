@@ -80,7 +80,7 @@ Result<void> Supervisor::run() {
 }
 
 Result<void> Supervisor::start_workers() {
-    // All listen before the first one works, so that readiness means every worker.
+    // All workers listen before the first one starts, so that readiness means all of them.
     std::vector<ListenerSet> sets;
     for (std::uint64_t i = 0; i < config_.workers; ++i) {
         FSM_ASSIGN(ListenerSet listeners, open_listeners(config_));
@@ -110,7 +110,7 @@ Result<void> Supervisor::start_worker(ListenerSet listeners, int drain_signal,
     }
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        // A listener stays alive as long as any process holds it.
+        // A listener exists as long as any process holds it.
         of_others.clear();
         run_worker(std::move(listeners), drain_signal);
         _exit(0);
@@ -162,7 +162,7 @@ Result<void> Supervisor::start_successor() const {
         return Error::from_errno("pipe");
     }
     const Fd ready(ends[0]);
-    // dup() leaves close-on-exec behind: only this copy reaches the successor.
+    // dup() drops close-on-exec: only this copy reaches the successor.
     Fd inherited(::dup(ends[1]));
     ::close(ends[1]);
     if (!inherited) {

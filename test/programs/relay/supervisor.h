@@ -1,4 +1,4 @@
-// Starts the workers, answers signals, hands over to a successor.
+// Starts the workers, handles signals, hands over to a successor.
 #pragma once
 
 #include <sys/types.h>
@@ -22,7 +22,7 @@ class Supervisor {
                std::vector<std::string> command_line)
         : config_(config), reporter_(reporter), command_line_(std::move(command_line)) {}
 
-    // Returns when the relay is to end: after SIGTERM or SIGINT, or when it has drained.
+    // Returns when the relay must end: after SIGTERM or SIGINT, or when it has drained.
     Result<void> run();
 
   private:

@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kEventsAtOnce = 256;
 constexpr int kAcceptsAtOnce = 64;
-// How long the old worker keeps accepting beside its successor: handshakes that were under way when
-// the successor began to listen end within it.
+// How long the old worker accepts beside its successor: handshakes that were in progress when the
+// successor began to listen complete within this time.
 constexpr std::chrono::milliseconds kDrainGrace{300};
 
 bool is_out_of_descriptors() {
@@ -63,7 +63,7 @@ class Worker::Acceptor : public EventHandler {
     }
 
   private:
-    // Until a connection ends there is nothing to accept with, and epoll would report in a loop.
+    // No connection can be accepted until one ends, and epoll would report in a loop.
     void pause() {
         paused_ = true;
         set_interest(0);

@@ -18,12 +18,12 @@ namespace fsm::test {
 
 class Worker : public ConnectionHost {
   public:
-    // `drain_signal` is an eventfd: when it becomes readable the worker leaves new connections to
+    // `drain_signal` is an eventfd: when it becomes readable, the worker leaves new connections to
     // its successor and ends with its last connection.
     Worker(const Config& config, const Reporter& reporter, ListenerSet listeners, int drain_signal);
     ~Worker() override;
 
-    // Returns when it has drained, or with an error that leaves it without use.
+    // Returns when it has drained, or with an error that makes it unusable.
     Result<void> run();
 
     int epoll_fd() const override { return epoll_.get(); }

@@ -1,4 +1,4 @@
-// bulk: streams as fast as they go, for a given time.
+// bulk: streams at full speed, for a given time.
 #include <poll.h>
 #include <sys/socket.h>
 

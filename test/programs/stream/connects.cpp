@@ -1,4 +1,4 @@
-// connects: a number of short connections, and what became of them.
+// connects: a number of short connections, and their results.
 #include <cstdio>
 
 #include "net/options.h"
@@ -63,7 +63,7 @@ Result<int> run_connects(const Arguments& arguments) {
     raise_file_limit();
     FSM_ASSIGN(LoaderResult result, run_loader(settings));
     print(result);
-    return 0;  // whether refusals are right is for the caller to judge
+    return 0;  // the caller decides whether refusals are expected
 }
 
 }  // namespace fsm::test

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kBufferSize = 256 * 1024;
 
-// When one direction may act next, and how much it does at once.
+// When one direction may continue, and with how much data.
 class Pacer {
   public:
     Pacer(Pace pace, std::uint64_t seed) : pace_(pace), random_(seed) {
@@ -25,7 +25,7 @@ class Pacer {
         }
     }
 
-    // How long it sleeps from now on; nothing when it is awake.
+    // The remaining pause; nothing while it is active.
     std::optional<milliseconds> asleep_for() const {
         const auto left = awake_at_ - Clock::now();
         if (left <= Clock::duration::zero()) {
@@ -82,7 +82,7 @@ class Exchange {
 
   private:
     bool wants_to_send() const {
-        // The Hello never waits: without it the other end does not know what to send.
+        // The Hello is never delayed: the other end needs it to know what to send.
         return !sent_end_ && (hello_unsent_ > 0 || plan_.start == Start::at_once || received_end_);
     }
 
@@ -105,8 +105,8 @@ class Exchange {
                     std::to_string(count_.received) + " received");
     }
 
-    // For the socket or for the end of the pause. One look at the clock decides: a direction that
-    // wakes up between two looks would be waited for in neither way.
+    // Waits for the socket or for the end of the pause. The clock is read once: with two readings,
+    // a direction that wakes up in between would be missed.
     static void wait_in(const Pacer& pace, short event, short& events, milliseconds& time) {
         if (const auto pause = pace.asleep_for()) {
             time = std::min(time, *pause);

@@ -1,5 +1,5 @@
-// hold: many connections open at once, kept until standard input ends. Each answers a request when
-// it has been opened and again at the end, so that an open but dead one is found.
+// hold: many connections open at once, kept until standard input ends. Each does a request after it
+// was opened and again at the end, so that a dead one is detected.
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,7 +38,8 @@ Result<Fd> open_one(const Endpoint& target) {
     return fd;
 }
 
-// A process that holds its share. It reports Counts after opening and, when `go_on` ends, again.
+// A process with its share of the connections. It reports Counts after opening and again when
+// `go_on` ends.
 class Holder {
   public:
     Holder(const std::vector<Endpoint>& targets, std::uint64_t first, std::uint64_t count)

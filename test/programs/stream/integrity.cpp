@@ -1,4 +1,4 @@
-// integrity: checked streams in parallel, everything about them chosen at random from one seed.
+// integrity: checked streams in parallel, with all parameters chosen at random from one seed.
 #include <atomic>
 #include <cstdio>
 #include <mutex>
@@ -21,8 +21,8 @@ struct IntegritySettings {
     std::uint64_t max_size = 0;
     std::uint64_t seed = 0;
     bool paced = true;
-    // One end begins when the other one has ended. Otherwise both may have ended while bytes of
-    // both are on their way, which not every relay passes on.
+    // One end starts when the other one has ended. Otherwise both may have ended while bytes of
+    // both are in flight, which not every relay passes on.
     bool in_turn = false;
 };
 
@@ -35,7 +35,7 @@ Result<std::string> ask_verdict(const Endpoint& target, std::uint64_t id) {
     return receive_to_end(fd.get());
 }
 
-// What tells the connection from all others in a listing of sockets.
+// Distinguishes the connection from all others in a list of sockets.
 std::string own_name(int fd) {
     const auto local = local_endpoint(fd);
     return local ? local->to_string() : local.error().message();
@@ -112,7 +112,7 @@ class IntegrityRun {
                     .seed = random(),
                     .server_pace = pace(random)};
         plan.pace = pace(random);
-        // Either end may hold its stream back until the other one has half-closed; not both.
+        // Either end, but not both, may delay its stream until the other one has half-closed.
         const auto order = random() % (settings_.in_turn ? 2 : 4);
         plan.start = order == 0 ? Start::after_peer_ended : Start::at_once;
         plan.own.server_start = order == 1 ? Start::after_peer_ended : Start::at_once;

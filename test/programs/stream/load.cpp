@@ -1,4 +1,4 @@
-// load: requests on connections that stay open, for a given time or until SIGTERM.
+// load: requests on open connections, for a given time or until SIGTERM.
 #include <csignal>
 #include <cstdio>
 

@@ -22,7 +22,7 @@ constexpr std::size_t kScratchSize = 256 * 1024;
 constexpr milliseconds kPauseAfterFailure{10};
 constexpr milliseconds kLongestWait{100};
 constexpr std::uint64_t kConnectsAtOnce = 64;
-// What a pace makes up for, when the loader itself has been kept waiting.
+// The amount that a pace catches up after a delay of the loader itself.
 constexpr milliseconds kMadeUpFor{20};
 
 enum class Phase : std::uint8_t { idle, connecting, sending, receiving };
@@ -197,7 +197,7 @@ class Loader {
 
     void begin_request(std::size_t index) {
         slots_[index].began = Clock::now();
-        slots_[index].sent = sizeof(Hello);  // only the first request is preceded by it
+        slots_[index].sent = sizeof(Hello);  // only the first request has a Hello
         send_more(index);
     }
 
@@ -260,7 +260,7 @@ class Loader {
         result_.latencies_us.push_back(microseconds_since(slot.began, Clock::now()));
     }
 
-    // A connection whose answer never comes is no error when the time is up before its patience.
+    // A missing answer is not an error if the time ends before the patience.
     void note_waiting() {
         const auto now = Clock::now();
         for (const Slot& slot : slots_) {

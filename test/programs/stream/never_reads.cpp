@@ -1,5 +1,5 @@
-// never-reads: how much a writer gets rid of when nobody reads, and whether all of it arrives when
-// the reader wakes up.
+// never-reads: how much a writer can send while the peer does not read, and whether all of it
+// arrives when the reader resumes.
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -21,7 +21,7 @@ struct Written {
     bool blocked = false;
 };
 
-// Writes until nothing was taken for `quiet`, or up to `limit` bytes.
+// Writes until nothing was accepted for `quiet`, or up to `limit` bytes.
 Result<Written> write_until_blocked(const Fd& fd, std::uint64_t seed, std::uint64_t limit,
                                     std::chrono::milliseconds quiet) {
     Written written;

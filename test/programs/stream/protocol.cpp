@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 
-// The finaliser of a counter-based generator: neighbouring positions give unrelated words.
+// The finaliser of a counter-based generator: adjacent positions give unrelated words.
 std::uint64_t pattern_word(std::uint64_t seed, std::uint64_t index) {
     std::uint64_t word = seed + index * 0x9e3779b97f4a7c15ULL;
     word = (word ^ (word >> 32U)) * 0xd6e8feb86659fd93ULL;

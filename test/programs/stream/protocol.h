@@ -1,5 +1,5 @@
-// What the client and the server of the stream tool say to each other, and small pieces that every
-// mode needs. Both ends run on one machine: numbers travel in host byte order.
+// The protocol between client and server of the stream tool, and helpers for every mode. Both ends
+// run on one machine: numbers are in host byte order.
 #pragma once
 
 #include <chrono>
@@ -38,7 +38,7 @@ struct Hello {
     Request request = Request::load;
     std::uint64_t id = 0;
     std::uint64_t request_size = 0;   // bytes that the sender of this will send after it
-    std::uint64_t response_size = 0;  // bytes that the server shall send
+    std::uint64_t response_size = 0;  // bytes that the server must send
     std::uint64_t seed = 0;           // of the sender's stream
     Pace server_pace = Pace::fast;
     Start server_start = Start::at_once;
@@ -47,8 +47,8 @@ static_assert(sizeof(Hello) == 48);
 
 std::span<const std::byte> as_bytes(const Hello& hello);
 
-// The stream of one seed: a byte depends on its position, so that lost, doubled and moved bytes are
-// all found.
+// The stream of a seed: each byte depends on its position, so that lost, duplicated and moved bytes
+// are all detected.
 void fill_pattern(std::uint64_t seed, std::uint64_t offset, std::span<std::byte> into);
 // The index of the first byte that is wrong, or `data.size()`.
 std::size_t first_difference(std::uint64_t seed, std::uint64_t offset,
@@ -63,7 +63,7 @@ Result<void> send_all(int fd, std::span<const std::byte> data);
 Result<void> receive_all(int fd, std::span<std::byte> into);
 Result<std::string> receive_to_end(int fd);
 
-// Mostly small, sometimes large, now and then nothing: uniform in the logarithm.
+// Mostly small, sometimes large, occasionally zero: uniform in the logarithm.
 std::uint64_t random_size(std::mt19937_64& random, std::uint64_t maximum);
 
 // {"ECONNREFUSED": 3}

@@ -1,5 +1,5 @@
-// The server of every mode. Request and response run on one epoll loop per worker, because they are
-// measured; checked streams get a thread each, because they pause.
+// The server of every mode. Requests run on one epoll loop per worker, because they are measured;
+// checked streams have a thread each, because they pause.
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -40,7 +40,7 @@ Verdicts& verdicts() {
     return all;
 }
 
-// ---- Streams that have a thread of their own ----
+// ---- streams with a thread each ----
 
 void serve_integrity(const Fd& fd, const ExchangePlan& plan, std::uint64_t id,
                      std::uint64_t random_seed) {
@@ -84,7 +84,7 @@ void serve_never_read(const Fd& fd, const Hello& hello) {
             return;
         }
     }
-    // The length is known only now to the client: it is what was taken before it blocked.
+    // The client knows the length only now: the amount that was accepted before it blocked.
     std::vector<std::byte> buffer(kScratchSize);
     std::uint64_t total = 0;
     while (true) {
@@ -149,7 +149,7 @@ void serve_hello(const Fd& fd, const Hello& hello) {
     }
 }
 
-// The server speaks before it has read a byte. The peer's Hello comes in while it sends.
+// The server sends before it has read a byte. The peer's Hello arrives meanwhile.
 void serve_first(const Fd& fd, std::uint64_t max_size) {
     thread_local std::mt19937_64 random{std::random_device{}()};
     ExchangePlan plan;
@@ -162,12 +162,12 @@ void serve_first(const Fd& fd, std::uint64_t max_size) {
     if (count) {
         verdicts().give(count->peer.id, kVerdictGood);
     } else {
-        // Whose stream it was is not known; its client finds no verdict and fails.
+        // The stream is unknown; its client finds no verdict and fails.
         std::fprintf(stderr, "stream server: server first: %s\n", count.error().message().c_str());
     }
 }
 
-// ---- Request and response ----
+// ---- requests ----
 
 struct LoadSession {
     Fd fd;
@@ -303,7 +303,7 @@ class ServerLoop {
     }
 
     Step read_hello(LoadSession& session) {
-        // Not a byte more than the Hello: what follows belongs to whoever serves it.
+        // Reads not more than the Hello: what follows is for the handler.
         auto* into = reinterpret_cast<std::byte*>(&session.hello) + session.hello_received;
         const ssize_t received =
             ::recv(session.fd.get(), into, sizeof(Hello) - session.hello_received, 0);
@@ -331,7 +331,7 @@ class ServerLoop {
         }
         const auto length = static_cast<std::uint64_t>(received);
         if (length > session.request_left) {
-            return Step::over;  // the client does not keep to the protocol
+            return Step::over;  // the client violates the protocol
         }
         session.request_left -= length;
         if (session.request_left > 0) {
@@ -402,7 +402,7 @@ Result<int> run_server(const Arguments& arguments) {
     }
     std::puts("{\"listening\": true}");
     std::fflush(stdout);
-    // Processes, not threads: each has its own limit of open files.
+    // Processes, not threads: each has a separate limit of open files.
     while (loops.size() > 1) {
         const pid_t pid = fork();
         if (pid < 0) {

@@ -1,6 +1,6 @@
-// validate-istio: what Istio's validation container checks before a pod may start. Run it as the
+// validate-istio: the check of Istio's validation container before a pod starts. Run it as the
 // sidecar's user: its call to 127.0.0.6 must arrive at one of its own two listeners on 127.0.0.1,
-// with the port that was called as the original destination.
+// with the called port as the original destination.
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -47,7 +47,7 @@ Result<Fd> accept_from(const Fd& listener) {
     return fd;
 }
 
-// The port of the listener at which the call arrived.
+// The port of the listener that accepted the call.
 Result<std::uint16_t> arrival(const Check& check, const std::array<Fd, 2>& listeners) {
     std::array<pollfd, 2> waiting{};
     for (std::size_t i = 0; i < listeners.size(); ++i) {

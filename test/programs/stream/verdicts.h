@@ -1,5 +1,4 @@
-// What the server found out about each checked stream, for the client to ask. Safe to use from many
-// threads.
+// The server's findings about checked streams, which the client queries. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -20,7 +19,7 @@ class Verdicts {
         changed_.notify_all();
     }
 
-    // Waits for it; says so when it does not come.
+    // Waits for the finding; an error if it does not come.
     std::string take(std::uint64_t id, std::chrono::seconds patience) {
         std::unique_lock lock(mutex_);
         if (!changed_.wait_for(lock, patience, [&] { return texts_.contains(id); })) {

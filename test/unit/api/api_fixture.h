@@ -1,4 +1,4 @@
-// The API on a socket of the test's own, over a real Enroller and a fake data path.
+// The API on the test's own socket, with a real Enroller and a fake data path.
 #pragma once
 
 #include <gtest/gtest.h>

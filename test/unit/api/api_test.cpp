@@ -96,7 +96,7 @@ TEST_F(Api, GarbageCollection) {
     const TestNetns netns;
     source.put(mesh_pod("web"));
     ASSERT_EQ(ask("POST", "/v1/cni/create-pod", body_for(netns.path())).status, 200);
-    // {"name":"net"}: no list, nothing happens.
+    // {"name":"net"}: no list, nothing is collected.
     EXPECT_EQ(ask("POST", "/v1/cni/gc", R"({"Path":"","StdinData":"eyJuYW1lIjoibmV0In0="})").status,
               200);
     EXPECT_TRUE(datapath.enrolled(netns.cookie()));
@@ -163,7 +163,7 @@ TEST_F(Api, MetricsSayWhatTheyCannotRead) {
     EXPECT_NE(ask("GET", "/metrics").body.find("fsm_scrape_errors 0"), std::string::npos);
 }
 
-// To count the entries of a map is to walk it.
+// Counting the entries of a map requires a walk over it.
 TEST_F(Api, ScrapesDoNotCountTheMapsEachTime) {
     for (int scrape = 0; scrape < 5; ++scrape) {
         EXPECT_NE(ask("GET", "/metrics").body.find("fsm_map_entries{map=\"fsm_pods\"} 1"),
@@ -195,7 +195,7 @@ TEST_F(Api, MetricsCountAddressesThatAreAnotherPods) {
     EXPECT_NE(ask("GET", "/metrics").body.find("fsm_address_conflicts 1"), std::string::npos);
 }
 
-// What docs/troubleshooting.md recommends to alert on ends with its cause.
+// The alerts of docs/troubleshooting.md clear when their cause is gone.
 TEST_F(Api, AProblemIsInEveryViewUntilItIsOver) {
     const auto value = [&](const std::string& component) {
         const auto text = ask("GET", "/metrics").body;

@@ -164,7 +164,7 @@ TEST(HttpClient, keeps_the_deadline_when_the_server_does_not_read) {
     EXPECT_EQ(response.error().message(), "send: Connection timed out");
 }
 
-// A time limit that every byte prolongs would be none.
+// A time limit that every byte extends would not be a limit.
 TEST(HttpClient, keeps_the_deadline_when_the_server_drips) {
     const ScriptedServer server([](Peer& peer) {
         peer.send("HTTP/1.1 200 OK\r\n\r\n");

@@ -1,5 +1,5 @@
-// A server on a Unix socket that does what a test tells it to do with each connection: well-behaved
-// or hostile. One thread, one connection at a time.
+// A server on a Unix socket that runs a test's script on each connection: well-behaved or hostile.
+// One thread, one connection at a time.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ class Peer {
 
     // Reads the head, and the body that its Content-Length announces.
     std::string read_request();
-    // False when the client has gone away.
+    // False if the client has disconnected.
     bool send(std::string_view bytes);
     // Returns when the client has closed its end.
     void wait_for_close();
@@ -51,7 +51,7 @@ class ScriptedServer {
     std::thread thread_;
 };
 
-// Remembers the requests and gives one answer to all of them.
+// Records the requests and gives one answer to all of them.
 class AnsweringServer {
   public:
     AnsweringServer(int status, std::string body);

@@ -36,7 +36,7 @@ class VerbsTest : public testing::Test {
         return run_plugin(lookup, read_stdin, steady_clock::now());
     }
 
-    // A configuration that leads to `socket`, with `more` members in front of its end.
+    // A configuration with `socket`, and `more` members before its end.
     std::string config(const std::string& socket, const std::string& more,
                        const std::string& version = "1.1.0") const {
         return R"({"cniVersion":")" + version + R"(","name":"net","type":"fsm-cni","socket":")" +

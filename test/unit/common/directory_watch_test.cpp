@@ -26,7 +26,7 @@ class DirectoryWatching : public ::testing::Test {
     }
     void TearDown() override { std::filesystem::remove_all(directory_); }
 
-    // How long wait() took while `change` happened beside it.
+    // How long wait() took while `change` happened in parallel.
     template <typename Change>
     static Clock::duration time_of(DirectoryWatch& watch, Change change) {
         const auto began = Clock::now();
@@ -65,7 +65,7 @@ TEST_F(DirectoryWatching, FollowsADirectoryThatComesLater) {
     ASSERT_TRUE(watch);
     watch->wait(1ms);
     std::filesystem::create_directory(later);
-    watch->wait(1ms);  // notices that it is there
+    watch->wait(1ms);  // detects that it exists
     EXPECT_LT(time_of(*watch, [&] { ASSERT_TRUE(write_file_atomically(later + "/a", "1", 0600)); }),
               kNever);
 }

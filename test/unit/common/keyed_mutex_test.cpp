@@ -13,8 +13,7 @@ namespace {
 
 using Keys = std::set<std::string>;
 
-// Each thread needs what its neighbours hold: locks that were taken one after the other would wait
-// for each other in a circle.
+// Each thread needs its neighbours' keys: locking them one after the other would deadlock.
 TEST(KeyedMutex, SeveralKeysAtOnceAreNoDeadlock) {
     constexpr int kRounds = 2000;
     const std::array<Keys, 3> wanted = {Keys{"a", "b"}, Keys{"b", "c"}, Keys{"c", "a"}};

@@ -1,4 +1,4 @@
-// Needs root: namespaces are made for real.
+// Needs root: creates real namespaces.
 #include "common/netns.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@
 namespace fsm {
 namespace {
 
-// A namespace that lives as long as this object, at a path of its own.
+// A namespace that exists as long as this object, at its own path.
 class MadeNetns {
   public:
     MadeNetns() {
@@ -63,7 +63,7 @@ TEST(Netns, RunsInsideAndLeavesTheCallerWhereItIs) {
     EXPECT_EQ(Netns::current()->identity(), before->identity());
 }
 
-// From here on this thread's kernel has no such option, like one before Linux 5.14.
+// From here on the kernel has no such option for this thread, as before Linux 5.14.
 bool take_cookies_away() {
     constexpr unsigned kCookieOption = 71;
     sock_filter program[] = {

@@ -63,7 +63,7 @@ TEST(RawJson, cuts_the_elements_of_a_list_out_as_they_are) {
     EXPECT_EQ(raw_elements("{}"), Elements());
 }
 
-// The contract excludes such texts, but nothing bad may come of them.
+// The contract excludes such texts, but they must do no harm.
 TEST(RawJson, stays_inside_of_broken_texts) {
     for (const std::string text : {"{\"k", "{\"k\"", "{\"k\":", "{\"k\":\"", "{\"k\":\"\\",
                                    "{\"k\":[", "{\"k\":{\"", "{\"k\":1,", "{\"\\"}) {

@@ -98,7 +98,7 @@ TEST_F(Target, a_single_plugins_file_stays_and_its_chain_is_read_first) {
     EXPECT_EQ(view.chain["plugins"][0]["ipam"]["subnet"], "10.1.0.0/24");
     EXPECT_TRUE(view.has_fsm());
 
-    directory.put(kFile, kRouter);  // and nobody looks before the removal
+    directory.put(kFile, kRouter);  // without a pass before the removal
     remove();
     EXPECT_EQ(directory.names(), std::vector<std::string>{kFile});
     EXPECT_EQ(directory.get(kFile), kRouter);

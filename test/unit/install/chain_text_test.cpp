@@ -16,7 +16,7 @@ TEST(ChainText, knows_the_files_that_runtimes_read) {
     EXPECT_EQ(config_form_of("10-flannel.conflist"), ConfigForm::list);
     EXPECT_EQ(config_form_of("87-podman.conf"), ConfigForm::single);
     EXPECT_EQ(config_form_of("net.json"), ConfigForm::single);
-    // libcni looks at nothing but the ending.
+    // libcni checks only the suffix.
     EXPECT_EQ(config_form_of(".hidden.conf"), ConfigForm::single);
     for (const char* name : {"10-flannel.conflist.bak", "10-calico.conf.cilium_bak",
                              "calico-kubeconfig", "conf", "README", ".10-a.conflist.fsm-new",
@@ -74,7 +74,7 @@ TEST(ChainText, a_list_without_plugins_loads_them_from_a_folder) {
     EXPECT_EQ(plugin_folder_of(R"({"name":"n","plugins":[{"type":"a"}]})"), std::nullopt);
 }
 
-// Go's decoder reads U+FFFD for what is no character; nothing is written but the entry.
+// Go's decoder reads U+FFFD for invalid UTF-8; only the entry is written.
 TEST(ChainText, bytes_that_are_no_characters_survive) {
     for (const std::string odd : {"\xff", "a\xc3", "\xed\xa0\x80", "\\ud800", "\\udc00\\ud83d",
                                   "\\ud83d\\ude00", "\\\\ud800"}) {
@@ -87,7 +87,7 @@ TEST(ChainText, bytes_that_are_no_characters_survive) {
         EXPECT_EQ(with_entry(after, kEntry), after);
         EXPECT_EQ(without_entry(after), before);
     }
-    // An entry of ours, too, whoever has written it.
+    // An entry of ours, too, whatever program has written it.
     const std::string ours = "{\"name\":\"n\",\"plugins\":[{\"type\":\"fsm-cni\",\"x\":\"\xff\"}]}";
     EXPECT_TRUE(has_entry(ours));
     EXPECT_FALSE(validate_config(ConfigForm::list, "{\"name\":\"n\xff\",\"plugins\":[}"));

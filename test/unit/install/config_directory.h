@@ -1,4 +1,4 @@
-// A directory of CNI configurations of the test's own, and a container runtime's view of it.
+// The test's own directory of CNI configurations, and a container runtime's view of it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -54,7 +54,7 @@ class ConfigDirectory {
         std::sort(names.begin(), names.end());
         return names;
     }
-    // Everything that a later comparison shall find unchanged.
+    // Everything that a later comparison must find unchanged.
     std::map<std::string, std::pair<mode_t, std::string>> snapshot() const {
         std::map<std::string, std::pair<mode_t, std::string>> all;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
@@ -68,9 +68,10 @@ class ConfigDirectory {
     std::string path_;
 };
 
-// The chain that containerd would use: its own reading of the rules, not the product's.
+// The chain that containerd would use: an independent implementation of the rules, not the
+// product's.
 struct RuntimesView {
-    std::string error;  // why no pod would start; empty: all is well
+    std::string error;  // why no pod would start; empty: pods start
     nlohmann::json chain;
 
     bool has_fsm() const {
@@ -79,7 +80,7 @@ struct RuntimesView {
     }
 };
 
-// As libcni 1.3 has it.
+// As in libcni 1.3.
 inline nlohmann::json with_plugins_of_folder(const ConfigDirectory& directory,
                                              nlohmann::json chain) {
     namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-// What networks install, and what it has to look like with our entry: golden/<network>/before and
+// The CNI configurations of real networks, and the same with our entry: golden/<network>/before and
 // after, whole directories.
 #include <gtest/gtest.h>
 

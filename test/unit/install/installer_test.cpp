@@ -35,7 +35,7 @@ class Installing : public ::testing::Test {
         const auto view = testing::runtimes_view(directory);
         return view.error.empty() && view.has_fsm();
     }
-    // As installers should write, and ours does.
+    // By a rename, as in ours; all installers should write this way.
     void write_like_another_installer(const std::string& name, const std::string& text) const {
         elsewhere.put("written", text);
         ASSERT_EQ(std::rename(elsewhere.path("written").c_str(), directory.path(name).c_str()), 0);
@@ -180,7 +180,7 @@ TEST_F(Installing, names_the_file_in_a_quarrel_and_slows_down) {
     EXPECT_EQ(installer.problems()[0].key, "chain-conflict") << "however its text changes";
 }
 
-// The other one writes as badly as can be: in place, in two parts.
+// The other one writes in the worst way: in place, in two parts.
 TEST_F(Installing, never_spoils_what_another_installer_writes_in_place) {
     directory.put("10-n.conflist", kChain);
     Installer installer(options);
@@ -196,14 +196,14 @@ TEST_F(Installing, never_spoils_what_another_installer_writes_in_place) {
     ASSERT_TRUE(removed) << removed.error().message();
 }
 
-// A runtime that reads the directory all the time, while two installers fight.
+// A runtime that reads the directory continuously, while two installers conflict.
 TEST_F(Installing, a_runtime_reads_a_valid_chain_at_every_moment_of_a_fight) {
     directory.put("10-n.conflist", kChain);
     std::atomic<bool> over = false;
     std::string seen;
     std::thread runtime([&] {
         while (!over) {
-            // One file alone: a runtime that lists and reads in two steps can always be late.
+            // Only one file: a runtime that lists and reads in two steps can always be late.
             const auto text = directory.get("10-n.conflist");
             if (nlohmann::json::parse(text, nullptr, false).is_discarded()) {
                 seen = text;

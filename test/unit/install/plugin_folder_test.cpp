@@ -35,7 +35,7 @@ class Folder : public ::testing::Test {
         std::sort(names.begin(), names.end());
         return names;
     }
-    // The chain as the runtime calls it ends with ours.
+    // The chain as the runtime calls it, ending with our entry.
     void expect_last() const {
         const auto view = testing::runtimes_view(directory);
         EXPECT_EQ(view.error, "");
@@ -91,7 +91,7 @@ TEST_F(Folder, an_entry_that_says_something_else_or_stands_elsewhere_is_replaced
     EXPECT_EQ(directory.get("n/99-fsm-cni.conf"), entry + "\n");
 }
 
-// libcni passes over the list then; with our entry alone in it, no pod would get an interface.
+// libcni ignores the list then; with our entry alone in it, no pod would get an interface.
 TEST_F(Folder, without_another_plugin_is_not_used) {
     directory.put("10-n.conflist", kList);
     directory.put("20-m.conflist", R"({"name":"m","plugins":[{"type":"b"}]})");

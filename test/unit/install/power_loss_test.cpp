@@ -1,10 +1,10 @@
-// The steps of the installer, ended before each of their system calls; and what must be on the disk
-// before which step.
+// Ends the installer before each of its system calls, and checks what must be on the disk before
+// which step.
 //
-// A process that ends leaves what it has done so far. A machine that loses power leaves less: file
-// contents that were not synced, and changes of names since the last sync of the directory. The two
-// kinds of test together cover it: with the rules of SyncsBefore*, what a loss of power leaves is
-// what an earlier end of the process would have left.
+// A process that ends leaves everything that it has done so far. A machine that loses power leaves
+// less: unsynced contents and renames since the last sync of the directory are lost. The two kinds
+// of test together cover it: by the rules of SyncsBefore*, the state after a power loss equals the
+// state after an earlier end of the process.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -30,7 +30,7 @@ const std::string kSingle = R"({"cniVersion":"0.3.1","name":"n","type":"a"})";
 const std::string kOther = R"({"cniVersion":"1.0.0","name":"other","plugins":[{"type":"b"}]})";
 constexpr unsigned kMostCalls = 2000;
 
-// Directories to start from.
+// The initial directories.
 const std::map<std::string, Files> kStarts = {
     {"chain", {{"10-n.conflist", kChain}, {"20-other.conflist", kOther}}},
     {"single", {{"10-n.conf", kSingle}, {"20-other.conflist", kOther}}},
@@ -58,7 +58,7 @@ class PowerLoss : public ::testing::TestWithParam<std::string> {
         }
     }
 
-    // Whatever has happened so far: pods of the same network can be started.
+    // At every step: pods of the same network can be started.
     static void expect_network_n(const ConfigDirectory& directory, unsigned calls) {
         const auto view = testing::runtimes_view(directory);
         ASSERT_EQ(view.error, "") << "before system call " << calls;
@@ -105,7 +105,7 @@ TEST_P(PowerLoss, between_any_two_system_calls_of_the_removal) {
     EXPECT_GT(calls, 20U);
 }
 
-// Every name that a runtime reads leads to content that is on the disk already.
+// Every name that a runtime reads leads to content that is already on the disk.
 void expect_synced_content(const std::vector<FileOperation>& operations) {
     std::set<std::string> unsynced;
     for (const auto& operation : operations) {
@@ -120,8 +120,8 @@ void expect_synced_content(const std::vector<FileOperation>& operations) {
     }
 }
 
-// Between two changes of names the directory is synced: the disk knows them in their order. What
-// has no name that is read (a file in the making that goes) does not matter.
+// Between two renames the directory is synced: the disk gets them in order. Names that runtimes do
+// not read (temporary files) do not matter.
 void expect_synced_names(const std::vector<FileOperation>& operations) {
     const auto directory_of = [](const FileOperation& change) {
         return std::filesystem::path(change.path).parent_path().string();

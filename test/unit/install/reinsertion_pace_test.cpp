@@ -10,7 +10,7 @@ using Clock = ReinsertionPace::Clock;
 
 class Pace : public ::testing::Test {
   protected:
-    // The pause that follows when the entry is put in.
+    // The pause that follows an insertion of the entry.
     Clock::duration put_in(const std::string& file = "a") {
         pace.record_put_in(file, now);
         return std::max<Clock::duration>(0s, pace.not_before() - now);

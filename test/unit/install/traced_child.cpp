@@ -22,7 +22,7 @@ using Kind = FileOperation::Kind;
 
 std::string text_at(pid_t child, std::uint64_t address) {
     std::array<char, PATH_MAX> buffer{};
-    // Up to the end of the page first: what follows may not be mapped.
+    // First to the end of the page: the next one may not be mapped.
     const std::size_t in_page = 4096 - address % 4096;
     iovec local{buffer.data(), in_page};
     iovec remote{reinterpret_cast<void*>(address), in_page};  // NOLINT: an address of the child

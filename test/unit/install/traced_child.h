@@ -1,5 +1,5 @@
-// Runs a function in a child process and stops it at every system call: to end it there, as a crash
-// does, or to write down what it does to files.
+// Runs a function in a child process and stops it at every system call: to end it there, like a
+// crash, or to record its operations on files.
 #pragma once
 
 #include <functional>
@@ -18,11 +18,11 @@ struct FileOperation {
 
 struct ChildRun {
     bool ended_by_itself = false;
-    bool succeeded = false;  // what `work` returned, when it came to its end
+    bool succeeded = false;  // the result of `work`, if it completed
     std::vector<FileOperation> operations;
 };
 
-// `work` is killed when it is about to make its system call number `limit` (from 1); 0: never.
+// `work` is killed before its system call number `limit` (from 1); 0: never.
 ChildRun run_traced(const std::function<bool()>& work, unsigned limit);
 
 }  // namespace fsm::testing

@@ -234,8 +234,8 @@ TEST_F(IptablesTest, CheckNamesWhatIsMissing) {
     EXPECT_FALSE(datapath->check(netns(), pod_.cookie()));
 }
 
-// The pod that comes first cannot be written down: a directory is where its record should be.
-// (Which one that is depends on the processors that have made the cookies.)
+// The record of the first pod cannot be written, because a directory has its name. (Which pod is
+// first depends on the processors that assigned the cookies.)
 TEST_F(IptablesTest, APodThatASweepFailsAtDoesNotKeepTheOthersFromTheirTurn) {
     const TestNetns another;
     const TestNetns& first = pod_.cookie() < another.cookie() ? pod_ : another;
@@ -339,7 +339,7 @@ TEST_F(IptablesTest, RulesOfTheOtherKindOfIptablesAreReplaced) {
     EXPECT_FALSE(rules("iptables-nft-save").empty());
 }
 
-// A namespace that a user namespace of its own owns, as long as this object lives.
+// A namespace that is owned by a separate user namespace, as long as this object exists.
 class OwnedNetns {
   public:
     OwnedNetns() {

@@ -182,7 +182,7 @@ TEST_F(ApiClientTest, RefusalsAreAnswers) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->describe(), "403 Forbidden: pods is forbidden");
     EXPECT_FALSE(answer->says_not_found());
-    // A proxy that knows no such page is not the API that knows no such pod.
+    // A proxy's 404 for an unknown page is not the API's 404 for an unknown pod.
     server_.next(any, [](Exchange& exchange) { exchange.answer(404, "<html>not found</html>"); });
     EXPECT_FALSE(get(access())->says_not_found());
     server_.next(any, [](Exchange& exchange) { exchange.refuse(404, "NotFound", "no such pod"); });
@@ -232,7 +232,7 @@ TEST_F(ApiClientTest, SlownessIsBounded) {
         exchange.close();
     });
     EXPECT_FALSE(client.get("/api/v1/pods", kLimit, {100ms, 100ms}));
-    // A piece now and then is not an answer either.
+    // Occasional pieces are not an answer, either.
     server_.next(any, [](Exchange& exchange) {
         exchange.begin_chunks();
         for (int i = 0; i < 100 && exchange.chunk(" "); ++i) {

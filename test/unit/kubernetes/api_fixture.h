@@ -1,4 +1,4 @@
-// A test with an API server, the certificates for it, and pods to put there.
+// A test with an API server, its certificates, and pods for it.
 #pragma once
 
 #include <gmock/gmock.h>

@@ -88,7 +88,7 @@ bool selected(const json& object, const std::string& selector) {
     return true;
 }
 
-// The collection of a request, whether it names a namespace or not.
+// The collection of a request, with or without a namespace.
 std::string collection_of(const std::string& path) {
     const auto mark = path.find("/namespaces/");
     return mark == std::string::npos
@@ -152,7 +152,7 @@ bool Exchange::end_chunks() {
 
 ApiServer::ApiServer(const TestCertificate& certificate, const std::string& client_authority)
     : context_(SSL_CTX_new(TLS_server_method())) {
-    signal(SIGPIPE, SIG_IGN);  // clients go away
+    signal(SIGPIPE, SIG_IGN);  // clients disconnect
     X509* own = read_certificate(certificate.certificate);
     SSL_CTX_use_certificate(context_, own);
     X509_free(own);
@@ -289,7 +289,7 @@ bool ApiServer::read_request(SSL* tls, std::string& buffer, ReceivedRequest& req
     return true;
 }
 
-// ---- what it is told
+// ---- control by the tests
 
 void ApiServer::put(const std::string& collection, json object) {
     const std::lock_guard guard(mutex_);
@@ -364,8 +364,8 @@ std::vector<json> ApiServer::posted() const {
 
 // ---- answers
 
-// Counts the request and decides about it in one moment: what a test does after it has seen the
-// request in the count comes too late for this one.
+// Counts the request and chooses its behaviour in one step: a change that a test makes after it has
+// seen the count applies to the next request.
 Behaviour ApiServer::accept(ReceivedRequest& request) {
     const std::lock_guard guard(mutex_);
     request.watch_generation = watch_generation_;
@@ -434,7 +434,7 @@ void ApiServer::get_one(Exchange& exchange, const std::string& collection, const
     }
 }
 
-// As a real one does: a test that does not hold, or a place that is not there, is 422.
+// As a real one: a failed test, or a missing path, is 422.
 void ApiServer::patch_one(Exchange& exchange, const std::string& collection,
                           const std::string& key) {
     json object;
@@ -463,7 +463,7 @@ void ApiServer::list(Exchange& exchange) {
     json answer = {{"kind", "List"}, {"items", json::array()}};
     {
         const std::lock_guard guard(mutex_);
-        // A place in the list: the version of the list, and the last key.
+        // A position in the list: the version of the list, and the last key.
         const std::string place = request.parameter("continue");
         const std::string last = place.substr(std::min(place.size(), place.find(':') + 1));
         const std::uint64_t version = place.empty() ? version_ : std::stoull(place);
@@ -491,7 +491,7 @@ void ApiServer::list(Exchange& exchange) {
     exchange.answer(200, answer);
 }
 
-// With the lock held. `version` moves on to the last change that was looked at.
+// With the lock held. `version` advances to the last change that was checked.
 std::vector<json> ApiServer::events_after(const ReceivedRequest& request,
                                           std::uint64_t& version) const {
     std::vector<json> events;
@@ -521,7 +521,8 @@ void ApiServer::watch(Exchange& exchange) {
     std::unique_lock lock(mutex_);
     if (version < oldest_version_) {
         lock.unlock();
-        // As a real one does: the watch is accepted, and its first event says that it is too late.
+        // As a real one: the watch is accepted, and its first event says that the version has
+        // expired.
         exchange.begin_chunks();
         exchange.chunk(json{{"type", "ERROR"},
                             {"object",

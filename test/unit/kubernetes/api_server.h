@@ -1,6 +1,6 @@
 // ApiServer: a small API server over TLS. It keeps objects with resource versions, lists them in
-// pages, watches them with bookmarks, and forgets old versions when it is told to; and it can be
-// told to answer the next request wrongly, in any way that bytes can be wrong.
+// pages, watches them with bookmarks, and expires old versions on request; a test can also make it
+// answer the next request wrongly in any way.
 #pragma once
 
 #include <atomic>
@@ -35,18 +35,18 @@ struct ReceivedRequest {
     std::string body;
     std::uint64_t watch_generation = 0;  // how often watches had been ended before it came
 
-    // The decoded value of a parameter of the query; empty when it is not there.
+    // The decoded value of a query parameter; empty if it is missing.
     std::string parameter(const std::string& key) const;
     bool is_watch() const { return parameter("watch") == "1"; }
 };
 
-// One answer, to be written byte by byte.
+// One answer, written byte by byte.
 class Exchange {
   public:
     Exchange(const ReceivedRequest& request, ssl_st* tls) : request_(request), tls_(tls) {}
 
     const ReceivedRequest& request() const { return request_; }
-    // False when the client is gone.
+    // False if the client has disconnected.
     bool raw(const std::string& bytes);
     bool answer(int status, const std::string& body);
     bool answer(int status, const char* body) { return answer(status, std::string(body)); }
@@ -57,7 +57,7 @@ class Exchange {
     bool begin_chunks();
     bool chunk(const std::string& bytes);
     bool end_chunks();
-    // The connection is closed behind this exchange.
+    // The connection is closed after this exchange.
     void close() { keep_ = false; }
     bool keeps() const { return keep_; }
 
@@ -71,7 +71,7 @@ using Behaviour = std::function<void(Exchange&)>;
 
 class ApiServer {
   public:
-    // `client_authority`: clients must show a certificate of it; empty: they need none.
+    // `client_authority`: clients must present a certificate of it; empty: none is needed.
     explicit ApiServer(const TestCertificate& certificate,
                        const std::string& client_authority = "");
     ~ApiServer();
@@ -79,7 +79,7 @@ class ApiServer {
     ApiServer& operator=(const ApiServer&) = delete;
 
     std::uint16_t port() const { return port_; }
-    // Refuses connections, and breaks those that are there; and serves at the same port again.
+    // Refuses connections, and breaks existing ones; and serves again at the same port.
     void stop();
     void start();
 
@@ -87,17 +87,17 @@ class ApiServer {
     void put(const std::string& collection, nlohmann::json object);
     void erase(const std::string& collection, const std::string& name_space,
                const std::string& name);
-    // Whoever asks for a version before now is answered 410.
+    // A request for an earlier version is answered with 410.
     void forget_history();
     // Ends every watch now, as at the end of its time.
     void end_watches();
 
     void set_bookmarks(std::chrono::milliseconds interval);
-    // Requests with another token are answered 401; empty: any is taken.
+    // Requests with another token are answered with 401; empty: every token is accepted.
     void set_token(const std::string& token);
-    // The next request that fits is handled by `behaviour` instead.
+    // The next matching request is handled by `behaviour` instead.
     void next(const std::function<bool(const ReceivedRequest&)>& fits, Behaviour behaviour);
-    // Every request that fits, until the next call.
+    // Every matching request, until the next call.
     void always(const std::function<bool(const ReceivedRequest&)>& fits, Behaviour behaviour);
 
     std::vector<ReceivedRequest> requests() const;

@@ -34,7 +34,7 @@ class KubernetesPodsTest : public ApiTest {
         });
         ASSERT_TRUE(watched) << watched.error().message();
     }
-    // The uid of the pod that is in memory; "" when there is none.
+    // The uid of the pod in memory; "" if there is none.
     std::string known(const std::string& name) const {
         const auto all = pods_->list();
         if (all) {
@@ -63,7 +63,7 @@ class KubernetesPodsTest : public ApiTest {
     bool soon_connected() const {
         return eventually([&] { return pods_->state().connected; });
     }
-    // Waits until a watch is open, so that what comes next comes by it.
+    // Waits until a watch is open, so that the next changes arrive by it.
     bool soon_watching() const {
         return eventually([&] { return server_.count(is_watch) > 0; });
     }
@@ -178,7 +178,7 @@ TEST_F(KubernetesPodsTest, APodThatIsNotThereIsCertainlyNotThere) {
     const auto found = pods_->find({"shop", "nobody"});
     ASSERT_TRUE(found) << found.error().message();
     EXPECT_FALSE(*found);
-    // What no pod can be called is not asked for, and cannot lead to another part of the API.
+    // Invalid pod names are not queried, and cannot lead to another part of the API.
     const auto requests = server_.requests().size();
     for (const PodName& name : {PodName{"..", "pods"}, PodName{"shop", "../secrets"},
                                 PodName{"shop", "a?watch=1"}, PodName{"", "a"}}) {
@@ -221,7 +221,7 @@ TEST_F(KubernetesPodsTest, ARecreatedPodIsFoundBehindTheMemoryOfTheEarlierOne) {
     server_.put(kPods, pod_object("web-0", "old"));
     open();
     ASSERT_TRUE(soon_watching());
-    // The watch hangs: nothing more comes by it.
+    // The watch hangs: no more events arrive.
     server_.always(is_watch, [](Exchange& exchange) { exchange.close(); });
     server_.end_watches();
     server_.erase(kPods, "shop", "web-0");
@@ -276,7 +276,7 @@ TEST_F(KubernetesPodsTest, APlaceThatIsForgottenIsListedAgain) {
     server_.put(kPods, pod_object("b", "u2"));
     open();
     ASSERT_TRUE(soon_watching());
-    // Both ways of saying 410; while nobody watches, one pod goes and one comes.
+    // Both forms of 410; while there is no watch, one pod is removed and one is added.
     for (const bool as_status : {false, true}) {
         const auto lists = server_.count(is_list);
         if (as_status) {

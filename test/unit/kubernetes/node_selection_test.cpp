@@ -126,7 +126,7 @@ TEST(NodeSelection, ATaintThatEvictsDeselectsUnlessItIsTolerated) {
         tolerating({{"key", "k"}, {"operator", "Exists"}, {"tolerationSeconds", 5}}), tainted));
 }
 
-// A DaemonSet's pod that runs goes on.
+// A running pod of the DaemonSet continues.
 TEST(NodeSelection, OtherTaintsDoNotDeselect) {
     EXPECT_TRUE(selects(json::object(),
                         node(json::object(), json::array({taint("k", "NoSchedule"),
@@ -136,7 +136,7 @@ TEST(NodeSelection, OtherTaintsDoNotDeselect) {
     }
 }
 
-// A false "no" would take a node out of the mesh.
+// A false "no" would remove a node from the mesh.
 TEST(NodeSelection, WhatIsNotUnderstoodIsNoAnswer) {
     const json labels = node({{"a", "1"}}, json::array({taint("k")}));
     EXPECT_FALSE(selects_node(

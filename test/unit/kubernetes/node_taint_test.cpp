@@ -123,7 +123,7 @@ TEST_F(NodeTaintTest, ItIsAJsonPatchThatTestsWhatWasSeen) {
     }
 }
 
-// Between the look and the patch another program adds a taint: it must not be lost.
+// Between the read and the patch another program adds a taint, which must not be lost.
 TEST_F(NodeTaintTest, ATaintThatIsAddedAtTheSameTimeStays) {
     put_node(json::array({taint(kTaint, "NoSchedule")}));
     const json added = taint("node.kubernetes.io/disk-pressure", "NoSchedule");
@@ -141,7 +141,7 @@ TEST_F(NodeTaintTest, ATaintThatIsAddedAtTheSameTimeStays) {
     EXPECT_TRUE(taint_->problems().empty());
 }
 
-// The list of another node of that name is not this one's.
+// Another node's list of that name must not be changed.
 TEST_F(NodeTaintTest, ANodeThatWasRegisteredAgainMeanwhileIsLookedAtAgain) {
     put_node(json::array({taint(kTaint, "NoSchedule")}), "new");
     server_.next(is_read, [&](Exchange& exchange) {
@@ -192,7 +192,7 @@ TEST_F(NodeTaintTest, AnApiThatIsAwayIsAProblemAndTriedAgain) {
     EXPECT_TRUE(eventually([&] { return taint_->problems().empty(); }));
 }
 
-// The pod source says that the API server is away; there is no taint that could keep pods out.
+// The pod source reports that the API server is away; there is no taint that could keep pods out.
 TEST_F(NodeTaintTest, AnApiThatIsAwayIsNoProblemOnceTheTaintIsGone) {
     put_node(json::array({taint(kTaint, "NoSchedule")}));
     open();
@@ -234,7 +234,7 @@ TEST_F(NodeTaintTest, OneThatComesBackWhileItIsNotReadyStays) {
     open();
     ASSERT_TRUE(gone());
     ready_ = false;
-    std::this_thread::sleep_for(100ms);  // a look that is under way
+    std::this_thread::sleep_for(100ms);  // a check that is in progress
     put_node(json::array({taint(kTaint, "NoExecute")}), "u2");
     const auto patches = server_.count(is_patch);
     std::this_thread::sleep_for(200ms);

@@ -101,7 +101,7 @@ TEST_F(PodEventsTest, TheNextProcessUsesTheSameName) {
     ASSERT_TRUE(soon_told(2));
     EXPECT_EQ(server_.posted()[0].at("metadata").at("name"),
               server_.posted()[1].at("metadata").at("name"));
-    // The API answers that it is there already: that is as good.
+    // The API answers that the event exists: that counts as a success.
     server_.next(is_post, [](Exchange& e) { e.refuse(409, "AlreadyExists", "it exists"); });
     events_->warn(about("other"));
     ASSERT_TRUE(eventually([&] { return server_.count(is_post) == 3; }));

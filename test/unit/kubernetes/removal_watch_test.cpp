@@ -50,7 +50,7 @@ class RemovalWatchTest : public ApiTest {
         server_.always(is_question,
                        [=](Exchange& exchange) { exchange.refuse(status, reason, "no"); });
     }
-    // Nothing more can be learned.
+    // The API no longer answers.
     void lose_api() {
         server_.stop();
         ASSERT_TRUE(eventually([&] { return !removal_->state().connected; }));
@@ -106,7 +106,7 @@ TEST_F(RemovalWatchTest, WhileTheApiIsAwayEverythingStays) {
 TEST_F(RemovalWatchTest, WhatTheWatchSawCountsWhileTheApiIsAway) {
     open();
     server_.erase(kDaemonSets, "fsm-system", "fsm-interceptor");
-    std::this_thread::sleep_for(300ms);  // nothing tells that the event has arrived
+    std::this_thread::sleep_for(300ms);  // the arrival of the event cannot be observed
     lose_api();
     EXPECT_EQ(removal_->stop_reason(), StopReason::removal);
 }
@@ -132,7 +132,7 @@ TEST_F(RemovalWatchTest, RightsThatWentWithEverythingElseAreARemoval) {
     }
 }
 
-// An API server that has just started does not know the rights yet.
+// An API server that has just started does not know the RBAC rules yet.
 TEST_F(RemovalWatchTest, ARefusalThatPassesIsNoRemoval) {
     options_.refusal_time = 10s;
     open();
@@ -149,7 +149,7 @@ TEST_F(RemovalWatchTest, ARefusalThatPassesIsNoRemoval) {
 
 TEST_F(RemovalWatchTest, RightsThatThisPodAloneLostAreNone) {
     open();
-    refuse_questions(401, "Unauthorized");  // deleted by force: its token is void at once
+    refuse_questions(401, "Unauthorized");  // deleted by force: its token is invalid at once
     EXPECT_EQ(removal_->stop_reason(), StopReason::replacement);
 }
 

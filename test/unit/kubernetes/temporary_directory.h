@@ -1,4 +1,4 @@
-// A directory that goes away with everything in it.
+// A directory that is removed with its contents.
 #pragma once
 
 #include <gtest/gtest.h>

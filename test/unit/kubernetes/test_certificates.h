@@ -1,4 +1,4 @@
-// A certificate authority of the tests' own, and what it issues: all PEM, made in memory.
+// The tests' own certificate authority, and its certificates: all PEM, created in memory.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// Every annotation of every mesh: what its values do, and what is said about wrong ones.
+// Every annotation of every mesh: the effect of its values, and the messages about invalid ones.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ Ranges ranges(std::initializer_list<const char*> texts) {
 
 // ---- lists of ports
 
-// The part of a policy that an annotation fills, apart from what is there without it.
+// The part of a policy that an annotation sets, without what is there by default.
 using PortsOf = std::function<std::optional<Ports>(const InMesh&)>;
 
 PortsOf outbound_excluded() {
@@ -50,7 +50,7 @@ struct PortAnnotation {
     const char* mesh;
     const char* name;
     PortsOf ports;
-    Ports always;  // there whatever the annotation says
+    Ports always;  // there regardless of the annotation
     bool accepts_ranges;
     Texts beside;  // annotations without which this one has no effect
 };
@@ -623,7 +623,7 @@ TEST(Annotations, OtherMeshesDoNotLookAtTheNamespace) {
     EXPECT_EQ(reason_outside(decide(profile_of("fsm"), pod, {})), "");
 }
 
-// A rule that a profile gains needs a row here.
+// A new rule of a profile needs a row here.
 TEST(Annotations, EveryAnnotationOfEveryMeshIsTestedHere) {
     std::set<std::string> tested = {
         "kuma.io/transparent-proxying-ip-family-mode",

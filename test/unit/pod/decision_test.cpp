@@ -1,4 +1,4 @@
-// Which pods are in the mesh, and what follows from the profile, the pod and the node.
+// Which pods are in the mesh, and the policy from the profile, the pod and the node.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -35,7 +35,7 @@ TEST(Ipv6Rule, AnIpv6OnlyPodOfIstioIsIntercepted) {
 }
 
 TEST(Ipv6Rule, ADualStackPodOfIstioPassesWithANote) {
-    // The CNI's interface may come first with IPv6; the kernel's order has IPv4 first all the same.
+    // The CNI may list IPv6 first; the kernel still lists IPv4 first.
     for (const auto& each :
          {addresses({"10.0.0.2", "fd00::2"}), addresses({"fd00::2", "10.0.0.2"})}) {
         const Ipv6Decision decision = decide_ipv6(istio_pod(), each);

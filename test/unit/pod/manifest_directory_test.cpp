@@ -1,4 +1,4 @@
-// The directory of manifests: what it finds, when it is not certain, and how it follows changes.
+// The directory of manifests: its pods, its uncertain answers, and how it follows changes.
 #include "interceptor/pod/manifest_directory.h"
 
 #include <gmock/gmock.h>
@@ -29,12 +29,11 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-// Long enough that only inotify can be quicker.
+// So long that only inotify can be faster.
 constexpr auto kNoRescan = 10min;
 constexpr auto kPatience = 10s;
-// What is written becomes valid when it is 50 ms old. A test that had to wait for a processor
-// longer than that, between two steps that it wants to see together, has proved nothing and tries
-// again.
+// A written file becomes valid when it is 50 ms old. If a test was delayed by more than that
+// between two steps that belong together, it has proved nothing and retries.
 constexpr auto kTooSlow = 45ms;
 constexpr int kAttempts = 100;
 
@@ -44,7 +43,7 @@ std::string manifest(const std::string& name, const std::string& label = "x",
            ", labels: {l: " + label + "}}\nspec: {containers: [{name: c}]}\n";
 }
 
-// Collects what the source tells.
+// Collects the source's notifications.
 class Listener {
   public:
     std::function<void(const PodName&)> callback() {
@@ -54,7 +53,7 @@ class Listener {
             came_.notify_all();
         };
     }
-    // Whether the name is told in time; it is forgotten then.
+    // Whether the name is reported in time; it is then removed.
     bool hears(const std::string& name) {
         std::unique_lock lock(mutex_);
         return came_.wait_for(lock, kPatience, [&] { return told_.erase(name) != 0; });
@@ -84,7 +83,7 @@ class ManifestDirectoryTest : public ::testing::Test {
     void write(const std::string& name, const std::string& text) const {
         replace_file(path_ + "/" + name, text);
     }
-    // In one step, however long this process has to wait for a processor.
+    // In one step, however long this process is delayed.
     void replace_file(const std::string& path, const std::string& text) const {
         const std::string unfinished = base_ + "/" + fs::path(path).filename().string();
         std::ofstream(unfinished) << text;
@@ -276,7 +275,7 @@ TEST_F(ManifestDirectoryTest, AFileThatBecomesWrongKeepsItsPods) {
     write("a.yaml", "kind: Pod\nmetadata: [\n");
     write("c.yaml", manifest("c", "seen"));
     EXPECT_TRUE(listener_.hears("default/c"));
-    // The scan that saw the one may have looked at the other before it was written.
+    // The scan that read the one may have checked the other before it was written.
     EXPECT_TRUE(eventually([&] { return !texts_of(source->problems()).empty(); }));
     EXPECT_THAT(texts_of(source->problems()), Contains(HasSubstr("last good version")));
     EXPECT_EQ(label_of(*source, kA), "x");
@@ -286,7 +285,7 @@ TEST_F(ManifestDirectoryTest, AFileThatBecomesWrongKeepsItsPods) {
     EXPECT_TRUE(texts_of(source->problems()).empty());
 }
 
-// Writes two pods into the file that has them, one after the other; how long that took.
+// Writes two pods into their file, one after the other; returns how long that took.
 std::chrono::nanoseconds write_slowly(const std::string& path) {
     const auto begin = std::chrono::steady_clock::now();
     std::ofstream file(path);

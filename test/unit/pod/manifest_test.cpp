@@ -1,4 +1,4 @@
-// Manifests: what is read from them, and what is said about wrong ones.
+// Manifests: the pods read from them, and the messages about invalid ones.
 #include "interceptor/pod/manifest.h"
 
 #include <gmock/gmock.h>
@@ -250,7 +250,7 @@ TEST(Manifest, MessagesArePrintable) {
     }
 }
 
-// What a text expands to through its aliases is bounded by its size.
+// The expansion of a text by its aliases is bounded by its size.
 TEST(Manifest, AliasBombsEndQuickly) {
     std::string labels = "kind: Pod\nmetadata:\n  name: a\n  labels:\n    a0: &big " +
                          std::string(500'000, 'x') + "\n";

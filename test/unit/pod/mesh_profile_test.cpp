@@ -1,5 +1,4 @@
-// Profile files: those that are built in, those that users write, and what is said about wrong
-// ones.
+// Profile files: the built-in ones, those of users, and the messages about invalid ones.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

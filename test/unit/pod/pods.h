@@ -58,7 +58,7 @@ inline Pod meshed_pod(const std::string& mesh, const Texts& annotations = {}) {
     return pod;
 }
 
-// The pod's interception; a test failure when it is not in the mesh.
+// The pod's interception; fails the test if the pod is not in the mesh.
 inline InMesh in_mesh(const Decision& decision) {
     if (const auto* not_in_mesh = std::get_if<NotInMesh>(&decision.verdict)) {
         ADD_FAILURE() << "not in the mesh: " << not_in_mesh->reason;
@@ -71,13 +71,13 @@ inline InMesh in_mesh(const Decision& decision) {
     return std::get<InMesh>(decision.verdict);
 }
 
-// Why the pod is not in the mesh; empty when it is.
+// Why the pod is not in the mesh; empty if it is.
 inline std::string reason_outside(const Decision& decision) {
     const auto* not_in_mesh = std::get_if<NotInMesh>(&decision.verdict);
     return not_in_mesh != nullptr ? not_in_mesh->reason : "";
 }
 
-// Why the pod is refused; empty when it is not.
+// Why the pod is refused; empty if it is not.
 inline std::string refusal(const Decision& decision) {
     const auto* refused = std::get_if<Refused>(&decision.verdict);
     return refused != nullptr ? refused->reason : "";

@@ -1,4 +1,4 @@
-// What a pod asks of its mesh that is not done here, and who shares the sidecar's identity.
+// Unsupported requests of a pod, and other containers with the sidecar's identity.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ struct Request {
     const char* does_not;  // a value that asks for nothing
     bool environment;
     bool refused;
-    const char* text;  // what its owner reads
+    const char* text;  // the message for its owner
 };
 
 const Request kRequests[] = {
@@ -107,7 +107,7 @@ TEST(Unsupported, AnnotationsOfTheNamespaceCountWhereTheEntrySaysSo) {
     EXPECT_THAT(decide(profile, pod, {}).problems, IsEmpty()) << "the pod's own goes before";
 }
 
-// An entry that a profile gains needs a row here.
+// A new entry of a profile needs a row here.
 TEST(Unsupported, EveryEntryOfEveryMeshIsTestedHere) {
     std::set<std::pair<std::string, std::string>> tested;
     for (const Request& request : kRequests) {
@@ -120,7 +120,7 @@ TEST(Unsupported, EveryEntryOfEveryMeshIsTestedHere) {
     }
 }
 
-// ---- the sidecar's identity, had by others
+// ---- other containers with the sidecar's identity
 
 TEST(SharedIdentity, OfAContainerBesideTheSidecarIsAProblem) {
     Pod pod = meshed_pod("istio");
@@ -165,7 +165,7 @@ TEST(SharedIdentity, OfTheMeshsOwnContainersIsItsDesign) {
     EXPECT_THAT(decision.notes, IsEmpty());
 }
 
-// ---- how much one pod may ask for
+// ---- the limits of one pod
 
 std::string odd_ports(int count) {
     std::string list;

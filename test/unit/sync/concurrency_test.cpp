@@ -50,7 +50,7 @@ TEST_F(Concurrency, AHundredPodsAtOnce) {
     std::printf("100 creates at once: all in %.1f ms, median %.1f ms, p99 %.1f ms\n", all,
                 took[kPods / 2], took[98]);
     EXPECT_EQ(datapath.size(), kPods);
-    // One after the other, 1 ms each in the data path alone, would take longer than this.
+    // Sequentially, 1 ms each in the data path alone, it would take longer than this.
     EXPECT_EQ(enroller->attachments().size(), kPods);
 }
 

@@ -26,7 +26,7 @@ bool none_attached(std::uint64_t /*netns_cookie*/) {
     return false;
 }
 
-// Remembers what it is told, as the kernel does.
+// Records its calls, as the kernel does.
 class ToldDatapath : public FakeDatapath {
   public:
     Result<void> set_other_containers(std::uint64_t netns_cookie, const OtherContainers& before,
@@ -161,7 +161,7 @@ TEST_F(ContainerCgroupsTest, ACgroupThatComesLaterIsFoundAndOneThatNeverComesIsG
     make(pod_ / "bbb");
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.held.at(kPod).cgroups.size(), 1U);
-    // Until something new is said of the pod.
+    // Until the pod's status changes again.
     containers.know(kPod, {"aaa", "bbb", "ccc"});
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.held.at(kPod).cgroups.size(), 2U);

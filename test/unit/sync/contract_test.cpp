@@ -1,5 +1,5 @@
-// What the plugin lets pass, the interceptor takes, and the other way round: one table of values at
-// the limits, given to both.
+// The plugin and the interceptor accept the same values: one table of values at the limits, checked
+// by both.
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,7 +22,7 @@ int code_of(const cni::Error& error) {
     return static_cast<int>(error.code);
 }
 
-// The plugin's verdict before it asks the interceptor.
+// The plugin's decision before it calls the interceptor.
 int plugin_verdict(const std::string& command, const cni::Request& request) {
     const auto lookup = [&](const char* variable) -> const char* {
         const std::string name = variable;
@@ -63,7 +63,7 @@ class Contract : public EnrollerTest {
 
     static int verdict(const CniOutcome& outcome) { return outcome ? 0 : code_of(outcome.error()); }
 
-    // The request goes over the wire, as far as the wire can carry it.
+    // Sends the request over the wire, as far as the wire can represent it.
     static cni::Request sent(const cni::Request& request) {
         const auto received = cni::parse_body(cni::to_body(request));
         EXPECT_TRUE(received);
@@ -161,7 +161,7 @@ TEST_F(Contract, Arguments) {
     }
 }
 
-// DEL of the interceptor takes any configuration: a note of an earlier plugin has none.
+// The interceptor's DEL accepts any configuration: a note of an earlier plugin has none.
 TEST_F(Contract, NetworkConfigurations) {
     source.put(mesh_pod("web"));
     const std::string result = R"(,"prevResult":{})";

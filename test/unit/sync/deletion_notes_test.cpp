@@ -66,7 +66,7 @@ TEST(DeletionNotes, ALostDirectoryIsReported) {
         notes->consume(locked_by(locks), [](const cni::DeletionNote&) { return true; }).size(), 1U);
 }
 
-// ADD takes the note back and enrols while the reconciler, which has read the note, waits for the
+// ADD removes the note and enrols while the reconciler, which has read the note, waits for the
 // container's lock.
 TEST(DeletionNotes, DoNotUndoAnAddThatTookTheNoteBack) {
     const TestDirectory directory;

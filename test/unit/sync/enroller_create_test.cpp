@@ -94,8 +94,8 @@ TEST_F(Create, PassesAPodOutsideTheMesh) {
     EXPECT_FALSE(only_attachment().reason.empty());
 }
 
-// The CNI result and the pod's status are the authority; what else stands on its interfaces is the
-// pod's own doing.
+// The CNI result and the pod's status are the authority; other addresses on its interfaces are the
+// pod's own.
 TEST_F(Create, TellsWhatTheClusterHasGivenFromWhatThePodHas) {
     const TestNetns netns;
     netns.run("addr add 10.77.0.99/32 dev lo");

@@ -1,4 +1,4 @@
-// A real Enroller over a fake data path and a fake pod source, with FSM's profile.
+// A real Enroller with a fake data path and a fake pod source, and FSM's profile.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -75,7 +75,7 @@ class EnrollerTest : public ::testing::Test {
         return directory.path() + "/attachments/" + cni::file_stem(key) + ".json";
     }
 
-    // What is wrong with the node, in words.
+    // The node's problems, as text.
     std::vector<std::string> problems() {
         std::vector<std::string> texts;
         for (const auto& condition : conditions->all()) {

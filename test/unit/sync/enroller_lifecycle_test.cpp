@@ -169,7 +169,7 @@ TEST_F(Lifecycle, APodIsEnrolledAgainWhenItsSidecarAsksForIt) {
     EXPECT_EQ(datapath.enrol_calls(), 2);
 }
 
-// What "auto" takes instead of its first choice is tried again while the pod lives.
+// A fallback from the first choice of "auto" is reconsidered while the pod lives.
 TEST_F(Lifecycle, ASecondChoiceIsTriedAgain) {
     const TestNetns netns;
     source.put(mesh_pod("web"));
@@ -251,14 +251,14 @@ TEST_F(Lifecycle, GarbageCollectionKnowsTheFormerKey) {
         R"({"name":"net","cni.dev/attachments":[{"containerID":"c2","ifname":"eth0"}]})"));
     EXPECT_FALSE(datapath.enrolled(first.cookie()));
     EXPECT_TRUE(datapath.enrolled(second.cookie()));
-    // Where both are given, the present one counts.
+    // If both are given, the current one counts.
     EXPECT_OK(enroller->collect_garbage(
         R"({"name":"net","cni.dev/attachments":[{"containerID":"c2","ifname":"eth0"}],
             "cni.dev/valid-attachments":[]})"));
     EXPECT_FALSE(datapath.enrolled(second.cookie()));
 }
 
-// Two networks attach one interface of the container, as Multus over a chain has them do.
+// Two networks attach one interface of the container, as Multus over a chain does.
 class TwoNetworks : public Lifecycle {
   protected:
     void SetUp() override {
@@ -324,7 +324,7 @@ TEST_F(TwoNetworks, ANoteTakesTheNetworkThatItNames) {
     write_note("x.json", R"({"ContainerID":"c1","IfName":"eth0","Netns":"","Network":"other"})");
     enroller->consume_deletion_notes();
     EXPECT_TRUE(datapath.enrolled(netns.cookie()));
-    // Of a plugin that did not write the network down.
+    // From a plugin that did not record the network.
     write_note("c1-eth0.json", R"({"ContainerID":"c1","IfName":"eth0","Netns":""})");
     enroller->consume_deletion_notes();
     EXPECT_FALSE(datapath.enrolled(netns.cookie()));

@@ -1,5 +1,5 @@
-// Pods that run without an attachment: a real Enroller, a real network namespace, and a /proc of
-// the test's own with a process in it.
+// Running pods without an attachment: a real Enroller, a real network namespace, and the test's own
+// /proc with a process in it.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -202,7 +202,7 @@ TEST_F(Running, a_failure_stays_at_the_pod_and_is_tried_again) {
     EXPECT_OK(enroller->status());
 }
 
-// The runtime's key is another one than ours where no process of the sandbox was found.
+// The runtime's key differs from ours if no process of the sandbox was found.
 TEST_F(Running, del_finds_it_by_the_key_the_namespace_or_the_uid) {
     source.put(mesh_pod("web", kUid));
     run_process("sandbox", netns.path());

@@ -1,5 +1,5 @@
 // One test per row of docs/failure-policy.md that can be reached without the kernel's data path.
-// The names are quoted there.
+// The document quotes the names.
 #include <unistd.h>
 
 #include <atomic>
@@ -87,7 +87,7 @@ TEST_F(FailurePolicy, RepeatedAddFails) {
 TEST_F(FailurePolicy, AttachmentCannotBeWritten) {
     const TestNetns netns;
     source.put(mesh_pod("web"));
-    // A directory where the file belongs: root ignores permissions.
+    // A directory in place of the file: root ignores permissions.
     std::filesystem::create_directory(attachment_file());
     EXPECT_CNI_ERROR(enroller->create(request_for("web", netns.path())), state_not_written,
                      "net/c1/eth0");
@@ -125,7 +125,7 @@ TEST_F(FailurePolicy, BadAnnotation) {
               std::string::npos);
 }
 
-// Its sidecar is not the one that the mesh knows by its uid.
+// Its sidecar has another uid than the profile's.
 Pod refused_pod() {
     auto pod = mesh_pod("web");
     pod.containers.back().run_as_user = 4711;

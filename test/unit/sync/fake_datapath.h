@@ -1,5 +1,5 @@
-// FakeDatapath: a data path that remembers what it was told, fails when it is told to, and takes as
-// long as it is told to. Header-only, for the tests of the folders above the data path.
+// FakeDatapath: a data path that records its calls, fails on request, and takes a given time.
+// Header-only, for the tests of the folders above the data path.
 #pragma once
 
 #include <atomic>

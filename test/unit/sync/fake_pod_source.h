@@ -1,4 +1,4 @@
-// FakePodSource: pods that a test adds, removes, or makes unknowable.
+// FakePodSource: pods that a test adds, removes, or makes unknown.
 #pragma once
 
 #include <functional>
@@ -52,7 +52,7 @@ class FakePodSource : public PodSource {
         const std::lock_guard guard(mutex_);
         pods_.erase(name);
     }
-    // From now on the source cannot tell; empty: it can.
+    // From now on the source cannot answer; empty: it can.
     void fail(const std::string& failure) {
         const std::lock_guard guard(mutex_);
         failure_ = failure;

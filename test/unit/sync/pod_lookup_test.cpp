@@ -15,7 +15,7 @@ Pod pod(const std::string& uid) {
     return made;
 }
 
-// Remembers an earlier pod than there is.
+// Returns an earlier pod than the current one.
 class ForgetfulSource final : public FakePodSource {
   public:
     Result<FoundPod> find_current(const PodName&) const override {

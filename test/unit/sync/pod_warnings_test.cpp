@@ -1,4 +1,4 @@
-// What the owners of pods are told.
+// The reports to the owners of pods.
 #include "test/unit/sync/enroller_fixture.h"
 
 namespace fsm::testing {

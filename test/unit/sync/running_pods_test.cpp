@@ -79,7 +79,7 @@ TEST(CgroupPlace, is_found_among_the_hierarchies_of_both_versions) {
     }
 }
 
-// A /proc of the test's own: directories with the files that are read.
+// The test's own /proc: directories with the files that are read.
 class RunningPods : public ::testing::Test {
   protected:
     void SetUp() override { paths = {directory.path() + "/run", directory.path() + "/proc"}; }

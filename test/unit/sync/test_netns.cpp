@@ -24,7 +24,7 @@ std::string make_directory() {
     return path;
 }
 
-// Makes a namespace on a thread of its own, which gives it to the file and ends.
+// Creates a namespace on a separate thread, which binds it to the file and ends.
 void bind_new_netns(const std::string& path) {
     const Fd file(open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
     bool bound = false;

@@ -1,5 +1,5 @@
-// TestNetns: a real network namespace with a interface and addresses, bound to a file
-// like those that container runtimes make. Gone when the test ends. Needs root.
+// TestNetns: a real network namespace with an interface and addresses, bound to a file like those
+// of container runtimes. Removed when the test ends. Needs root.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@ namespace fsm::testing {
 
 class TestNetns {
   public:
-    // `commands`: arguments of ip(8), run inside, such as "addr add 10.1.2.3/24 dev eth0". There is
-    // an interface eth0 already, and it is up.
+    // `commands`: arguments of ip(8), run inside, such as "addr add 10.1.2.3/24 dev eth0". The
+    // interface eth0 exists already, and is up.
     explicit TestNetns(const std::vector<std::string>& commands = {
                            "addr add 10.77.0.5/24 dev eth0"});
     TestNetns(const TestNetns&) = delete;
@@ -22,7 +22,7 @@ class TestNetns {
     const std::string& path() const { return path_; }
     std::uint64_t cookie() const { return cookie_; }
     void run(const std::string& ip_arguments) const;
-    // Takes the file away: the namespace is lost for everybody who knows its path.
+    // Removes the file: the namespace can no longer be opened by its path.
     void lose();
 
   private:
@@ -33,7 +33,7 @@ class TestNetns {
     std::uint64_t cookie_ = 0;
 };
 
-// A directory of the test's own, removed with all that is in it.
+// The test's own directory, removed with its contents.
 class TestDirectory {
   public:
     TestDirectory();
