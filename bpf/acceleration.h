@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which connections are accelerated, and what sockops leaves behind for the sk_msg program of each
- * end (message.bpf.c). */
+/* Which connections are accelerated, and the state that sockops stores for the sk_msg program of
+ * each end (message.bpf.c). */
 #ifndef FSM_BPF_ACCELERATION_H
 #define FSM_BPF_ACCELERATION_H
 
@@ -10,7 +10,7 @@
 #include "policy.h"
 #include "share.h"
 
-/* kTLS and MPTCP do things to a socket that socket maps do not know of. */
+/* Socket maps are incompatible with kTLS and MPTCP sockets. */
 static __always_inline int may_enter_socket_map(struct tcp_sock* tcp) {
     return !tcp->inet_conn.icsk_ulp_ops && !tcp->is_mptcp;
 }
@@ -37,9 +37,10 @@ static __always_inline int enter_socket_map(struct bpf_sock_ops* ops, const stru
     return 1;
 }
 
-/* The scope that lets this connection be accelerated, seen from its client; FSM_SCOPE_FULL + 1 when
- * none does. Asked before the server's end is known: is it a sidecar's inbound listener on this
- * node? A connection to another node must not pay for acceleration. */
+/* Returns the least scope that allows acceleration of this connection, as seen from its client, or
+ * FSM_SCOPE_NONE. Called before the server's end is known, so it checks whether the destination is
+ * a sidecar's inbound listener on this node: a connection to another node must not pay for
+ * acceleration. */
 #define FSM_SCOPE_NONE (FSM_SCOPE_FULL + 1)
 static __always_inline __u32 scope_needed(const struct end* end, __u8 place) {
     switch (place) {
@@ -78,7 +79,7 @@ static __always_inline void pace_client(const struct end* end, __u64 cookie,
     if (pace) {
         pace->peer.client_cookie = cookie;
         pace->peer.role = FSM_ROLE_SERVER;
-        pace->peer_sock = 0; /* an earlier connection of this socket had another */
+        pace->peer_sock = 0; /* left over from an earlier connection of this socket */
         pace->peer_cookie = 0;
         pace->handshake = *key;
     }

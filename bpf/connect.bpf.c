@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* connect(): sends an application's connection to the outbound listener of its sidecar, and the
+/* connect(): redirects an application's connection to the outbound listener of its sidecar, and the
  * sidecar's own calls to its pod to the inbound listener. In three stages:
  *
- *   translate   what the socket asks for, in the one form that the rules know
- *   judge       the rules and their order are those of the meshes' iptables chains
- *   rewrite     what the socket remembers, its source, and where it connects to instead
- */
+ *   translate   the requested destination, in the common address form
+ *   judge       the verdict, by rules in the order of the meshes' iptables chains
+ *   rewrite     the socket's state, its source address, and the new destination
+ * / */
 #include <linux/in.h>
 #include <linux/in6.h>
 
@@ -22,15 +22,15 @@ enum verdict {
     TO_INBOUND,
 };
 
-/* How the socket names its destination. A constant wherever it is used, so that each form has code
- * of its own. */
+/* The form in which the socket names its destination. A constant at every use, so that each form
+ * has its own code. */
 enum form {
     FORM_V4,
     FORM_V4_MAPPED, /* by an AF_INET6 socket, as ::ffff:a.b.c.d */
     FORM_V6,
 };
 
-/* One connect() as the rules see it. */
+/* One connect() in the form that the rules use. */
 struct attempt {
     __u64 netns_cookie;
     struct fsm_endpoint destination;
@@ -72,7 +72,7 @@ static __always_inline void translate6(struct bpf_sock_addr* ctx, struct bpf_soc
 
 /* ---- judge ----------------------------------------------------------------------------------- */
 
-/* The sidecar's way to its own application. */
+/* The sidecar calls its own application. */
 static __always_inline int from_own_source(const struct fsm_pod* pod,
                                            const struct attempt* attempt) {
     const __u32* source = attempt->source.words;
@@ -103,7 +103,8 @@ static __always_inline enum verdict judge_sidecar(const struct fsm_pod* pod,
     return family_intercepted(pod, attempt->netns_cookie, to, FSM_SEEN_IN6) ? TO_INBOUND : LEAVE;
 }
 
-/* IPv4 does not connect from a loopback address to anywhere else, and says so; IPv6 does. */
+/* For IPv4 the kernel refuses to connect from a loopback address to another one, with an error that
+ * the application must see; for IPv6 it does not refuse. */
 static __always_inline int refused_by_kernel(const struct attempt* attempt) {
     return is_v4(&attempt->source) && is_loopback(&attempt->source);
 }
@@ -122,10 +123,10 @@ static __always_inline enum verdict judge_application(const struct fsm_pod* pod,
     return outbound_listed(pod, to, port) ? TO_OUTBOUND : LEAVE;
 }
 
-/* Whether the process runs in a container of the pod that is known not to be the sidecar. Its
- * cgroup, or the one that the container has made within it. Asked only of who has the sidecar's uid
- * or gid; the socket's own cgroup would be that of who made it, which may have been handed on
- * since. */
+/* Whether the process runs in a container of the pod that is known not to be the sidecar: in its
+ * cgroup, or one that the container has created below it. Checked only if the ids are the
+ * sidecar's. The process's cgroup is used, not the socket's: the socket may have been passed on by
+ * its creator. */
 static __always_inline int in_other_container(__u64 netns_cookie) {
     struct fsm_container_key key = {.netns_cookie = netns_cookie,
                                     .cgroup_id = FSM_LEVEL_OF_CONTAINERS};
@@ -134,13 +135,13 @@ static __always_inline int in_other_container(__u64 netns_cookie) {
         return 0;
     }
     key.cgroup_id = bpf_get_current_ancestor_cgroup_id(*level);
-    /* 0: the process is above that level. */
+    /* 0: the process is in a cgroup above that level. */
     return key.cgroup_id && bpf_map_lookup_elem(&fsm_containers, &key) != 0;
 }
 
 static __always_inline enum verdict judge(const struct fsm_pod* pod, struct tcp_sock* tcp,
                                           const struct attempt* attempt) {
-    /* 0.0.0.0 and :: mean loopback. A socket bound to lo reaches nothing beyond it. */
+    /* 0.0.0.0 and :: mean loopback. A socket bound to lo can reach only loopback. */
     if (is_unspecified(&attempt->destination.address) || attempt->device == LOOPBACK_IFINDEX) {
         return LEAVE;
     }
@@ -151,13 +152,13 @@ static __always_inline enum verdict judge(const struct fsm_pod* pod, struct tcp_
 
 /* ---- rewrite --------------------------------------------------------------------------------- */
 
-/* With one loopback address, all connections of a pod to its sidecar would differ by their source
- * port alone: 28,000 would be the end, and one source port could not reach two destinations. So the
- * address is spread over 127.0.0.0/8 where the outbound listener can be reached by any of them. */
+/* With a single loopback address, a pod's connections to its sidecar would differ only by their
+ * source port: at most 28,000, and one source port could not reach two destinations. So connections
+ * are spread over 127.0.0.0/8, if the outbound listener accepts all of it. */
 static __always_inline __u32 loopback4_for(const struct fsm_pod* pod,
                                            const struct attempt* attempt) {
     const __u32 seen = listeners_of(pod, attempt->netns_cookie);
-    /* A listener on 127.0.0.1 is reached by sk_lookup. */
+    /* sk_lookup assigns a listener on 127.0.0.1. */
     const int steered = (seen & FSM_SEEN_OUT4_LOOPBACK) && !(pod->flags & FSM_POD_INBOUND_TC);
     if (!(seen & FSM_SEEN_OUT4_WILDCARD) && !steered) {
         return LOCALHOST4;
@@ -166,16 +167,16 @@ static __always_inline __u32 loopback4_for(const struct fsm_pod* pod,
     hash ^= hash >> 15;
     hash = (hash + attempt->destination.port_be) * 2246822519U;
     hash ^= hash >> 13;
-    /* 127.(1..254).(0..255).(1..254): none of the special addresses. */
+    /* 127.(1..254).(0..255).(1..254): no special addresses. */
     const __u32 b = 1 + (hash & 0xff) % 254;
     const __u32 c = (hash >> 8) & 0xff;
     const __u32 d = 1 + ((hash >> 16) & 0xff) % 254;
     return bpf_htonl(0x7f000000 | b << 16 | c << 8 | d);
 }
 
-/* Gives the socket the source address that it would have without us, so that the sidecar sees the
- * same peer. A socket that the application has bound is left as it is (bpf_bind refuses it): then
- * the sockname hooks answer in its place. */
+/* Binds the socket to the source address that it would have without interception, so that the
+ * sidecar sees the same peer. If the application has bound the socket, bpf_bind refuses that, and
+ * the sockname hooks return the address instead. */
 static __always_inline int bind_source4(struct bpf_sock_addr* ctx, __u32 ip_be) {
     struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = ip_be};
     return bpf_bind(ctx, (struct sockaddr*)&source, sizeof(source));
@@ -187,7 +188,7 @@ static __always_inline int bind_source6(struct bpf_sock_addr* ctx, const struct 
     return bpf_bind(ctx, (struct sockaddr*)&source, sizeof(source));
 }
 
-/* Forgets what an earlier connect() of this socket left, the source address included. */
+/* Clears the state of an earlier connect() of this socket, including the source address. */
 static __always_inline void forget_earlier(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
                                            const enum form form) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, sk, 0, 0);
@@ -205,7 +206,7 @@ static __always_inline void forget_earlier(struct bpf_sock_addr* ctx, struct bpf
     bpf_sk_storage_delete(&fsm_conn, sk);
 }
 
-/* Fills in what the socket remembers; NULL when that is impossible. */
+/* Fills in the socket's state; NULL if that is not possible. */
 static __always_inline struct fsm_conn* remember(struct bpf_sock* sk, const struct fsm_pod* pod,
                                                  const struct attempt* attempt,
                                                  enum verdict verdict) {
@@ -270,7 +271,7 @@ static __always_inline void set_destination(struct bpf_sock_addr* ctx, const str
     }
 }
 
-/* 0: the connection is refused, because its original destination could not be remembered. */
+/* 0: the connection is refused, because its original destination could not be stored. */
 static __always_inline int rewrite(struct bpf_sock_addr* ctx, struct bpf_sock* sk,
                                    const struct fsm_pod* pod, const struct attempt* attempt,
                                    enum verdict verdict, const enum form form) {

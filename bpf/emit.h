@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Telling user space of an event. */
+/* Sends events to user space. */
 #ifndef FSM_BPF_EMIT_H
 #define FSM_BPF_EMIT_H
 
@@ -13,7 +13,8 @@ struct {
     __uint(max_entries, 65536);
 } fsm_events FSM_MAP;
 
-/* What does not fit is lost: user space looks every second, and the counters have all of it. */
+/* An event that does not fit is dropped: user space reads every second, and the counters include
+ * every one. */
 static __always_inline void emit(__u64 netns_cookie, __u32 kind) {
     if (!fsm_events_told) {
         return;

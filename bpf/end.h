@@ -38,7 +38,7 @@ static __always_inline void read_remote(struct bpf_sock_ops* ops, struct fsm_end
     remote->port_be = bpf_htons((__u16)bpf_ntohl(ctx_read(ops->remote_port)));
 }
 
-/* The socket has left something in a map: on_close takes it away. */
+/* Requests the state callback, so that on_close removes the socket's map entries. */
 static __always_inline void watch_close(struct bpf_sock_ops* ops) {
     bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }

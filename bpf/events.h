@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What the programs tell user space as it happens, and what cannot be read from the maps
- * afterwards.
+/* Events that the programs send to user space: what cannot be read from the maps afterwards.
  *
- * Included by bpf/ and by interceptor/datapath, as abi.h is. The ring buffer belongs to the process
+ * Included by bpf/ and by interceptor/datapath, like abi.h. The ring buffer belongs to the process
  * that has loaded the programs: it is not pinned and not adopted, so no layout number covers this.
- */
+ * / */
 #ifndef FSM_BPF_EVENTS_H
 #define FSM_BPF_EVENTS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which features are loaded beside interception itself. User space sets these before loading; the
- * verifier takes them for constants and drops what a feature that is not loaded would do, with its
- * maps. Asked right before such a map is used. */
+/* The loaded features besides interception itself. User space sets these before loading; the
+ * verifier treats them as constants and drops the code of features that are not loaded, with its
+ * maps. Checked directly before such a map is used. */
 #ifndef FSM_BPF_FEATURES_H
 #define FSM_BPF_FEATURES_H
 

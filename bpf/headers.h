@@ -29,7 +29,7 @@ static __always_inline int is_extension(__u8 type) {
            type == IPPROTO_FRAGMENT || type == IPPROTO_AH;
 }
 
-/* The length of an extension header in bytes; 0: a later fragment, which has no ports. */
+/* The length of an extension header in bytes; 0 for a later fragment, which has no ports. */
 static __always_inline __u32 extension_length(__u8 type, const __u8* header) {
     if (type == IPPROTO_FRAGMENT) {
         return (((__u16)header[2] << 8 | header[3]) & 0xfff8) ? 0 : 8;

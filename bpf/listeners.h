@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A sidecar's socket begins to listen: it enters the map of listeners, and what it listens on is
- * noted. */
+/* When a sidecar's socket begins to listen, it enters the map of listeners, and its kind is
+ * recorded. */
 #ifndef FSM_BPF_LISTENERS_H
 #define FSM_BPF_LISTENERS_H
 
@@ -8,7 +8,7 @@
 #include "end.h"
 #include "policy.h"
 
-/* Takes the first free slot, so that every one of several listeners on a port can be found. */
+/* Takes the first free slot, so that all listeners on a port are in the map. */
 static __always_inline void enter_listener(struct bpf_sock_ops* ops, struct fsm_listener_key* key) {
     for (int slot = 0; slot < FSM_LISTENER_SLOTS; slot++) {
         key->slot = slot;
@@ -21,7 +21,8 @@ static __always_inline void enter_listener(struct bpf_sock_ops* ops, struct fsm_
             break;
         }
     }
-    /* The newest must be there: an older one of the same group is reached through it. */
+    /* No slot is free: overwrite the last one with the newest listener. The older listeners of its
+     * SO_REUSEPORT group are reached through it. */
     key->slot = FSM_LISTENER_SLOTS - 1;
     if (bpf_sock_hash_update(ops, &fsm_listeners, key, BPF_ANY)) {
         count(FSM_COUNTER_LISTENER_NOT_ENTERED);
@@ -43,7 +44,8 @@ static __always_inline void note_seen(__u64 netns_cookie, __u32 clear, __u32 set
     __sync_fetch_and_or(&observed->seen, set);
 }
 
-/* An inbound listener that sk_lookup cannot be told of: user space looks for another way. */
+/* Records an inbound listener that the socket map did not accept, so that user space switches to
+ * another inbound mechanism. */
 static __always_inline void note_refused(__u64 netns_cookie) {
     note_seen(netns_cookie, 0, 0);
     struct fsm_observed* observed = bpf_map_lookup_elem(&fsm_observed, &netns_cookie);

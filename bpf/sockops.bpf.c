@@ -118,7 +118,8 @@ static __always_inline void pair_with(struct bpf_sock_ops* ops, const struct end
         return;
     }
     pace_server(end, found);
-    /* The client reads this with its first message: cookie first, for it looks at server_sock. */
+    /* The client reads both fields with its first message and checks server_sock: write
+     * server_cookie first. */
     found->server_cookie = bpf_get_socket_cookie(ops);
     asm volatile("" ::: "memory");
     found->server_sock = (__u64)end->tcp;
