@@ -30,7 +30,7 @@ Result<void> write_file_atomically_unsynced(const std::string& path, std::string
 // Names in a directory; a directory that is not there has none.
 Result<std::vector<std::string>> list_directory(const std::string& path);
 
-// mkdir -p. Directories that this makes get `mode`.
+// mkdir -p. Directories that this function creates get `mode`.
 Result<void> make_directories(const std::string& path, mode_t mode);
 
 }  // namespace fsm

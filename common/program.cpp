@@ -26,10 +26,10 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr const char* kUsualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-// A killed process that is still there after this hangs in the kernel.
+// A killed process that still exists after this hangs in the kernel.
 constexpr milliseconds kTimeToDie{1000};
-// An output can stay open after the program has ended (in a process that it left behind), and be
-// closed long before it ends: so the end is asked for in these intervals as well.
+// An output can stay open after the program has ended (in a process that it started), and can be
+// closed long before its end: so the end is also polled at these intervals.
 constexpr milliseconds kLookAgain{100};
 constexpr milliseconds kShortestPause{1};
 constexpr milliseconds kLongestPause{10};
@@ -47,7 +47,7 @@ struct Pipe {
     }
 };
 
-// The standard input as a file in memory: a program that does not read it needs no attention.
+// The standard input as a memory file, which a program may ignore.
 Result<Fd> memory_file(std::string_view content) {
     Fd file(memfd_create("stdin", MFD_CLOEXEC));
     if (!file) {
@@ -64,7 +64,7 @@ Result<Fd> memory_file(std::string_view content) {
     return file;
 }
 
-// For posix_spawn, which changes nothing in them.
+// For posix_spawn, which does not change them.
 std::vector<char*> null_terminated(const std::vector<std::string>& texts) {
     std::vector<char*> pointers;
     pointers.reserve(texts.size() + 1);
@@ -80,7 +80,7 @@ class SpawnSettings {
     SpawnSettings() {
         posix_spawn_file_actions_init(&actions_);
         posix_spawnattr_init(&attributes_);
-        // Signals that this process blocks or ignores are the child's own business.
+        // The child must not inherit blocked or ignored signals.
         sigset_t none;
         sigset_t defaults;
         sigemptyset(&none);
@@ -124,8 +124,7 @@ milliseconds time_until(Clock::time_point moment) {
     return std::max(left, milliseconds(0));
 }
 
-// One of the program's outputs. The pipe is closed when the program and all that inherited it have
-// closed it.
+// One of the program's outputs. The pipe is closed when all processes that have it have closed it.
 class OutputReader {
   public:
     OutputReader(Fd pipe, std::string& target) : pipe_(std::move(pipe)), target_(target) {
@@ -135,7 +134,7 @@ class OutputReader {
     bool is_open() const { return static_cast<bool>(pipe_); }
     pollfd waiting() const { return {pipe_.get(), POLLIN, 0}; }
 
-    // Reads what is there. False: it is more than `limit`.
+    // Reads the available data. False: it exceeds `limit`.
     bool read_some(std::size_t limit) {
         std::array<char, 65536> buffer;  // NOLINT: read() fills it
         while (pipe_) {
@@ -164,7 +163,7 @@ class OutputReader {
     std::string& target_;
 };
 
-// A child that is killed unless it was seen to end.
+// A child that is killed unless it has ended.
 class Child {
   public:
     explicit Child(pid_t pid) : pid_(pid) {}
@@ -177,7 +176,7 @@ class Child {
         }
     }
 
-    // Does not wait.
+    // Does not block.
     Result<bool> has_ended() {
         if (!ended_) {
             const pid_t ended = waitpid(pid_, &status_, WNOHANG);
@@ -210,7 +209,7 @@ class Child {
         }
     }
 
-    // How it ended; only after has_ended() was true.
+    // The status; only after has_ended() was true.
     int wait_status() const { return status_; }
 
   private:
@@ -219,7 +218,7 @@ class Child {
     bool ended_ = false;
 };
 
-// The program while it runs, and what it writes.
+// The running program and its output.
 class Run {
   public:
     Run(const Program& program, pid_t child, Fd output, Fd errors)
@@ -231,7 +230,7 @@ class Run {
 
     Result<ProgramOutcome> wait() {
         for (;;) {
-            // Asked before the last reading: what it wrote is in the pipe when it has ended.
+            // Checked before the last read: all output is in the pipe when the program has ended.
             FSM_ASSIGN(const bool ended, child_.has_ended());
             if (!output_.read_some(program_.output_limit) ||
                 !errors_.read_some(program_.output_limit)) {
@@ -249,7 +248,7 @@ class Run {
     }
 
   private:
-    // Until there is something to read, or the program may have ended.
+    // Waits for output, or until the program may have ended.
     void sleep(milliseconds longest) {
         if (!output_.is_open() && !errors_.is_open()) {
             std::this_thread::sleep_for(std::min(longest, pause_));
@@ -340,7 +339,7 @@ std::string describe_command(const std::vector<std::string>& command) {
 }
 
 std::string program_search_path() {
-    // Nothing here changes the environment.
+    // The environment is never changed after the start, so getenv is safe.
     const char* value = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
     return value == nullptr ? kUsualPath : value;
 }

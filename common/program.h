@@ -1,5 +1,4 @@
-// Runs other programs: directly, without a shell, so that no argument is ever read as anything
-// else.
+// Runs other programs directly, without a shell, so that no argument is interpreted.
 #pragma once
 
 #include <chrono>
@@ -34,27 +33,28 @@ struct ProgramOutcome {
 };
 
 // Runs the program in the calling thread's network namespace and waits for its end. It is killed
-// when it reaches a limit. What it wrote until then is in the outcome. Processes that the program
-// leaves behind are not waited for. An Error means that it could not be run at all (ENOENT: there
-// is no such program), or that it hangs in the kernel and could not be killed (ETIMEDOUT). Threads:
-// may be called from any.
+// when it reaches a limit; the outcome contains its output up to then. Processes that the program
+// leaves are not waited for. An Error means that it could not be started (ENOENT: it does not
+// exist), or that it hangs in the kernel and could not be killed (ETIMEDOUT). Threads: may be
+// called from any.
 Result<ProgramOutcome> run_program(const Program& program);
 
 // How it ended, for messages: "exit status 1", "signal 9", "it is not done after 30 s, and was
 // ended".
 std::string describe_end(const Program& program, const ProgramOutcome& outcome);
 
-// Why it failed: its own words, after how it ended unless it ended by itself and says something.
+// The reason of its failure: its own output, after its status unless it ended by itself and printed
+// something.
 std::string describe_failure(const Program& program, const ProgramOutcome& outcome,
                              const std::string& words);
 
-// The command as it would be typed, for messages.
+// The command as a user would type it, for messages.
 std::string describe_command(const std::vector<std::string>& command);
 
-// The directories that programs are looked up in: PATH, or where a system keeps its tools.
+// The directories in which programs are looked up: PATH, or the system's default.
 std::string program_search_path();
 
-// The path of a program in one of those directories; empty when there is none.
+// The path of a program in one of those directories; empty if there is none.
 std::string find_program(const std::string& name);
 
 }  // namespace fsm

@@ -1,12 +1,12 @@
-// FieldMap: one mapping of a document that other people wrote, and the typed accessors of its
-// fields. The same for every notation, so that the same mistake is told in the same words.
+// FieldMap: one mapping of a document from a user, with typed accessors of its fields. The same for
+// every notation, so that errors have the same texts.
 //
-// The reader of the document keeps the first thing that is wrong, with the path of its field; after
-// it, every accessor answers with a default, and the caller looks at the reader's error() once, at
-// the end. Nothing here throws.
+// The reader of the document keeps the first error, with the path of its field; after it, every
+// accessor returns a default, and the caller checks the reader's error() once, at the end. Nothing
+// here throws.
 //
 // A Notation (YamlNotation in yaml_reader.h, JsonNotation in json_map.h) has the types Node, a
-// value that is cheap to copy, and Reader, and what is asked of a Node: see field_map_body.h.
+// value that is cheap to copy, and Reader, and the functions on a Node in field_map_body.h.
 #pragma once
 
 #include <cstdint>
@@ -39,14 +39,14 @@ class FieldMap {
     bool boolean(const std::string& key, bool when_absent);
     std::optional<std::uint64_t> number(const std::string& key, std::uint64_t low,
                                         std::uint64_t high);
-    // A number that must be there; `low` when it is not, or wrong.
+    // A required number; `low` if it is missing or invalid.
     std::uint64_t required_number(const std::string& key, std::uint64_t low, std::uint64_t high);
     std::vector<std::string> texts(const std::string& key);
     std::vector<std::uint64_t> numbers(const std::string& key, std::uint64_t low,
                                        std::uint64_t high);
     // Names and their values; a null value is an empty text.
     std::map<std::string, std::string> text_map(const std::string& key);
-    // The mapping below `key`; an empty one when it is absent.
+    // The mapping below `key`; an empty one if it is absent.
     FieldMap map(const std::string& key);
     FieldMap required_map(const std::string& key);
     // Calls `each` with every entry of the list below `key`, and the entry's path.
@@ -57,13 +57,13 @@ class FieldMap {
 
     std::vector<std::string> keys() const;
 
-    // Reports the first key that nothing has asked for.
+    // Reports the first key that was not read.
     void refuse_unknown_keys();
-    // Reports something about the value of `key` (or about this mapping when it is absent).
+    // Reports a problem of the value of `key` (or of this mapping if it is absent).
     void fail(const std::string& key, const std::string& what);
 
   private:
-    // The value of `key`; nothing when it is absent, or after an error.
+    // The value of `key`; nothing if it is absent, or after an error.
     std::optional<Node> take(const std::string& key);
     std::optional<std::string> scalar(const Node& node, const std::string& path);
     std::optional<std::uint64_t> parse_number(const Node& node, const std::string& path,

@@ -1,12 +1,12 @@
-// The body of FieldMap, for the source of each notation, which instantiates it. What it asks of a
-// Notation, beside Node and Reader:
+// The body of FieldMap, for the source file of each notation, which instantiates it. It requires of
+// a Notation, in addition to Node and Reader:
 //
-//   Fields                        the fields of a mapping by their names, as they are kept
-//   fields(node, reader, path)    those of a node that is a mapping; reports what cannot be one
+//   Fields                        the type of the fields of a mapping
+//   fields(node, reader, path)    the fields of a mapping; reports an invalid one
 //   find(fields, key)             optional<Node>
 //   for_each(fields, use)         use(name, node) until it returns false
 //   is_absent, is_map, is_list, is_scalar(node)
-//   text(node)                    optional<string> of a scalar: nothing when it is no text
+//   text(node)                    optional<string> of a scalar: nothing if it is not a text
 //   boolean(node), number(node)   optional<bool>, optional<uint64_t>
 //   describe(node)                "a list", "\"abc\"", for messages
 //   for_each_entry(node, use)     use(node) for the entries of a list, until it returns false

@@ -1,4 +1,4 @@
-// JsonMap: the typed fields of a JSON object. JSON is typed: a number is no text.
+// JsonMap: the typed fields of a JSON object. JSON is typed: a number is not a text.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace fsm {
 
-// A value of a document that outlives this; none: it is absent.
+// A value of a document that outlives this object; null: it is absent.
 class JsonNode {
   public:
     JsonNode() = default;
@@ -24,7 +24,7 @@ class JsonNode {
     const nlohmann::json* value_ = nullptr;
 };
 
-// Keeps the first thing that is wrong: "key spec.containers: is missing".
+// Keeps the first error: "key spec.containers: is missing".
 class JsonReader {
   public:
     void fail(const JsonNode& node, const std::string& path, const std::string& what);

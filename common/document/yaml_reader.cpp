@@ -14,7 +14,7 @@ namespace fsm {
 
 namespace {
 
-// Where the node is, counted from 1; 0 when yaml-cpp does not say.
+// The node's position, counted from 1; 0 if yaml-cpp does not report it.
 int line_of(const YAML::Node& node) {
     return node.IsDefined() ? node.Mark().line + 1 : 0;
 }
@@ -24,9 +24,9 @@ Error located(const std::string& origin, int line, const std::string& what) {
                  EINVAL);
 }
 
-// Notices a document that begins where the one before it began. yaml-cpp 0.7 does not consume a
-// token that cannot begin a node ("," for one): LoadAll() would make empty documents of it until
-// the memory is used up.
+// Detects a document that begins where the previous one began. yaml-cpp 0.7 does not consume a
+// token that cannot begin a node ("," for example): LoadAll() would create empty documents until
+// the memory is exhausted.
 class StandstillCheck final : public YAML::EventHandler {
   public:
     void OnDocumentStart(const YAML::Mark& mark) override {
@@ -55,7 +55,7 @@ class StandstillCheck final : public YAML::EventHandler {
     bool stands_still_ = false;
 };
 
-// Throws what yaml-cpp throws.
+// Throws yaml-cpp's exceptions.
 Result<void> check_that_it_ends(const std::string& text, const std::string& origin) {
     std::istringstream stream(text);
     YAML::Parser parser(stream);

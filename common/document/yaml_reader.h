@@ -1,8 +1,8 @@
-// Reading YAML that other people wrote: bounded, and with errors that name file, line and key.
+// Reads YAML from users: bounded, and with errors that name file, line and key.
 //
-// A YamlReader keeps the first thing that is wrong; after it, every accessor answers with a default
-// and the caller looks at error() once, at the end. Nothing here throws: exceptions of yaml-cpp
-// stop at load_documents() and inside the accessors.
+// A YamlReader keeps the first error; after it, every accessor returns a default, and the caller
+// checks error() once, at the end. Nothing here throws: exceptions of yaml-cpp are caught in
+// load_documents() and inside the accessors.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -23,8 +23,8 @@ namespace fsm {
 
 class YamlReader {
   public:
-    // `origin` is named in errors. Aliases multiply what a walk over a text visits and copies: a
-    // walk may visit a few times what a text of that size can hold without them.
+    // `origin` is named in errors. Aliases multiply the nodes that a walk visits: the limit is a
+    // small multiple of what a text of that size can contain without aliases.
     YamlReader(std::string origin, std::size_t text_size)
         : origin_(std::move(origin)), budget_(4 * text_size + kLeastBudget) {}
 
@@ -34,7 +34,7 @@ class YamlReader {
     // `key` may be empty: the document itself.
     void fail(const YAML::Node& node, const std::string& key, const std::string& what);
     const std::optional<Error>& error() const { return error_; }
-    // Accounts for one visited node; false when the walk has to end.
+    // Counts one visited node; false if the walk must end.
     bool visit(const YAML::Node& node, const std::string& key);
 
   private:
@@ -45,7 +45,7 @@ class YamlReader {
     std::optional<Error> error_;
 };
 
-// See field_map_body.h. A scalar of YAML is what it is asked for: 15 is a text, too.
+// See field_map_body.h. A YAML scalar has the requested type: 15 is also a text.
 struct YamlNotation {
     using Node = YAML::Node;
     using Reader = YamlReader;
@@ -59,7 +59,7 @@ struct YamlNotation {
     static std::optional<bool> boolean(const Node& node);
     static std::optional<std::uint64_t> number(const Node& node);
     static std::string describe(const Node& node);
-    // A key that is no text or given twice, and a merge key, are errors.
+    // A key that is not a text or is repeated, and a merge key, are errors.
     static Fields fields(const Node& node, Reader& reader, const std::string& path);
     static std::optional<Node> find(const Fields& fields, const std::string& key);
     static void for_each(const Fields& fields,

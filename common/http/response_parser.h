@@ -15,20 +15,20 @@ struct Response {
     std::string body;
 };
 
-// All bytes of a response together, unless another limit is given: head, body, and the framing of
+// The limit of all bytes of a response, unless another one is given: head, body, and the framing of
 // chunks.
 inline constexpr std::size_t kMaxResponse = std::size_t{1} << 20;
 
-// Feed it until it says that the response is complete, or tell it that the peer has closed. After
-// an error it must not be fed again. Errors: EPROTO (not an HTTP/1.x response), EMSGSIZE (too
-// large), ECONNRESET (the peer closed in the middle of it).
+// Feed it until it reports a complete response, or report the end of the stream. After an error it
+// must not be fed again. Errors: EPROTO (not an HTTP/1.x response), EMSGSIZE (too large),
+// ECONNRESET (the peer closed in the middle of it).
 class ResponseParser {
   public:
     explicit ResponseParser(std::size_t max_bytes = kMaxResponse) : max_bytes_(max_bytes) {}
 
-    // True when the response is complete; bytes behind it are ignored.
+    // True if the response is complete; bytes after it are ignored.
     Result<bool> feed(std::string_view bytes);
-    // The response, when the end of the stream is one that HTTP allows.
+    // The response, if HTTP allows the stream to end here.
     Result<Response> finish();
 
   private:

@@ -1,11 +1,12 @@
-// One HTTP/1.1 exchange over a Unix socket, within a deadline that covers all of it: the client of the
-// interceptor's API, for the CNI plugin and the interceptor's own commands.
+// One HTTP/1.1 exchange over a Unix socket, within a deadline for the whole exchange: the client of
+// the interceptor's API, for the CNI plugin and the interceptor's own commands.
 //
-// It is no library's, because of the plugin: a static program that a runtime starts for each verb.
-// cpp-httplib comes from Debian as a shared library with OpenSSL and brotli behind it; a program that
-// does nothing but link it needs 5 ms of processor time and 356 page faults to start, where the plugin
-// needs 0.75 ms and 31 (perf stat -r 200, CNI_COMMAND=VERSION). Its client has neither Unix sockets nor
-// one deadline for a whole exchange, either. Requests to the Kubernetes API are cpp-httplib's.
+// It does not use a library because of the plugin: a static program that a runtime starts for each
+// verb. cpp-httplib is a shared library in Debian that depends on OpenSSL and brotli; a program
+// that only links it needs 5 ms of processor time and 356 page faults to start, while the plugin
+// needs 0.75 ms and 31 (perf stat -r 200, CNI_COMMAND=VERSION). Its client also supports neither
+// Unix sockets nor one deadline for a whole exchange. Requests to the Kubernetes API use
+// cpp-httplib.
 #pragma once
 
 #include <chrono>
@@ -27,10 +28,9 @@ struct Request {
     std::size_t max_response = kMaxResponse;  // bytes
 };
 
-// Connects, sends, and receives the whole response. The path must fit into sockaddr_un. Errors are
-// those of connect(2) (ENOENT, ECONNREFUSED, EACCES, ...), ETIMEDOUT when the deadline has passed
-// wherever the exchange stood then, ECONNRESET, and those of ResponseParser. The message says
-// which step failed.
+// Connects, sends, and receives the complete response. The path must fit into sockaddr_un. Errors
+// are those of connect(2) (ENOENT, ECONNREFUSED, EACCES, ...), ETIMEDOUT if the deadline has passed
+// at any step, ECONNRESET, and those of ResponseParser. The message names the step that failed.
 Result<Response> exchange(const std::string& socket_path, const Request& request,
                           Deadline deadline);
 
