@@ -33,7 +33,7 @@ Result<std::pair<int, int>> parse_version(const std::string& text) {
     return version;
 }
 
-// What helm says is meant for people who typed helm: its prefix goes.
+// Removes the prefix from helm's error messages.
 std::string words_of(const ProgramOutcome& outcome) {
     std::string text = outcome.errors.empty() ? outcome.output : outcome.errors;
     constexpr std::string_view kPrefix = "Error: ";

@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kRequestTimeout = "--request-timeout=30s";
 
-// "E1121 11:48:21.071 …": what kubectl's library logs on the way, several times over.
+// Matches a log line of kubectl's library ("E1121 11:48:21.071 …"), which prints several.
 bool is_log_line(std::string_view line) {
     constexpr std::size_t kPrefix = 5;
     return line.size() > kPrefix && std::string_view("EIWF").find(line[0]) != line.npos &&
@@ -23,7 +23,7 @@ bool is_log_line(std::string_view line) {
                        [](char letter) { return letter >= '0' && letter <= '9'; });
 }
 
-// What kubectl says to its user: without its log, unless there is nothing else.
+// kubectl's output without its log lines, unless there is nothing else.
 std::string words_of(const std::string& errors) {
     std::string words;
     std::istringstream lines(errors);
