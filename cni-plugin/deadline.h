@@ -1,4 +1,4 @@
-// The moment by which a verb is done, one way or the other.
+// The deadline of a verb.
 #pragma once
 
 #include "common/http/unix_client.h"
