@@ -1,8 +1,8 @@
 // The CNI plugin's routes: POST /v1/cni/create-pod, delete-pod, check-pod, gc; GET /v1/cni/status.
 //
-// Body: {"ContainerID","Netns","IfName","Args","Path","StdinData"(base64),"NetnsOverride"?}; gc:
-// {"Path","StdinData"}. Success: 200 "ok". Failure: {"code","msg","details"} with a CNI error code,
-// and 400 for a request that is wrong, 503 for "try again later" and for STATUS, else 500.
+// Bodies are those of common/cni/request.h. Success: 200 "ok". Failure: {"code","msg","details"}
+// with a CNI error code, and status 400 for an invalid request, 503 for "try again later" and for
+// STATUS, otherwise 500.
 #pragma once
 
 #include "interceptor/api/http_router.h"

@@ -96,7 +96,7 @@ std::string raw_response(const HttpResponse& response) {
            response.body;
 }
 
-// Private routes are reached through a subclass: httplib::Server would make sockets of its own.
+// A subclass gives access to the private routing: httplib::Server would create its own sockets.
 class HttpRouter::Engine final : public httplib::Server {
   public:
     explicit Engine(const HttpRouter& router) : router_(router) {
@@ -123,14 +123,14 @@ class HttpRouter::Engine final : public httplib::Server {
     std::string respond(std::string request) {
         MemoryStream stream(std::move(request));
         bool closed = false;
-        // Ranges of a status are of no use, and a list of them is answered with a large body.
+        // Ranges of a status are useless, and a list of them would be answered with a large body.
         process_request(stream, true, closed,
                         [](httplib::Request& parsed) { parsed.ranges.clear(); });
         return stream.take_response();
     }
 
   private:
-    // Called for every status from 400 on; a handler's own words stay.
+    // Called for every status from 400 on; a handler's own body is kept.
     void explain(const httplib::Request& request, httplib::Response& response) {
         if (!response.body.empty()) {
             return;

@@ -1,5 +1,5 @@
-// HttpRouter: from the bytes of one HTTP request to the bytes of its response. Parsing and writing
-// of HTTP is cpp-httplib's; this header keeps it out of the rest.
+// HttpRouter: converts the bytes of one HTTP request to the bytes of its response. cpp-httplib
+// parses and writes HTTP; this header hides it from the rest.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct HttpResponse {
     std::string content_type = "application/json";
 };
 
-// A handler gets the request's body and returns the one response that is sent.
+// A handler gets the request's body and returns the response.
 using HttpHandler = std::function<HttpResponse(const std::string& body)>;
 
 // What is wrong with a request, where no handler says it.
@@ -31,10 +31,10 @@ enum class HttpFault : std::uint8_t {
 using HttpErrorBody =
     std::function<std::string(HttpFault, const std::string& message, const std::string& details)>;
 
-// A whole response with Connection: close, for what never gets to a handler.
+// A complete response with Connection: close, for requests that do not reach a handler.
 std::string raw_response(const HttpResponse& response);
 
-// Threads: respond() may be called from any thread once all routes are there.
+// Threads: respond() may be called from any thread after all routes have been added.
 class HttpRouter {
   public:
     explicit HttpRouter(HttpErrorBody error_body);
@@ -45,7 +45,7 @@ class HttpRouter {
     void get(const std::string& path, HttpHandler handler);
     void post(const std::string& path, HttpHandler handler);
 
-    // `request` is complete; one that is not HTTP is answered with 400.
+    // `request` is complete; a request that is not HTTP is answered with 400.
     std::string respond(std::string request) const;
     // For a request that does not get so far.
     HttpResponse error(int status, HttpFault fault, const std::string& message,

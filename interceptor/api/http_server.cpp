@@ -29,8 +29,7 @@ int milliseconds_until(Clock::time_point when) {
     return static_cast<int>(std::clamp<long long>(left, 0, 60000));
 }
 
-// Sends on a descriptor that does not block, for at most the given time, and not once the server
-// stops.
+// Sends on a non-blocking descriptor, within the given time, and only while the server runs.
 void send_within(const Fd& fd, std::string_view bytes, std::chrono::milliseconds limit,
                  const std::atomic<bool>& stopping) {
     const auto deadline = Clock::now() + limit;
@@ -114,7 +113,7 @@ void HttpServer::admit(Fd connection) {
     }
 }
 
-// The client may still be sending: closing now could take the answer from it.
+// The client may still be sending: closing now could discard the answer.
 void HttpServer::refuse(Client& client, int status, HttpFault fault, const std::string& message,
                         const std::string& details) {
     log::debug("a request was refused before it was whole: {}: {}", message, details);
@@ -191,7 +190,7 @@ int HttpServer::poll_timeout() const {
     return milliseconds_until(wake_at);
 }
 
-// One look at everybody who has something to say.
+// Polls all clients once.
 void HttpServer::turn() {
     const bool accepting = accept_again_ <= Clock::now();
     std::vector<pollfd> waiting;

@@ -1,8 +1,8 @@
 // HttpServer: accepts the connections of a listener, one request each.
 //
-// One thread waits for all clients that have not sent their whole request yet; only complete
-// requests reach the worker threads. So clients that connect and say nothing, or a byte a second,
-// cost a descriptor for a bounded time and no thread.
+// One thread waits for all clients that have not yet sent a complete request; only complete
+// requests reach the worker threads. So silent or very slow clients cost a descriptor for a bounded
+// time, but no thread.
 #pragma once
 
 #include <atomic>
@@ -26,18 +26,18 @@ struct HttpLimits {
     std::size_t max_body = std::size_t{1} << 20;
     std::chrono::milliseconds request_time{5000};   // from accept to the request's last byte
     std::chrono::milliseconds response_time{5000};  // for the client to take the response
-    // Clients whose request is not complete; one more drops the oldest of them.
+    // The limit of incomplete clients; a further one drops the oldest.
     std::size_t max_waiting = 512;
     std::size_t max_workers = 160;
 };
 
 class HttpServer {
   public:
-    // Serves from now on. The router must outlive the server.
+    // Starts to serve. The router must outlive the server.
     static Result<std::unique_ptr<HttpServer>> start(std::unique_ptr<Listener> listener,
                                                      const HttpRouter& router,
                                                      HttpLimits limits = {});
-    // Stops listening, waits for the requests that run, and drops the others.
+    // Stops listening, waits for running requests, and drops the others.
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
@@ -57,7 +57,7 @@ class HttpServer {
     void turn();
     void accept_clients();
     void admit(Fd connection);
-    // False: the client is done with, and goes.
+    // False: the client is finished and is removed.
     bool read_from(Client& client);
     void refuse(Client& client, int status, HttpFault fault, const std::string& message,
                 const std::string& details);
@@ -71,7 +71,7 @@ class HttpServer {
     Fd wake_;
     std::atomic<bool> stopping_ = false;
     std::list<Client> clients_;                             // of the thread alone; oldest first
-    std::chrono::steady_clock::time_point accept_again_{};  // out of descriptors until then
+    std::chrono::steady_clock::time_point accept_again_{};  // after running out of descriptors
     WorkerPool workers_;
     std::thread thread_;  // last: it uses the others
 };

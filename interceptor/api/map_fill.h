@@ -18,7 +18,7 @@ class MapFill {
   public:
     static constexpr std::chrono::seconds kPeriod{60};
 
-    // As it was at most kPeriod ago. An error is not kept: the next call tries again.
+    // A result that is at most kPeriod old. An error is not cached: the next call tries again.
     Result<std::vector<DatapathMap>> of(const Inspection& datapath);
 
   private:

@@ -65,7 +65,7 @@ RequestBuffer::State RequestBuffer::read_header() {
         if (name == "transfer-encoding") {
             return refuse(411, "send Content-Length instead of Transfer-Encoding");
         }
-        // The limit of the body would not hold for what it unpacks to.
+        // The limit of the body would not apply to the decompressed data.
         if (name == "content-encoding" && lower_case(value) != "identity") {
             return refuse(415, "Content-Encoding is not supported");
         }

@@ -1,6 +1,6 @@
 // RequestBuffer: collects the bytes of one HTTP request until it is complete, so that no thread
-// ever waits for a slow client. It knows just enough of HTTP/1.1 to tell where a request ends; what
-// the request says is read by the router.
+// waits for a slow client. It parses only as much of HTTP/1.1 as is needed to find the request's
+// end; the router parses the rest.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ class RequestBuffer {
     State append(std::string_view bytes);
     bool empty() const { return bytes_.empty(); }
 
-    // When refused: the status to answer with (400, 411, 413, 415, 431), and why.
+    // If refused: the status of the answer (400, 411, 413, 415, 431), and the reason.
     int status() const { return status_; }
     const std::string& reason() const { return reason_; }
 
-    // When complete: the request, without what the client sent behind it.
+    // If complete: the request, without later bytes of the client.
     std::string take();
 
   private:

@@ -22,7 +22,7 @@ using nlohmann::json;
 constexpr std::chrono::seconds kHungAfter{60};
 
 HttpResponse json_response(const json& document) {
-    // Names come from outside: bytes that are no UTF-8 must not throw.
+    // Names come from users: invalid UTF-8 must not throw.
     return {200, document.dump(2, ' ', false, json::error_handler_t::replace) + "\n"};
 }
 
@@ -39,7 +39,7 @@ json addresses_of(const EnrolledPod& enrolled) {
     return addresses;
 }
 
-// The sidecar's listeners that were seen, by family.
+// The sidecar's observed listeners, by family.
 json listeners_of(const EnrolledPod& enrolled) {
     const SeenListeners& seen = enrolled.listeners;
     const std::array<std::pair<bool, const char*>, 4> listeners = {{{seen.outbound4, "outbound4"},
@@ -95,7 +95,7 @@ json to_json(const AttachmentState& state) {
 }
 
 HttpResponse show_pods(const Views& views) {
-    // What the kernel holds now: listeners appear after the pod was enrolled.
+    // The current state: listeners appear after the pod was enrolled.
     std::map<std::uint64_t, EnrolledPod> held;
     if (auto listed = views.datapath.pods()) {
         for (EnrolledPod& pod : *listed) {

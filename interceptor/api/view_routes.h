@@ -19,27 +19,27 @@
 
 namespace fsm {
 
-// What the routes show. Everything referred to must outlive the router.
+// The data behind the routes; it must outlive the router.
 struct Views {
     const Enroller& enroller;
     const Inspection& datapath;
     const PodSource& source;
     const RequestMeter& meter;
-    Conditions& conditions;       // everything that is wrong with the node
-    const PodNotifier* notifier;  // null: owners of pods are told nothing
+    Conditions& conditions;       // the node's problems
+    const PodNotifier* notifier;  // null: owners get no reports
     std::string profile;
     std::string mode;          // ebpf, iptables, none
     std::string inbound;       // as configured: auto, sk_lookup, tc
     std::string acceleration;  // as configured: auto, off, sidecar, full
     // Time since the last pass over the attachments.
     std::function<std::chrono::milliseconds()> reconcile_age;
-    // An error: container runtimes do not call us yet.
+    // An error: container runtimes do not call the plugin yet.
     std::function<Result<void>()> installed;
-    // Shared by the metrics on the socket and those by TCP.
+    // Shared by the metrics on the socket and by TCP.
     std::shared_ptr<MapFill> map_fill = std::make_shared<MapFill>();
 };
 
-// What GET /readyz says: an Error while pods cannot be started.
+// The result of GET /readyz: an Error while pods cannot be started.
 Result<void> readiness(const Views& views);
 
 void add_view_routes(HttpRouter& router, const Views& views);

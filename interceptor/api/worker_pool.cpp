@@ -16,7 +16,7 @@ namespace fsm {
 namespace {
 
 constexpr std::chrono::seconds kIdleTime{10};
-// Much longer than a request takes that does not wait.
+// Much longer than a request that does not wait takes.
 constexpr std::chrono::milliseconds kPatience{5};
 
 std::size_t processors() {
@@ -62,8 +62,7 @@ void WorkerPool::start_thread() {
         std::thread([this] { work(); }).detach();  // the destructor waits for threads_ to be 0
         ++threads_;
     } catch (const std::exception&) {
-        // No more threads or memory on this machine: the ones that there are take the job in their
-        // turn.
+        // No more threads or memory on this machine: the existing threads run the job later.
         wake_.notify_one();
         jobs_wait_.notify_one();
     }
@@ -75,7 +74,7 @@ void WorkerPool::relieve() {
     while (!stopping_) {
         jobs_wait_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
         const std::uint64_t taken_before = taken_;
-        // Neither more jobs nor an early wake-up shorten the moment.
+        // Neither more jobs nor an early wake-up shorten this time.
         const auto until = std::chrono::steady_clock::now() + kPatience;
         jobs_wait_.wait_until(lock, until, [&] { return stopping_; });
         if (stopping_ || taken_ != taken_before) {
@@ -96,8 +95,8 @@ bool WorkerPool::next(std::function<void()>& job) {
     --idle_;
     if (stopping_ || jobs_.empty()) {
         --threads_;
-        // With the lock held: the destructor goes on when it is free, and nothing of the pool is
-        // touched after that.
+        // With the lock held: the destructor continues when it is released, and the pool is not
+        // used after that.
         all_gone_.notify_all();
         return false;
     }

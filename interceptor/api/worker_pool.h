@@ -1,10 +1,9 @@
-// WorkerPool: threads that run jobs, started when they are needed and gone after a time without
-// work.
+// WorkerPool: threads that run jobs, started on demand and ended when idle.
 //
-// A request can wait for seconds for its pod, so that many threads may be needed; but a burst of
-// requests that do not wait is done sooner when a few threads take one after the other than when
-// all of them share the processors. So a few are started at once, and as many again whenever jobs
-// have waited for a moment in which none was taken.
+// A request can wait for seconds for its pod, so many threads may be needed; but a burst of
+// requests that do not wait completes sooner on a few threads than on many that share the
+// processors. So a few threads are started at once, and as many again whenever waiting jobs were
+// not taken for a moment.
 #pragma once
 
 #include <condition_variable>
@@ -24,7 +23,7 @@ class WorkerPool {
     explicit WorkerPool(std::size_t max_threads);
     WorkerPool(const WorkerPool&) = delete;
     WorkerPool& operator=(const WorkerPool&) = delete;
-    // Waits for the running jobs and drops those that wait.
+    // Waits for running jobs and drops waiting ones.
     ~WorkerPool();
 
     void run(std::function<void()> job);
@@ -45,7 +44,7 @@ class WorkerPool {
     std::deque<std::function<void()>> jobs_;
     std::size_t threads_ = 0;
     std::size_t idle_ = 0;
-    std::uint64_t taken_ = 0;  // jobs, ever
+    std::uint64_t taken_ = 0;  // total of jobs
     bool stopping_ = false;
     std::thread relief_;  // last: it uses the others
 };
