@@ -17,7 +17,7 @@ fsm_own_address own_key(std::uint64_t pod, const IpAddress& address) {
     return key;
 }
 
-// All that stands on the pod's interfaces, as far as the map has room for it.
+// The addresses on the pod's interfaces, up to the limit of the map.
 std::set<IpAddress> own_addresses(const PodEnrolment& pod) {
     std::set<IpAddress> own;
     const auto add = [&](const IpAddress& address) {
@@ -81,8 +81,8 @@ Result<std::optional<AddressBook::Cookie>> AddressBook::living_owner_but(
     return if_living(*owner);
 }
 
-// The lock is not held while the maps are written, except for an address that has an owner: pods
-// that start at once wait for each other otherwise.
+// The lock is not held while the maps are written, except for an address that has an owner:
+// otherwise pods that start at the same time would wait for each other.
 Result<void> AddressBook::add(const PodEnrolment& pod, UndoLog& undo) {
     const Cookie cookie = pod.netns_cookie;
     const std::set<IpAddress> own = own_addresses(pod);
@@ -115,7 +115,7 @@ Result<void> AddressBook::claim(Cookie pod, const IpAddress& address) {
     return {};
 }
 
-// Unless it is another pod's by now.
+// Unless it belongs to another pod by now.
 Result<void> AddressBook::remove_given(Cookie pod, const IpAddress& address) {
     FSM_ASSIGN(const auto owner, owner_of(address));
     if (owner == pod) {
@@ -128,7 +128,8 @@ Result<void> AddressBook::keep_only(const PodEnrolment& pod) {
     const std::lock_guard guard(mutex_);
     Entries wanted{own_addresses(pod), pod.given};
     if (pod.given.empty()) {
-        // Not known now: what was given once stays the pod's as long as it has it.
+        // If the assigned addresses are unknown now, a former one stays the pod's as long as the
+        // pod has it.
         const std::set<IpAddress>& given = pods_[pod.netns_cookie].given;
         std::set_intersection(given.begin(), given.end(), wanted.own.begin(), wanted.own.end(),
                               std::inserter(wanted.given, wanted.given.end()));

@@ -1,12 +1,11 @@
-// AddressBook: which addresses pods have, and which pod of this node an address leads to.
+// AddressBook: the addresses of each pod, and the pod of this node that an address belongs to.
 //
-// The two are not the same. What stands on a pod's interfaces is the pod's own doing, too, and
-// counts in its own network namespace only; two pods may have the same. What leads to a pod from
-// anywhere on the node is what the cluster has given to it, and is never taken from a pod that
-// lives: a second pod that has it is told, and gets it when the first one is gone.
+// The two differ. Addresses on a pod's interfaces may be the pod's own doing, and count only in its
+// own network namespace; two pods may have the same. On the node, an address belongs to the pod to
+// which the cluster has assigned it, and is never taken from a living pod: a second pod that has it
+// is reported, and gets it when the first one is gone.
 //
-// Threads: every function may be called from any thread; calls that change one pod come one after
-// the other.
+// Threads: every function may be called from any thread; calls for one pod must not overlap.
 #pragma once
 
 #include <cstdint>
@@ -28,28 +27,28 @@ namespace fsm {
 class AddressBook {
   public:
     using Cookie = std::uint64_t;
-    // A pod with more addresses on its interfaces is not refused: connections to those beyond are
-    // treated as connections to elsewhere.
+    // A pod with more addresses on its interfaces is not refused: connections to the others are
+    // treated as connections to other hosts.
     static constexpr std::size_t kOwnAddresses = 256;
 
-    // `is_alive`: whether the
-    // namespace of an enrolled pod exists; called for conflicts alone, and may be slow.
+    // `is_alive`: whether the namespace of an enrolled pod exists; called only for conflicts, and
+    // may be slow.
     AddressBook(PodIpsMap pod_ips, AddressesMap own, std::function<bool(Cookie)> is_alive)
         : pod_ips_(pod_ips), own_(own), is_alive_(std::move(is_alive)) {}
 
-    // Takes over what an earlier process has left of these pods; what is left of others goes.
+    // Takes over an earlier process's entries of these pods; removes those of other pods.
     Result<void> learn(const std::set<Cookie>& pods);
 
-    // The pod has these as well.
+    // Adds these addresses to the pod.
     Result<void> add(const PodEnrolment& pod, UndoLog& undo);
-    // The pod has these and no others. Where it is not known what the cluster has given to it, what
-    // it had been given stays while it has it.
+    // Sets the pod's addresses. If the assigned ones are unknown, earlier assigned ones stay while
+    // the pod has them.
     Result<void> keep_only(const PodEnrolment& pod);
     Result<void> forget(Cookie pod);
 
-    // Whether the maps hold what add() has written; the error names what they lack.
+    // Whether the maps contain what add() has written; the error names the differences.
     Result<void> check(const PodEnrolment& pod) const;
-    // Addresses on this pod's interfaces that lead to another pod, which lives.
+    // Addresses on this pod's interfaces that belong to another living pod.
     Result<std::vector<AddressConflict>> conflicts(const PodEnrolment& pod) const;
 
     std::vector<IpAddress> of(Cookie pod) const;
@@ -61,7 +60,7 @@ class AddressBook {
     };
 
     Result<void> go_back(Cookie pod, const Entries& before);
-    // The pod gets the address, unless it leads to another one that lives.
+    // The address becomes the pod's, unless it belongs to another living one.
     Result<void> claim(Cookie pod, const IpAddress& address);
     Result<std::optional<Cookie>> owner_of(const IpAddress& address) const;
     // Nothing: the pod may have it.

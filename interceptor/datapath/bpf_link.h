@@ -1,5 +1,5 @@
 // BpfLink: owns a descriptor of a BPF link, the attachment of a program to a hook. Move-only. The
-// attachment lasts as long as a descriptor or a pin of it.
+// attachment exists as long as a descriptor or a pin of it.
 #pragma once
 
 #include <linux/bpf.h>
@@ -17,12 +17,12 @@ class BpfLink {
   public:
     // `target`: a descriptor of the cgroup or of the network namespace.
     static Result<BpfLink> attach(int program, int target, bpf_attach_type type);
-    // Nothing: there is no such pin.
+    // Nothing: the pin does not exist.
     static Result<std::optional<BpfLink>> open_pinned(const std::string& path);
 
-    // Replaces the program; at no moment is there none.
+    // Replaces the program without a gap.
     Result<void> update(int program) const;
-    // Asks the kernel again what the link holds.
+    // Queries the link's program and target from the kernel.
     Result<void> refresh();
     // Ends the attachment now, even if other processes hold the link. Of one whose hook is gone:
     // nothing to do.
@@ -30,7 +30,7 @@ class BpfLink {
     int fd() const { return fd_.get(); }
     std::uint32_t id() const { return info_.id; }
     std::uint32_t program_id() const { return info_.prog_id; }
-    // 0 when the hook (cgroup, namespace) is gone.
+    // 0 if the hook (cgroup, namespace) no longer exists.
     std::uint64_t cgroup_id() const { return info_.cgroup.cgroup_id; }
     std::uint32_t netns_inode() const { return info_.netns.netns_ino; }
 

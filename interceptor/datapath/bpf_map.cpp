@@ -12,7 +12,7 @@
 namespace fsm {
 namespace {
 
-// The kernel's "not supported" of map operations, which user space headers do not have.
+// The kernel's errno for unsupported map operations, which user-space headers do not define.
 constexpr int kKernelNotSupported = 524;
 
 constexpr std::uint32_t kBatch = 1024;
@@ -88,7 +88,7 @@ Result<bool> BpfMap::remove_raw(const void* key) const {
     if (bpf_map_delete_elem(fd_.get(), key) == 0) {
         return true;
     }
-    // A socket map answers EINVAL for a key without a socket.
+    // A socket map returns EINVAL for a key without a socket.
     if (errno == ENOENT || (errno == EINVAL && shape_.type == BPF_MAP_TYPE_SOCKHASH)) {
         return false;
     }
@@ -99,7 +99,7 @@ Result<std::vector<std::byte>> BpfMap::keys_raw() const {
     std::vector<std::byte> keys;
     std::vector<std::byte> next(shape_.key_size);
     const void* previous = nullptr;
-    // A key that was deleted meanwhile sends the walk back to the start: the bound ends it.
+    // A concurrently deleted key restarts the walk at the beginning: the bound ends it.
     for (std::uint64_t visited = 0; visited < 2ULL * shape_.max_entries; ++visited) {
         if (bpf_map_get_next_key(fd_.get(), previous, next.data()) != 0) {
             if (errno == ENOENT) {

@@ -21,7 +21,7 @@
 
 namespace fsm {
 
-// What must be equal for a map to be used in place of another.
+// The attributes that must be equal for a map to be reused.
 struct MapShape {
     std::uint32_t type = 0;
     std::uint32_t key_size = 0;
@@ -58,7 +58,7 @@ class BpfMap {
         return {};
     }
 
-    // False: there is an entry already, and it was left as it is.
+    // False: an entry existed, and was not changed.
     template <typename Key, typename Value>
     Result<bool> put_new(const Key& key, const Value& value) const {
         return put_raw(&key, &value, IfPresent::refuse);
@@ -70,20 +70,20 @@ class BpfMap {
         return remove_raw(&key);
     }
 
-    // Every key at one time or another of the walk: entries that come or go meanwhile may be
-    // missing or appear twice.
+    // Every key that exists during the whole walk: entries that are added or removed meanwhile may
+    // be missing or appear twice.
     template <typename Key>
     Result<std::vector<Key>> keys() const {
         std::vector<Key> keys;
         FSM_ASSIGN(const std::vector<std::byte> bytes, keys_raw());
         keys.resize(bytes.size() / sizeof(Key));
-        if (!keys.empty()) {  // memcpy(3) takes no null pointer, not even for nothing
+        if (!keys.empty()) {  // memcpy(3) must not get a null pointer, even for size 0
             std::memcpy(static_cast<void*>(keys.data()), bytes.data(), keys.size() * sizeof(Key));
         }
         return keys;
     }
 
-    // Every key with its value, by as few calls as the kernel allows; as keys() about changes.
+    // Every key with its value, with as few calls as possible; as keys() for concurrent changes.
     template <typename Key, typename Value>
     Result<std::vector<std::pair<Key, Value>>> entries() const {
         std::vector<std::pair<Key, Value>> entries;
@@ -95,8 +95,8 @@ class BpfMap {
         return entries;
     }
 
-    // Entries in use; an array counts as full, and socket storage, which cannot be walked, as
-    // empty.
+    // The number of entries; an array counts as full, and socket storage, which cannot be walked,
+    // as empty.
     Result<std::uint64_t> count() const;
     // The sum over all CPUs of one element of a per-CPU array of 64-bit counters.
     Result<std::uint64_t> sum_over_cpus(std::uint32_t index) const;
@@ -104,7 +104,7 @@ class BpfMap {
     Result<bool> lookup_raw(const void* key, void* value) const;
     Result<bool> put_raw(const void* key, const void* value, IfPresent if_present) const;
     Result<bool> remove_raw(const void* key) const;
-    // shape().key_size bytes each, one after the other.
+    // Keys of shape().key_size bytes each, concatenated.
     Result<std::vector<std::byte>> keys_raw() const;
 
   private:
@@ -114,7 +114,7 @@ class BpfMap {
     Error error(const char* what) const;
     using VisitRaw = std::function<void(const void* key, const void* value)>;
     Result<void> for_each_raw(const VisitRaw& visit) const;
-    // False: this kernel has no batches for maps of this type.
+    // False: this kernel does not support batches for maps of this type.
     Result<bool> visit_by_batch(const VisitRaw& visit) const;
 
     Fd fd_;

@@ -1,4 +1,4 @@
-// The maps of bpf/maps.h that user space reads and writes, each with its types.
+// The maps of bpf/maps.h that user space reads and writes, with their types.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ struct DatapathMaps {
     SettingsMap settings;
     std::optional<FlowsMap> flows;  // of inbound by tc
 
-    // The maps must outlive the answer. An error when one is missing or has other sizes.
+    // The maps must outlive the result. An error if one is missing or has other sizes.
     static Result<DatapathMaps> of(const MapSet& maps);
 };
 

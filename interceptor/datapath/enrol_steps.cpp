@@ -41,7 +41,7 @@ Result<void> EnrolSteps::run_steps() {
     return {};
 }
 
-// ---- before the pod is switched over -----------------------------------------------------------
+// ---- before the switch -------------------------------------------------------------------------
 
 Result<void> EnrolSteps::look_at_what_is_there() {
     FSM_ASSIGN(former_, parts_.table.entry_of(pod_));
@@ -71,7 +71,7 @@ Result<void> EnrolSteps::write_lists() {
     return {};
 }
 
-// A failure is none of the pod's: it speaks against sk_lookup.
+// A failure does not refuse the pod: it excludes sk_lookup.
 Result<void> EnrolSteps::enter_listeners() {
     FSM_ASSIGN(sockets_, listening_sockets_in(netns_));
     listeners_entered_ =
@@ -106,7 +106,7 @@ Result<void> EnrolSteps::switch_over() {
     return parts_.table.switch_to(pod_, entry(), undo_);
 }
 
-// Neither the first look nor the programs have seen a listener that began to listen between the
+// Neither the first check nor the programs have seen a listener that began to listen between the
 // two.
 Result<void> EnrolSteps::enter_newer_listeners() {
     const ListenerPorts ports = listener_ports(enrolment_.policy);
@@ -123,9 +123,9 @@ Result<void> EnrolSteps::enter_newer_listeners() {
     return parts_.table.change(pod_, entry());
 }
 
-// ---- after it ----------------------------------------------------------------------------------
+// ---- after the switch --------------------------------------------------------------------------
 
-// What is left of the former rules is named by check(), after which the pod is enrolled again.
+// check() names the remains of the former rules, and the pod is enrolled again.
 void EnrolSteps::remember() {
     parts_.table.remember(pod_, record_);
     if (known_) {
@@ -137,8 +137,7 @@ void EnrolSteps::remember() {
     }
 }
 
-// What the pod had under its former entry and has no more: addresses, listeners on other ports, the
-// other mechanism.
+// Removes what only the former entry had: addresses, listeners on other ports, the other mechanism.
 Result<void> EnrolSteps::remove_superseded() {
     Failures failures;
     failures.note(parts_.addresses.keep_only(enrolment_));
@@ -150,7 +149,7 @@ Result<void> EnrolSteps::remove_superseded() {
     return failures.result();
 }
 
-// Filters of tc go when the connections that began through them have ended.
+// tc filters are removed when the connections that they translate have ended.
 Result<void> EnrolSteps::retire_mechanism() {
     if (record_.decision.inbound == InboundMechanism::sk_lookup) {
         if (!parts_.inbound.has_filters(pod_)) {

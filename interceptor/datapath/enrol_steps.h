@@ -1,7 +1,8 @@
-// EnrolSteps: puts one pod into the data path, step by step, each with what takes it back.
+// EnrolSteps: enrols one pod in the data path, as a list of steps with their undo.
 //
-// The order lets a connection at any moment see the old rules or the new ones: what the pod's entry
-// leads to is there before the entry, and what the old entry led to goes after it.
+// The order ensures that a connection sees either the old rules or the new ones: what the pod's
+// entry refers to is written before the entry, and what the old entry referred to is removed after
+// it.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +19,11 @@ namespace fsm {
 // For one use, with the pod's lock held.
 class EnrolSteps {
   public:
-    // Everything referred to must outlive this.
+    // Everything that is passed by reference must outlive this object.
     EnrolSteps(const PodParts& parts, const Netns& netns, const PodEnrolment& enrolment)
         : parts_(parts), netns_(netns), enrolment_(enrolment), pod_(enrolment.netns_cookie) {}
 
-    // The pod's entry as it is now. On failure everything is as before.
+    // Switches to the new entry. On failure everything is as before.
     Result<struct fsm_pod> run();
 
   private:
@@ -38,7 +39,7 @@ class EnrolSteps {
     Result<void> add_usage();
     Result<void> switch_over();
     Result<void> enter_newer_listeners();
-    // The pod is enrolled: nothing from here on takes it back.
+    // The pod is enrolled: nothing after this is undone.
     void remember();
     Result<void> remove_superseded();
     Result<void> retire_mechanism();
@@ -54,7 +55,7 @@ class EnrolSteps {
     const std::uint64_t pod_;
     UndoLog undo_;
 
-    // What the pod had before.
+    // The pod's previous state.
     std::optional<struct fsm_pod> former_;
     std::optional<PodRecord> known_;
     std::uint32_t seen_before_ = 0;

@@ -1,4 +1,4 @@
-// EventReader: what the programs have told through their ring buffer (bpf/events.h).
+// EventReader: reads the programs' events from their ring buffer (bpf/events.h).
 //
 // Threads: every function may be called from any thread.
 #pragma once
@@ -26,7 +26,7 @@ class EventReader {
     EventReader(const EventReader&) = delete;
     EventReader& operator=(const EventReader&) = delete;
 
-    // What has come since the last call, one entry for each pod and kind.
+    // The events since the last call, one entry per pod and kind.
     std::vector<PodEvent> take();
 
   private:
@@ -35,7 +35,7 @@ class EventReader {
 
     std::mutex mutex_;
     ring_buffer* ring_ = nullptr;
-    // By pod and kind: how often.
+    // The number of events, by pod and kind.
     std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> noted_;
 };
 

@@ -1,4 +1,4 @@
-// The features of mode ebpf. A node loads what it uses, and nothing else.
+// The features of mode ebpf. A node loads only what it uses.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 namespace fsm {
 
 enum class Feature : std::uint8_t {
-    interception,    // outbound, what sockets are told, and everything that pods share
+    interception,    // outbound, the answers of socket calls, and everything shared
     acceleration,    // data between two sockets of the node
     inbound_lookup,  // inbound by sk_lookup
     inbound_tc,      // inbound by tc filters
@@ -22,7 +22,7 @@ inline constexpr std::array kFeatures = {Feature::interception, Feature::acceler
 
 using FeatureSet = std::set<Feature>;
 
-// As the configuration names it.
+// The name in the configuration.
 constexpr std::string_view to_string(Feature feature) {
     switch (feature) {
         case Feature::interception:

@@ -1,5 +1,5 @@
-// The table of features: which programs and maps each consists of, what it needs of the kernel, and
-// whether interception can do without it; and the choice of those that this node loads.
+// The table of features: the programs and maps of each, its kernel requirements, and whether it is
+// optional; and the selection for this node.
 #pragma once
 
 #include <linux/bpf.h>
@@ -19,15 +19,15 @@ enum class HookKind : std::uint8_t {
     socket_map,  // for the sockets in fsm_sockets
     netns,       // one per pod, by link
     tc,          // one per pod, on each of its interfaces
-    call,        // called by those of the pods, through an array of programs
+    call,        // called by the per-pod programs, through a program array
 };
 
 struct ProgramSpec {
     const char* name;
-    const char* hook;  // as people call it
+    const char* hook;  // the common name
     HookKind kind;
     bpf_attach_type attach_type;
-    const char* since;  // the first kernel that takes it
+    const char* since;  // the first kernel that supports it
 };
 
 struct MapSpec {
@@ -39,10 +39,10 @@ struct MapSpec {
 
 struct FeatureSpec {
     Feature feature;
-    // A program of an optional feature that the kernel refuses costs the feature; that of a
-    // mandatory one is an error.
+    // If the kernel refuses a program of an optional feature, the feature is not used; for a
+    // mandatory feature that is an error.
     enum class Need : std::uint8_t { mandatory, optional } need;
-    // What the probe has found out about it; null: there is nothing to probe but the load.
+    // The result of its probe; null: there is no probe but the load.
     bool KernelProbe::*works;
     std::vector<ProgramSpec> programs;
     std::vector<MapSpec> maps;  // that no other feature uses
@@ -54,7 +54,7 @@ const FeatureSpec& spec_of(Feature feature);
 // Of all features, in that order.
 const std::vector<ProgramSpec>& program_specs();
 
-// What a node loads, and why not the rest.
+// The features that a node loads, and why it does not load the others.
 struct FeatureChoice {
     FeatureSet used;
     std::map<Feature, std::string> unused;  // a sentence

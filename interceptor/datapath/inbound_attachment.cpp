@@ -14,7 +14,7 @@
 namespace fsm {
 namespace {
 
-// The filters of one pod, and the descriptors that they are made from.
+// The filters of one pod, and their program descriptors.
 struct PodFilters {
     Fd ingress;
     Fd egress;
@@ -108,7 +108,7 @@ Result<void> InboundAttachment::take_over_filters(const Netns& netns, Cookie pod
     FSM_TRY(netns.run([&] {
         for (const TcInterface& interface : pins.interfaces) {
             const auto attached = attach_tc(interface.index, filters.programs);
-            // The interface may have gone since; check() tells when none is left.
+            // The interface may have been removed since; check() reports a pod without any.
             if (!attached && attached.error().errno_value() != ENODEV) {
                 outcome = attached.error();
                 return;
@@ -149,7 +149,7 @@ Result<void> InboundAttachment::attach_lookup(const Netns& netns, Cookie pod, Un
     return make_link(netns, pod, undo);
 }
 
-// In place of one that is detached, or that holds a program which is not ours.
+// Replaces a detached link, or one with another program than ours.
 Result<void> InboundAttachment::make_link(const Netns& netns, Cookie pod, UndoLog& undo) {
     const std::string path = tree_.pod_lookup_link(pod);
     FSM_TRY(detach_lookup(pod));
@@ -302,7 +302,7 @@ std::vector<std::string> InboundAttachment::verify_pins() {
         if (access(path.c_str(), F_OK) == 0) {
             continue;
         }
-        // What fails is tried again, and check() says it.
+        // Failures are retried, and check() reports them.
         if (remember_netns(tree_, pod, held.link.netns_inode()) && pin(held.link.fd(), path)) {
             repaired.push_back("the pin " + path + " was gone");
         }

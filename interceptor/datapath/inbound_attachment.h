@@ -1,6 +1,6 @@
-// InboundAttachment: how a pod's inbound connections come to its sidecar. Attaches the pod's own
-// programs to its network namespace (sk_lookup) or to its interfaces (tc), keeps the descriptors of
-// the sk_lookup links, and puts back what was taken away.
+// InboundAttachment: the inbound mechanism of each pod. Attaches the pod's own programs to its
+// network namespace (sk_lookup) or to its interfaces (tc), keeps the descriptors of the sk_lookup
+// links, and restores what other programs remove.
 //
 // Threads: calls for one pod must not overlap; those for different pods may.
 #pragma once
@@ -27,13 +27,13 @@ class InboundAttachment {
   public:
     using Cookie = std::uint64_t;
 
-    // `programs`: of which every pod has its own, as far as the kernel takes them. `tc_handle`: of
-    // this instance's filters.
+    // `programs`: the templates of per-pod programs that the kernel supports. `tc_handle`: the
+    // handle of this instance's filters.
     InboundAttachment(PinTree tree, std::map<std::string, PodProgram> programs,
                       std::uint32_t tc_handle)
         : tree_(std::move(tree)), programs_(std::move(programs)), tc_handle_(tc_handle) {}
 
-    // Gives this process's programs to the links and filters that an earlier one has left. `proc`:
+    // Replaces the programs of an earlier process's links and filters by this process's. `proc`:
     // where the node's namespaces are found.
     Result<void> take_over(const std::string& proc);
 
@@ -41,28 +41,28 @@ class InboundAttachment {
     Result<void> attach(const Netns& netns, const PodEnrolment& enrolment,
                         InboundMechanism mechanism, UndoLog& undo);
     Result<void> detach_other(const Netns& netns, Cookie pod, InboundMechanism kept);
-    // Everything of the pod. Filters go with their namespace: `netns` is null when it is gone.
+    // Detaches both. Filters are removed with their namespace: `netns` is null if it no longer
+    // exists.
     Result<void> detach(const Netns* netns, Cookie pod);
 
-    // Whether all that attach() made is in place; the error names what is not.
+    // Whether everything that attach() made is in place; the error names the difference.
     Result<void> check(const Netns& netns, const PodEnrolment& enrolment,
                        InboundMechanism mechanism) const;
-    // Pins anew the links of pods whose pins were removed. Returns what was put back.
+    // Restores missing pins of pods' links. Returns what was restored.
     std::vector<std::string> verify_pins();
 
-    // Whether filters are attached for connections that began before the pod went over to
-    // sk_lookup.
+    // Whether filters are attached for connections that began before the pod changed to sk_lookup.
     bool has_filters(Cookie pod) const;
 
-    // Whether the link of the pod says that its namespace has ended. A pod without a link may be
-    // dead all the same.
+    // Whether the pod's link shows that its namespace has ended. A pod without a link may still be
+    // dead.
     enum class Life : std::uint8_t { alive, dead, unknown };
     Life life_of(Cookie pod) const;
 
   private:
     struct PodLink {
         BpfLink link;
-        std::uint32_t program;  // the id of the one that it must hold
+        std::uint32_t program;  // the id of the program that it must have
     };
 
     Result<void> take_over_link(Cookie pod);
@@ -79,7 +79,7 @@ class InboundAttachment {
     const PinTree tree_;
     const std::map<std::string, PodProgram> programs_;
     const std::uint32_t tc_handle_;
-    mutable std::mutex mutex_;  // of what follows
+    mutable std::mutex mutex_;  // protects the following members
     mutable std::map<Cookie, PodLink> links_;
     std::set<Cookie> with_filters_;
 };

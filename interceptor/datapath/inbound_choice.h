@@ -1,4 +1,4 @@
-// Which mechanism leads a pod's inbound connections to its sidecar.
+// The choice of the inbound mechanism of a pod.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,16 @@
 
 namespace fsm {
 
-// Why a mechanism cannot be used with what is loaded, a sentence; empty: it can.
+// Why a mechanism cannot be used with the loaded features, as a sentence; empty: it can.
 struct InboundObstacles {
     std::string sk_lookup;
     std::string tc;
 };
 
-// What speaks against sk_lookup in this pod.
+// What excludes sk_lookup for this pod.
 struct SidecarListeners {
-    Result<void> taken;            // into the map that sk_lookup steers by
-    std::uint16_t mptcp_port = 0;  // an inbound port that has listeners by MPTCP alone; 0: none
+    Result<void> taken;            // entering the listeners into fsm_listeners
+    std::uint16_t mptcp_port = 0;  // an inbound port with MPTCP listeners only; 0: none
 };
 
 struct InboundChoice {

@@ -64,7 +64,7 @@ bool Inventory::is_attached(const ProgramSpec& spec, const std::vector<EnrolledP
             return node_.is_attached(spec.name);
         case HookKind::socket_map:
         case HookKind::call:
-            return true;  // or opening the data path would have failed
+            return true;  // otherwise the data path could not be opened
         case HookKind::netns:
             return any_by(InboundMechanism::sk_lookup);
         case HookKind::tc:

@@ -1,4 +1,4 @@
-// Inventory: what the data path says of what there is: pods, maps, programs, counters.
+// Inventory: the pods, maps, programs and counters of the data path.
 //
 // Threads: every function may be called from any thread.
 #pragma once
@@ -17,7 +17,7 @@ namespace fsm {
 
 class Inventory {
   public:
-    // Everything referred to must outlive this.
+    // Everything that is passed by reference must outlive this object.
     Inventory(const PodParts& parts, const NodeAttachments& node, const LoadedObject& loaded)
         : parts_(parts), node_(node), loaded_(loaded) {}
 

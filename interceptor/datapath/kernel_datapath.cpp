@@ -70,7 +70,7 @@ KernelDatapath::KernelDatapath(Parts parts, const DatapathMaps& maps)
                [this](std::uint64_t cookie) { return withdraw_if_dead(cookie); }) {}
 
 Result<std::unique_ptr<KernelDatapath>> KernelDatapath::create(Parts parts) {
-    // Of the maps' places in memory, which stay the same when the parts move.
+    // Pointers to the maps, which stay valid when the parts are moved.
     FSM_ASSIGN(const DatapathMaps maps, DatapathMaps::of(parts.loaded.maps));
     std::unique_ptr<KernelDatapath> datapath(new KernelDatapath(std::move(parts), maps));
     FSM_TRY(datapath->learn_pods());
@@ -81,15 +81,15 @@ Result<std::unique_ptr<KernelDatapath>> KernelDatapath::create(Parts parts) {
     return datapath;
 }
 
-// What an earlier process has left: also lists that it had written for a pod that it did not come
-// to switch.
+// Takes over the state of an earlier process, including lists that it had written for a pod but not
+// yet switched to.
 Result<void> KernelDatapath::learn_pods() {
     FSM_ASSIGN(const PodTable::Learned learned, table_.learn());
     FSM_TRY(policies_.learn(learned.lists));
     return addresses_.learn(learned.pods);
 }
 
-// A pod without a link is looked for among the namespaces of the node.
+// A pod without a link is searched among the namespaces of the node.
 bool KernelDatapath::is_alive(std::uint64_t netns_cookie) const {
     const InboundAttachment::Life life = parts_.inbound->life_of(netns_cookie);
     if (life != InboundAttachment::Life::unknown) {
@@ -100,7 +100,7 @@ bool KernelDatapath::is_alive(std::uint64_t netns_cookie) const {
         const auto cookie = netns.cookie();
         found = found || (cookie && *cookie == netns_cookie);
     });
-    return found || !scanned;  // not known is no reason to take an address away
+    return found || !scanned;  // if unknown, the address is not taken away
 }
 
 // ---- one pod -----------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ Result<void> KernelDatapath::withdraw(std::uint64_t netns_cookie, const Netns* n
     return withdraw_pod(pod_parts_, netns_cookie, netns);
 }
 
-// Looks with the pod's lock held: a link that was just replaced says the same as a dead one.
+// Checks with the pod's lock held: a link that was just replaced looks like a dead one.
 Result<void> KernelDatapath::withdraw_if_dead(std::uint64_t netns_cookie) {
     const auto lock = pod_locks_.lock(netns_cookie);
     return parts_.inbound->life_of(netns_cookie) == InboundAttachment::Life::dead

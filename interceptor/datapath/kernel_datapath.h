@@ -1,12 +1,12 @@
-// KernelDatapath: the Datapath on libbpf. open.cpp makes it, when everything is loaded and
-// attached; this class puts its parts together, each of which owns its maps and its lock:
+// KernelDatapath: the Datapath on libbpf. open.cpp creates it after everything is loaded and
+// attached; this class connects its parts, each of which owns its maps and its lock:
 //
 //   enrolling a pod    EnrolSteps, over PodTable, PolicyStore, ListenerBook, InboundAttachment and
 //                      AddressBook (pod_parts.h)
 //   checking it        check_pod(), the same parts
 //   withdrawing it     withdraw_pod()
 //   the whole node     NodeAttachments, Sweeper
-//   what there is      Inventory
+//   the inventory      Inventory
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,7 @@ class KernelDatapath : public Datapath {
         KernelProbe probe;
     };
 
-    // Takes over the pods that an earlier process has left.
+    // Takes over the pods of an earlier process.
     static Result<std::unique_ptr<KernelDatapath>> create(Parts parts);
 
     Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) override;

@@ -1,7 +1,7 @@
-// What libbpf has to say: its log, collected per thread for the errors of this folder.
+// libbpf's log, collected per thread for the errors of this folder.
 //
-// libbpf reports the cause of a refused program (the verifier's log) by a process-wide callback
-// only. While a LibbpfLog lives, what libbpf says on the same thread is kept; outside of one it is
+// libbpf reports the cause of a refused program (the verifier's log) only by a process-wide
+// callback. While a LibbpfLog exists, libbpf's output on the same thread is kept; otherwise it is
 // dropped.
 #pragma once
 
@@ -18,7 +18,7 @@ class LibbpfLog {
     LibbpfLog(const LibbpfLog&) = delete;
     LibbpfLog& operator=(const LibbpfLog&) = delete;
 
-    // "<what>: <strerror>", followed by the end of what libbpf logged, if anything.
+    // "<what>: <strerror>", followed by the end of libbpf's output, if any.
     Error error(const std::string& what, int errno_value) const;
 
   private:

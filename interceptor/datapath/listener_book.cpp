@@ -9,8 +9,8 @@
 namespace fsm {
 namespace {
 
-// More sockets than slots are no loss: connections reach the others of a SO_REUSEPORT group through
-// any of its members.
+// More sockets than slots lose nothing: the others of a SO_REUSEPORT group are reached through any
+// of its members.
 bool is_full_group(const Error& error) {
     return error.errno_value() == ENOSPC;
 }
@@ -44,7 +44,7 @@ Result<ListenerBook::SlotSearch> ListenerBook::search_slots(fsm_listener_key key
     SlotSearch search;
     for (std::uint16_t slot = 0; slot < FSM_LISTENER_SLOTS; ++slot) {
         key.slot = slot;
-        // A socket map answers a look-up from user space with the socket's cookie.
+        // A lookup in a socket map from user space returns the socket's cookie.
         FSM_ASSIGN(const auto entered, map_.lookup(key));
         if (entered && *entered == cookie) {
             search.present = true;
@@ -57,7 +57,7 @@ Result<ListenerBook::SlotSearch> ListenerBook::search_slots(fsm_listener_key key
     return search;
 }
 
-// The key with the slot that the socket was entered in; nothing when it was there already.
+// The key with the slot of the entered socket; nothing if the socket was already in the map.
 Result<std::optional<fsm_listener_key>> ListenerBook::enter_one(fsm_listener_key key,
                                                                 std::uint64_t cookie,
                                                                 int socket) const {
@@ -132,7 +132,7 @@ Result<void> ListenerBook::check(Cookie pod, const ListenerPorts& ports,
     return {};
 }
 
-// By the keys that the pod can have: the map has those of all pods.
+// By the keys that the pod can have, because the map contains those of all pods.
 Result<void> ListenerBook::forget(Cookie pod, const ListenerPorts& ports,
                                   const ListenerPorts& kept) const {
     const std::set<std::uint16_t> kept_ports = {kept.outbound4, kept.inbound4, kept.outbound6,

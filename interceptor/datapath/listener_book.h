@@ -1,6 +1,6 @@
-// ListenerBook: the sidecar's listening sockets in the map that sk_lookup steers by
-// (fsm_listeners). Those that were there before us are taken from their process; those that begin
-// to listen later enter the map by themselves (sockops).
+// ListenerBook: the sidecars' listening sockets in fsm_listeners, the map from which sk_lookup
+// assigns. Existing ones are duplicated from their process; later ones enter the map by themselves
+// (sockops).
 //
 // Threads: every function may be called from any thread; calls for one pod come one after the
 // other.
@@ -25,24 +25,24 @@ class ListenerBook {
   public:
     using Cookie = std::uint64_t;
 
-    // `proc`: where the processes are found that have the sockets.
+    // `proc`: the processes that own the sockets.
     ListenerBook(ListenersMap map, std::string proc) : map_(map), proc_(std::move(proc)) {}
 
-    // Enters the sidecar's sockets that are not in the map, those by MPTCP left out. A socket that
-    // cannot be taken from its process is an error, and then none is entered.
+    // Enters the sidecar's sockets that are not in the map, except MPTCP ones. If a socket cannot
+    // be duplicated from its process, none is entered, and an error is returned.
     Result<void> enter(const Netns& netns, Cookie pod, const ListenerPorts& ports,
                        const std::vector<ListeningSocket>& sockets, UndoLog& undo) const;
 
-    // Whether each of these sockets can be found in the map, as far as there are slots; the error
-    // names the port of one that cannot.
+    // Whether each of these sockets is in the map, as far as there are slots; the error names the
+    // port of a missing one.
     Result<void> check(Cookie pod, const ListenerPorts& ports,
                        const std::vector<ListeningSocket>& sockets) const;
 
-    // Removes the pod's listeners on those of `ports` that are not among `kept`.
+    // Removes the pod's listeners on `ports` that are not in `kept`.
     Result<void> forget(Cookie pod, const ListenerPorts& ports, const ListenerPorts& kept) const;
 
   private:
-    // The slot that a socket is in, or the first free one.
+    // The slot of the socket, or the first free one.
     struct SlotSearch {
         bool present = false;
         std::optional<std::uint16_t> free;
@@ -53,7 +53,7 @@ class ListenerBook {
     };
 
     Result<SlotSearch> search_slots(fsm_listener_key key, std::uint64_t cookie) const;
-    // Sidecar sockets that are not entered yet.
+    // Sidecar sockets that are not yet in the map.
     Result<std::vector<Wanted>> missing(Cookie pod, const ListenerPorts& ports,
                                         const std::vector<ListeningSocket>& sockets) const;
     Result<std::optional<fsm_listener_key>> enter_one(fsm_listener_key key, std::uint64_t cookie,

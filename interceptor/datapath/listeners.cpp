@@ -53,7 +53,8 @@ std::uint32_t listeners_seen(const ListenerPorts& ports,
             }
         }
     }
-    // With several, the wildcard one takes every 127.x, and what sk_lookup can steer to comes next.
+    // If there are several, the wildcard one accepts every 127.x; the next choice is one to which
+    // sk_lookup can steer.
     for (const std::uint32_t best : {FSM_SEEN_OUT4_WILDCARD, FSM_SEEN_OUT4_LOOPBACK}) {
         if ((outbound4 & best) != 0) {
             outbound4 = best;

@@ -16,11 +16,11 @@
 namespace fsm {
 namespace {
 
-// What user space can read from an old map and write into a new one. Sockets cannot be copied:
-// listeners are taken from their processes again.
+// The maps that user space can copy. Sockets cannot be copied: listeners are duplicated from their
+// processes again.
 constexpr const char* kMigrated[] = {"fsm_pods",     "fsm_ports", "fsm_ranges",
                                      "fsm_observed", "fsm_flows", "fsm_containers"};
-// Only from a map of this layout: what an address leads to had another meaning before.
+// Only from a map of this layout: addresses had another meaning before.
 constexpr const char* kMigratedWithinLayout[] = {"fsm_pod_ips", "fsm_addresses", "fsm_usage"};
 
 Result<MapSet> open_pinned_maps(const PinTree& tree) {
@@ -69,8 +69,8 @@ Result<void> copy_entries(const BpfMap& from, const BpfMap& to) {
     return {};
 }
 
-// Layouts before 3 had one entry for each port of a list. Without them, a pod that includes some
-// ports would have none included until it is enrolled again: its traffic would pass the sidecar.
+// Layouts before 3 had one entry per port of a list. Without them, a pod that includes some ports
+// would have none included until it is enrolled again: its traffic would bypass the sidecar.
 struct SinglePortKey {
     std::uint32_t pod_id;
     std::uint16_t port;
@@ -123,7 +123,7 @@ Result<void> stop_redirecting(const AdoptionPlan& plan) {
     }
     const auto settings = SettingsMap::of(*replaced);
     if (!settings) {
-        return {};  // another layout's
+        return {};  // from another layout
     }
     FSM_ASSIGN(auto value, settings->lookup(0));
     if (value) {

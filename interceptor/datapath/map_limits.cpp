@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint32_t kListenersPerPod = 16;
 constexpr std::uint32_t kAddressesPerPod = 4;
 constexpr std::uint32_t kOwnAddressesPerPod = 16;
-// Beside the sidecar, on average, and the pod's own entry.
+// Besides the sidecar, on average, and the pod's own entry.
 constexpr std::uint32_t kContainersPerPod = 8;
 
 constexpr auto kPods = &DatapathOptions::max_pods;

@@ -1,4 +1,4 @@
-// How many entries each map of fixed size has, and which setting of the configuration says so.
+// The size of each map of fixed size, and the configuration setting that determines it.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace fsm {
 
-// A connection has two ends on the node at most.
+// A connection has at most two ends on the node.
 constexpr std::uint32_t kEndsPerConnection = 2;
 
 struct MapLimit {
     const char* map;
     const char* setting;  // the key in the configuration
     std::uint32_t DatapathOptions::*value;
-    std::uint32_t factor;  // entries for each one that the setting allows
+    std::uint32_t factor;  // entries per unit of the setting
 
     std::uint32_t entries(const DatapathOptions& options) const { return options.*value * factor; }
 };

@@ -27,8 +27,8 @@ std::string bpffs_marker(const std::string& run_directory) {
     return run_directory + "/bpffs-mounted";
 }
 
-// Inside a cgroup namespace the host's root shows as "/..", "/../..", and so on: the more, the
-// higher. -1: not a root at all.
+// Inside a cgroup namespace the host's root appears as "/..", "/../..", and so on: the longer, the
+// higher. -1: not a root.
 int height_of_root(const std::string& root) {
     if (root == "/") {
         return 0;
@@ -86,8 +86,8 @@ Result<void> remove_own_cgroup2(const std::string& run_directory) {
     return {};
 }
 
-// The kernel itself puts iterators into a new bpffs (CONFIG_BPF_PRELOAD): *.debug, with a dot,
-// which no pin can have.
+// The kernel itself adds iterators to a new bpffs (CONFIG_BPF_PRELOAD): *.debug, with a dot, which
+// no pin can have.
 Result<bool> has_pins(const std::string& bpffs) {
     std::error_code failure;
     for (std::filesystem::directory_iterator entry(bpffs, failure), end; !failure && entry != end;
@@ -146,7 +146,7 @@ Result<void> ensure_bpffs(const std::string& path, const std::string& run_direct
         return {};
     }
     FSM_TRY(make_directories(run_directory, kDirectoryMode));
-    // The marker first: a crash in between leaves a marker without a mount, which is harmless.
+    // The marker first: after a crash in between, a marker without a mount is harmless.
     FSM_TRY(write_file_atomically(bpffs_marker(run_directory), path, kMarkerMode));
     return mount_at("bpf", path);
 }

@@ -16,8 +16,8 @@
 namespace fsm {
 namespace {
 
-// sk_msg programs have no links before Linux 6.10. Sockets that are in the map keep the program
-// that they entered with.
+// sk_msg programs have no links before Linux 6.10. Sockets in the map keep the program with which
+// they entered.
 Result<void> attach_message_program(const BpfMap& sockets, int program) {
     if (bpf_prog_attach(program, sockets.fd(), BPF_SK_MSG_VERDICT, 0) != 0) {
         return Error::from_errno("attach sk_msg to map fsm_sockets");
@@ -42,12 +42,12 @@ int program_of(const std::map<std::string, Fd>& programs, const char* name) {
 
 }  // namespace
 
-// One look: what was put right, and what stays wrong.
+// The result of one check: what was restored, and what is still wrong.
 struct NodeAttachments::Look {
     std::vector<std::string> repaired;
     std::vector<Problem> broken;
 
-    // `what` was found wrong, and `outcome` is what came of mending it.
+    // Records that `what` was wrong, and the `outcome` of its repair.
     void note(const std::string& subject, const std::string& what, const Result<void>& outcome) {
         if (outcome) {
             repaired.push_back(what);
@@ -128,7 +128,7 @@ Result<void> NodeAttachments::attach(const LoadedObject& loaded) {
     return {};
 }
 
-// A link to another cgroup than this one is replaced as a whole, the new one first.
+// A link to another cgroup is replaced completely, the new one first.
 Result<void> NodeAttachments::attach_to_cgroup(const ProgramSpec& spec, int program) {
     const auto present = links_.find(spec.name);
     if (present == links_.end() || present->second.cgroup_id() != cgroup_id_) {
@@ -150,7 +150,7 @@ Result<void> NodeAttachments::make_link(const ProgramSpec& spec, int program) {
                     "`bpftool cgroup show " +
                     path_ + "` names it)");
     }
-    // Kept before it is pinned: without a pin, what is attached ends with this process and not now.
+    // Kept before it is pinned: without a pin, the attachment ends with this process, not now.
     const int fd = link->fd();
     const auto former = links_.extract(spec.name);
     links_.emplace(spec.name, std::move(*link));
@@ -288,7 +288,7 @@ void NodeAttachments::verify_call(const ProgramCall& call, const BpfMap& array, 
               fill(array, call, program));
 }
 
-// Kernels before 5.19 do not tell; there it is attached again, which changes nothing.
+// Kernels before 5.19 do not report it; there it is attached again, which changes nothing.
 void NodeAttachments::verify_message_program(const BpfMap& sockets, int program, Look& look) {
     std::array<std::uint32_t, 4> ids{};
     auto count = static_cast<std::uint32_t>(ids.size());

@@ -1,11 +1,11 @@
-// NodeAttachments: what holds the data path for the whole node and is no pod's: the links that
-// attach programs to the cgroup, the program of the socket map, the arrays by which the pods'
-// programs find the shared ones, and the pins of all of that.
+// NodeAttachments: the node-wide attachments of the data path, which belong to no pod: the links
+// that attach programs to the cgroup, the program of the socket map, the program arrays by which
+// per-pod programs call the shared ones, and the pins of all of these.
 //
-// It keeps descriptors of the links, so that taking away a pin takes nothing down, and it looks at
-// every attachment once a pass: what was detached, replaced or unpinned by other programs is put
-// back at once. What cannot be put back is a condition of the node until a later look finds it
-// right.
+// It keeps descriptors of the links, so that the removal of a pin detaches nothing, and checks
+// every attachment once per pass: what other programs have detached, replaced or unpinned is
+// restored at once. What cannot be restored is a condition of the node until a later check
+// succeeds.
 //
 // Threads: every function may be called from any thread.
 #pragma once
@@ -36,16 +36,16 @@ class NodeAttachments {
     NodeAttachments(NodeAttachments&& other) noexcept;
     NodeAttachments& operator=(NodeAttachments&&) = delete;
 
-    // Fills the arrays, attaches the programs or replaces those that are attached, and pins the
-    // links. From then on the programs of `loaded` are those that verify() looks for.
+    // Fills the arrays, attaches the programs or replaces the attached ones, and pins the links.
+    // From then on verify() expects the programs of `loaded`.
     Result<void> attach(const LoadedObject& loaded);
 
-    // Looks at everything, and puts back what is missing. Returns what was put back; what could not
-    // be is in broken() until the next call. `maps` and `programs`: of the object that is attached.
+    // Checks everything, and restores what is missing. Returns what was restored; what could not be
+    // is in broken() until the next call. `maps` and `programs`: of the attached object.
     std::vector<std::string> verify(const MapSet& maps, const std::map<std::string, Fd>& programs);
     std::vector<Problem> broken() const;
 
-    // Whether the program is attached to the cgroup, by what the last look saw.
+    // Whether the program is attached to the cgroup, as of the last check.
     bool is_attached(const std::string& program) const;
 
   private:

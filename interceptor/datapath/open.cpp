@@ -1,4 +1,4 @@
-// From nothing, or from what an earlier process has left, to a data path at work.
+// Opens the data path, from nothing or from the state of an earlier process.
 #include "interceptor/datapath/open.h"
 
 #include <malloc.h>
@@ -35,7 +35,7 @@ Result<void> write_settings(const SettingsMap& settings, const DatapathOptions& 
     return settings.put(0, value);
 }
 
-// Runs `work` for every enrolled pod whose namespace lives.
+// Runs `work` for every enrolled pod whose namespace exists.
 Result<void> for_each_living_pod(
     const DatapathOptions& options, const PodsMap& pods,
     const std::function<Result<void>(const Netns&, std::uint64_t, const struct fsm_pod&)>& work) {
@@ -68,7 +68,7 @@ Result<void> retake_listeners(const DatapathOptions& options, const DatapathMaps
             FSM_ASSIGN(const auto sockets, listening_sockets_in(netns));
             UndoLog none;
             auto taken = listeners.enter(netns, cookie, listener_ports(entry), sockets, none);
-            // tc needs no listeners.
+            // tc needs no listeners in the map.
             if (!taken && (entry.flags & FSM_POD_INBOUND_TC) == 0) {
                 return std::move(taken.error());
             }
@@ -76,8 +76,8 @@ Result<void> retake_listeners(const DatapathOptions& options, const DatapathMaps
         });
 }
 
-// From the first program that is replaced on, new connections use the new maps; so these hold
-// everything before, and get what was added to the old ones meanwhile after.
+// After the first program is replaced, new connections use the new maps; so these are filled
+// before, and get later additions to the old ones afterwards.
 Result<void> switch_programs(KernelDatapath::Parts& parts, const AdoptionPlan& plan) {
     const DatapathOptions& options = parts.options;
     const PinTree& tree = parts.tree;
@@ -104,7 +104,7 @@ Result<void> switch_programs(KernelDatapath::Parts& parts, const AdoptionPlan& p
     return tree.commit_next_maps();
 }
 
-// A program that is not loaded can do nothing, whatever the probe has found.
+// The capability of a program that is not loaded does not work, whatever the probe found.
 void add_program_capabilities(KernelProbe& probe, const LoadedObject& loaded,
                               const FeatureChoice& choice) {
     probe.capabilities.insert(probe.capabilities.end(), loaded.capabilities.begin(),
@@ -128,7 +128,7 @@ void add_program_capabilities(KernelProbe& probe, const LoadedObject& loaded,
     }
 }
 
-// By the pods of an earlier process: their links and filters are given new programs.
+// The features of an earlier process's pods: their links and filters get new programs.
 Result<FeatureSet> attached_features(const PinTree& tree) {
     FeatureSet attached;
     FSM_ASSIGN(const std::vector<std::uint64_t> pods, pinned_pods(tree));
@@ -192,7 +192,7 @@ Result<std::unique_ptr<Datapath>> open_kernel_datapath(const DatapathOptions& op
         return datapath;
     }
     Error error = std::move(datapath.error()).within("open data path " + tree.root());
-    // What was made on the way to a failure must not stay attached.
+    // Nothing that was created before a failure may stay attached.
     if (pins_before.empty()) {
         const auto removed = remove_tree(tree.root());
         if (!removed) {

@@ -1,8 +1,8 @@
-// The data path of mode ebpf: the BPF programs and maps of this node, seen from user space.
+// The data path of mode ebpf: the BPF programs and maps of this node.
 //
 // The kernel holds the state: programs are attached by pinned links, maps are pinned, and both
-// outlive this process. Opening the data path adopts what an earlier process left, replaces its
-// programs atomically, and leaves open connections alone.
+// outlive this process. Opening adopts the state of an earlier process, replaces its programs
+// atomically, and does not affect open connections.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,15 @@
 
 namespace fsm {
 
-// Mounts what is missing, probes the kernel, loads, pins, attaches or adopts.
+// Mounts missing file systems, probes the kernel, loads, pins, and attaches or adopts.
 Result<std::unique_ptr<Datapath>> open_kernel_datapath(const DatapathOptions& options);
 
-// Whether an earlier process has left anything pinned.
+// Whether an earlier process has left pins.
 Result<bool> has_left_programs(const DatapathOptions& options);
 
-// Removes every pin, link, filter and mount of this instance, also those of an earlier process, in
-// the network namespaces of living pods too. What cannot be removed is in the error.
+// Removes every pin, link, filter and mount of this instance, including those of an earlier
+// process, and those in the network namespaces of living pods. The error lists what cannot be
+// removed.
 Result<void> uninstall_kernel_datapath(const DatapathOptions& options);
 
 }  // namespace fsm

@@ -1,4 +1,4 @@
-// What can be set of the data path of mode ebpf.
+// The options of the data path of mode ebpf.
 #pragma once
 
 #include <cstdint>
@@ -9,27 +9,27 @@
 namespace fsm {
 
 struct DatapathOptions {
-    // Pins live in <bpffs>/<name>.
+    // Pins are in <bpffs>/<name>.
     std::string bpffs = "/sys/fs/bpf";
-    // A bpffs that is missing is mounted. False: it is an error, because a mount would not outlive
-    // this process's mount namespace, nor would the pins.
+    // Mount a missing bpffs. False: it is an error, because a mount would end with this process's
+    // mount namespace, and so would the pins.
     bool mount_bpffs = true;
     std::string name = "fsm";
-    // Empty: found by mount type, else mounted by us below the run directory.
+    // Empty: found by mount type, otherwise mounted below the run directory.
     std::string cgroup;
     std::string run_directory = "/var/run/fsm";
-    // Where other processes' descriptors are looked for ("/host/proc" in a container).
+    // The processes whose descriptors are duplicated ("/host/proc" in a container).
     std::string proc = "/proc";
 
     std::uint32_t max_pods = 4096;
     std::uint32_t max_policy_entries = 65536;  // ports, and ranges
     std::uint32_t max_connections = 262144;    // accelerated, in handshake, tc flows
     std::uint32_t unread_limit_bytes = 1U << 20;
-    // Smaller messages go by TCP while their reader has something unread. 0: none. Faster for
-    // streams of small writes, but then one read ends where the two queues meet (docs).
+    // Smaller messages go by TCP while their reader has unread data. 0: none. Faster for streams of
+    // small writes, but then one read ends where the two queues meet (docs).
     std::uint32_t coalesce_below_bytes = 0;
 
-    // That are not loaded although the kernel takes them.
+    // Features that are not loaded, although the kernel supports them.
     FeatureSet disabled_features;
 
     bool kernel_tracing = false;  // bpf_printk for every decision

@@ -1,4 +1,4 @@
-// The entries of fsm_containers: which cgroups of a pod are not its sidecar's (bpf/abi.h).
+// The entries of fsm_containers: the cgroups of a pod that are not its sidecar's (bpf/abi.h).
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace fsm {
 
-// Writes the difference. Whatever order the programs read it in: a container that is listed before
-// and after stays listed throughout, unless the level changes.
+// Writes the difference. In any order of reads, a container that is in both lists stays listed,
+// unless the level changes.
 Result<void> put_other_containers(const ContainersMap& map, std::uint64_t netns_cookie,
                                   const OtherContainers& before, const OtherContainers& now);
 

@@ -1,12 +1,12 @@
-// Where the data path's pins are, and operations on the bpffs.
+// The paths of the data path's pins, and operations on the bpffs.
 //
 //   <bpffs>/<name>/maps/<map>
 //                  links/<program>         the cgroup links
-//                  pods/<cookie in hex>/   sk_lookup, and what is remembered of the pod (below)
+//                  pods/<cookie in hex>/   sk_lookup, and notes about the pod (below)
 //                  retired/<map id>        socket maps of an earlier layout, until they are empty
 //
-// A bpffs holds no ordinary files, but what has to be remembered of a pod must live and die with
-// its pins. So it is kept as names of empty directories: "netns-<inode>", "tc-<ifindex>-own".
+// A bpffs cannot contain ordinary files, but notes about a pod must be removed with its pins. So
+// they are the names of empty directories: "netns-<inode>", "tc-<ifindex>-own".
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ class PinTree {
     const std::string& root() const { return root_; }
     std::string maps() const { return root_ + "/maps"; }
     // A new set of maps is pinned in `new`, then becomes `next` by one rename: from then on it is
-    // the set that counts.
+    // the current set.
     std::string new_maps() const { return root_ + "/maps_new"; }
     std::string next_maps() const { return root_ + "/maps_next"; }
     std::string links() const { return root_ + "/links"; }
@@ -37,7 +37,7 @@ class PinTree {
     }
     std::string retired() const { return root_ + "/retired"; }
 
-    // Finishes what an earlier process began when it replaced the maps.
+    // Completes an earlier process's replacement of the maps.
     Result<void> recover() const;
     Result<void> commit_next_maps() const;
 
@@ -45,7 +45,7 @@ class PinTree {
     std::string root_;
 };
 
-// Unlinks everything below `path`, and `path`; nothing there is fine.
+// Unlinks everything below `path`, and `path`; succeeds if it does not exist.
 Result<void> remove_tree(const std::string& path);
 Result<void> make_pin_directory(const std::string& path);
 Result<void> pin(int fd, const std::string& path);
@@ -53,12 +53,12 @@ Result<void> rename_pin(const std::string& from, const std::string& to);
 // False: there was none.
 Result<bool> unpin(const std::string& path);
 
-// One process at a time may change an instance. Held while the object lives; the kernel lets go of
-// it when the process dies.
+// Only one process may change an instance at a time. Held while the object exists; the kernel
+// releases it when the process ends.
 class DatapathLock {
   public:
     static Result<DatapathLock> acquire(const std::string& run_directory, const std::string& name);
-    // To be called last by uninstall: the lock file goes too.
+    // Call it last in uninstall: it also removes the lock file.
     Result<void> remove();
 
   private:

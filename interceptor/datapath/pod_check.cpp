@@ -16,8 +16,8 @@ Result<void> check_enrolled(const PodParts& parts, const Netns& netns, const str
     return parts.inbound.check(netns, enrolment, record.decision.inbound);
 }
 
-// A pod of an earlier process that this one has not enrolled again (the pod source has it no
-// longer): what it must have is not known, but for what its entry says.
+// A pod of an earlier process that this one has not enrolled again, because the pod source no
+// longer has it: its expected state is unknown, except for its entry.
 Result<void> check_adopted(const PodParts& parts, const Netns& netns, std::uint64_t netns_cookie,
                            const struct fsm_pod& entry) {
     if (inbound_of(entry) == InboundMechanism::tc) {

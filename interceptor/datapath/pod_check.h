@@ -1,4 +1,4 @@
-// Compares what the kernel holds for one pod with what enrolling it has made, entry by entry.
+// Compares the kernel's state of one pod with that of its enrolment, entry by entry.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace fsm {
 
-// With the pod's lock held. The error names what is missing or was changed; else the pod's entry.
+// With the pod's lock held. The error names what is missing or was changed; otherwise returns the
+// pod's entry.
 Result<struct fsm_pod> check_pod(const PodParts& parts, const Netns& netns,
                                  std::uint64_t netns_cookie);
 

@@ -1,6 +1,5 @@
-// PodIds: the numbers under which the policies of pods stand in the maps. A change of a pod's
-// policy is a new number: its entries are written beside the old ones, then the pod is switched
-// over.
+// PodIds: the numbers of pods' policies in the maps. A changed policy gets a new number: its
+// entries are written beside the old ones, then the pod is switched to it.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +11,22 @@ namespace fsm {
 // Threads: every function may be called from any thread.
 class PodIds {
   public:
-    // Takes over a number that an earlier process gave to a pod.
+    // Takes over the number that an earlier process gave to a pod.
     void adopt(std::uint32_t id);
-    // A number that no pod has and no entry in the maps is under; never 0.
+    // A number without a pod and without entries in the maps; never 0.
     std::uint32_t reserve();
 
-    // No pod has the number any more, but programs that run may still be reading its entries.
+    // The number is no longer used by a pod, but running programs may still read its entries.
     void retire(std::uint32_t id);
-    // Numbers whose entries are to be deleted once the programs that run now have ended.
+    // Numbers whose entries can be deleted once the currently running programs have ended.
     std::set<std::uint32_t> retired() const;
 
-    // There are no entries under the numbers any more.
+    // The entries of the numbers have been deleted.
     void release(const std::set<std::uint32_t>& ids);
 
   private:
     mutable std::mutex mutex_;
-    std::set<std::uint32_t> in_use_;  // retired ones too
+    std::set<std::uint32_t> in_use_;  // including retired ones
     std::set<std::uint32_t> retired_;
     std::uint32_t next_ = 1;
 };

@@ -1,5 +1,5 @@
-// What the data path keeps of pods, each part with its own maps and its own lock, and what it can
-// do for them: the parts that enrolling, checking and withdrawing a pod work on.
+// The parts of the data path that hold pods' state, each with its own maps and lock: enrolling,
+// checking and withdrawing a pod use them.
 #pragma once
 
 #include "interceptor/datapath/address_book.h"
@@ -31,7 +31,7 @@ struct PodParts {
 ListenerPorts listener_ports(const InterceptionPolicy& policy);
 ListenerPorts listener_ports(const struct fsm_pod& entry);
 
-// Bits that must never be lost again: without them, IPv6 would pass a sidecar that is down.
+// Bits that must never be lost: without them, IPv6 would bypass a sidecar that is down.
 constexpr std::uint32_t lasting(std::uint32_t seen) {
     return seen & ~static_cast<std::uint32_t>(FSM_SEEN_OUT4);
 }

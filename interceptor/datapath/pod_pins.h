@@ -1,4 +1,4 @@
-// What is pinned and remembered of one pod below <root>/pods/<cookie>: see pins.h.
+// The pins and notes of one pod below <root>/pods/<cookie>: see pins.h.
 #pragma once
 
 #include <sys/types.h>
@@ -26,7 +26,7 @@ Result<std::vector<std::uint64_t>> pinned_pods(const PinTree& tree);
 Result<PodPins> read_pod_pins(const PinTree& tree, std::uint64_t netns_cookie);
 
 Result<void> remember_netns(const PinTree& tree, std::uint64_t netns_cookie, ino_t inode);
-// An interface that is remembered already keeps its qdisc's owner: it was us who added it then.
+// An existing note keeps its owner of the qdisc: the qdisc that is found now may be ours.
 Result<void> remember_interface(const PinTree& tree, std::uint64_t netns_cookie,
                                 const TcInterface& interface);
 Result<void> forget_interface(const PinTree& tree, std::uint64_t netns_cookie,

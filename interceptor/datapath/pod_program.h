@@ -1,5 +1,5 @@
-// PodProgram: a program of which every pod has its own, with the pod's netns cookie as a constant
-// in its code (bpf/abi.h, FSM_OWN_NETNS). The kernel takes one in a tenth of a millisecond.
+// PodProgram: the template of a per-pod program, with the pod's netns cookie as a constant in its
+// code (bpf/abi.h, FSM_OWN_NETNS). Loading one takes a tenth of a millisecond.
 #pragma once
 
 #include <linux/bpf.h>
@@ -18,8 +18,8 @@ namespace fsm {
 
 class PodProgram {
   public:
-    // From a program that is loaded. `descriptors`: of the maps that its code names, ours by those
-    // of the object that it comes from. Ours must live as long as programs are made.
+    // Made from a loaded program. `descriptors`: our descriptors of the maps in its code, by those
+    // of the original object. Ours must exist as long as programs are made.
     static Result<PodProgram> copy_of(const bpf_program* program,
                                       const std::map<int, int>& descriptors);
 

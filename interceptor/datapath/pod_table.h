@@ -1,9 +1,7 @@
-// PodTable: which pods are enrolled. The entry by which the programs know a pod (fsm_pods), what
-// they have seen of it (fsm_observed), what it holds (fsm_usage), and what this process knows
-// besides.
+// PodTable: the enrolled pods: the entry by which the programs know a pod (fsm_pods), what they
+// have observed of it (fsm_observed), what it holds (fsm_usage), and this process's own data.
 //
-// Threads: every function may be called from any thread; calls that change one pod come one after
-// the other.
+// Threads: every function may be called from any thread; calls for one pod must not overlap.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +21,15 @@
 
 namespace fsm {
 
-// What this process, or an earlier one, has enrolled. Of an earlier one's pods only the entry is
-// known until they are enrolled again.
+// Pods that this process, or an earlier one, has enrolled. For an earlier one's pods only the entry
+// is known until they are enrolled again.
 struct PodRecord {
     std::optional<PodEnrolment> enrolment;
     PodDecision decision;
     std::string inbound_reason;
-    // Of fsm_observed when the pod was last enrolled.
+    // From fsm_observed at the latest enrolment.
     std::uint32_t refused = 0;
-    // Why something of what the pod had before is still there.
+    // Why something of the pod's former state still exists.
     std::string not_removed;
 };
 
@@ -44,7 +42,7 @@ class PodTable {
     PodTable(PodsMap pods, ObservedMap observed, UsageMap usage)
         : pods_(pods), observed_(observed), usage_(usage) {}
 
-    // Takes over what an earlier process has left.
+    // Takes over the state of an earlier process.
     struct Learned {
         std::set<Cookie> pods;
         std::set<std::uint32_t> lists;  // the numbers of their lists (PolicyStore)
@@ -61,19 +59,19 @@ class PodTable {
     void remember(Cookie pod, const PodRecord& record);
     void forget_record(Cookie pod);
 
-    // The programs know the pod by `entry` from now on.
+    // Switches the programs to `entry`.
     Result<void> switch_to(Cookie pod, const struct fsm_pod& entry, UndoLog& undo);
     Result<void> change(Cookie pod, const struct fsm_pod& entry) { return pods_.put(pod, entry); }
     Result<void> add_usage(Cookie pod, UndoLog& undo);
-    // The programs do not know the pod any more.
+    // The programs no longer know the pod.
     Result<void> switch_off(Cookie pod);
-    // What they have noted of it goes.
+    // Removes their observations of it.
     Result<void> forget_notes(Cookie pod);
 
-    // Whether the maps hold what enrolling has written; the error names what they do not.
+    // Whether the maps contain the enrolment's entries; the error names the differences.
     Result<void> check(const struct fsm_pod& entry, const PodRecord& record) const;
 
-    // Pods by sk_lookup of which the map of listeners has refused one since they were enrolled.
+    // The pods on sk_lookup with a listener that fsm_listeners has refused since their enrolment.
     Result<std::vector<Cookie>> with_refused_listeners() const;
 
   private:

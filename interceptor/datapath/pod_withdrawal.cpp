@@ -5,8 +5,8 @@
 namespace fsm {
 namespace {
 
-// The filters take no new connection from here on, and reset those that they translate. The pod's
-// entry stays meanwhile: they translate the resets by it.
+// From here on the filters accept no new connection, and reset those that they translate. The pod's
+// entry stays meanwhile, because it is needed to translate the resets.
 Result<void> end_filters(const PodParts& parts, const Netns& netns, std::uint64_t netns_cookie,
                          const struct fsm_pod& entry) {
     if (!parts.inbound.has_filters(netns_cookie)) {

@@ -1,4 +1,4 @@
-// Takes one pod out of the data path.
+// Withdraws one pod from the data path.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace fsm {
 
-// With the pod's lock held. `netns` is null when the namespace is gone. What could not be removed
-// is in the error, and is removed by withdrawing again.
+// With the pod's lock held. `netns` is null if the namespace no longer exists. The error lists what
+// could not be removed; withdrawing again removes it.
 Result<void> withdraw_pod(const PodParts& parts, std::uint64_t netns_cookie, const Netns* netns);
 
 }  // namespace fsm

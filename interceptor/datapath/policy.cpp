@@ -109,7 +109,7 @@ std::uint8_t map_ipv6(Ipv6Mode mode) {
     return FSM_IPV6_NEVER;
 }
 
-// The first address of each family is what the pod calls itself.
+// The first address of each family is the pod's own.
 void set_addresses(struct fsm_pod& entry, const std::vector<IpAddress>& addresses) {
     const auto v4 = std::find_if(addresses.begin(), addresses.end(),
                                  [](const IpAddress& address) { return address.is_v4(); });
@@ -123,7 +123,7 @@ void set_addresses(struct fsm_pod& entry, const std::vector<IpAddress>& addresse
     }
 }
 
-// One key type's part of write_policy: what was written is deleted again on failure.
+// One key type's part of write_policy: on failure the written entries are deleted.
 template <typename Key>
 Result<void> write_listed(const TypedMap<Key, std::uint8_t>& map, const std::vector<Key>& keys) {
     for (std::size_t at = 0; at < keys.size(); ++at) {

@@ -1,4 +1,4 @@
-// A pod's interception policy in the form of the maps (bpf/abi.h).
+// A pod's interception policy in the format of the maps (bpf/abi.h).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct PolicyEntries {
 std::vector<fsm_port_key> port_keys(std::uint32_t pod_id, std::uint16_t list, const PortSet& ports);
 PolicyEntries policy_entries(std::uint32_t pod_id, const InterceptionPolicy& policy);
 
-// What was decided about the pod beyond its policy.
+// Decisions about the pod beyond its policy.
 struct PodDecision {
     std::uint32_t pod_id = 0;
     InboundMechanism inbound = InboundMechanism::sk_lookup;

@@ -13,9 +13,9 @@
 namespace fsm {
 namespace {
 
-// BPF programs that began before this call have ended after it: entries that they may have been on
-// their way to can go. MEMBARRIER_CMD_GLOBAL waits for an RCU grace period; where it is not offered
-// (isolated CPUs), the seconds between two sweeps have to do.
+// After this call all BPF programs that were running before have ended, so entries that they may
+// have been reading can be deleted. MEMBARRIER_CMD_GLOBAL waits for an RCU grace period; where it
+// is not available (isolated CPUs), the seconds between two sweeps must be enough.
 void wait_for_running_programs() {
     (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }

@@ -1,6 +1,6 @@
-// PolicyStore: the lists of pods in the maps (fsm_ports, fsm_ranges), each under a number. A change
-// of a pod's lists is a new number: its entries are written beside the old ones, then the pod is
-// switched over, and the old ones go when no program can be on its way to them any more.
+// PolicyStore: the lists of pods in the maps (fsm_ports, fsm_ranges), each with a number. Changed
+// lists get a new number: their entries are written beside the old ones, the pod is switched, and
+// the old ones are deleted when no running program can read them.
 //
 // Threads: every function may be called from any thread.
 #pragma once
@@ -20,17 +20,17 @@ class PolicyStore {
   public:
     PolicyStore(PortsMap ports, RangesMap ranges) : ports_(ports), ranges_(ranges) {}
 
-    // Takes over the numbers that an earlier process gave to its pods; entries under others go.
+    // Takes over the numbers of an earlier process's pods; deletes the entries of others.
     Result<void> learn(const std::set<std::uint32_t>& living);
 
     // Writes the lists, and returns their number.
     Result<std::uint32_t> add(const InterceptionPolicy& policy, UndoLog& undo);
-    // No pod is under the number any more.
+    // The number is no longer used by a pod.
     void retire(std::uint32_t number) { ids_.retire(number); }
-    // Removes the entries of what was retired. Waits for programs that run.
+    // Deletes the entries of retired numbers. Waits for running programs.
     Result<void> purge_retired();
 
-    // Whether the maps hold every entry of the lists; the error names one that they lack.
+    // Whether the maps contain every entry of the lists; the error names a missing one.
     Result<void> check(std::uint32_t number, const InterceptionPolicy& policy) const;
 
   private:

@@ -1,7 +1,7 @@
-// ProbeLab: where the kernel is tried out: a network namespace of its own, loopback connections in
-// it, and the probe programs on their sockets.
+// ProbeLab: the environment of the kernel probe: a separate network namespace, loopback connections
+// in it, and the probe programs on their sockets.
 //
-// Threads: a lab belongs to the thread that made it, which leaves its network namespace for good.
+// Threads: a lab belongs to the thread that created it, which stays in the lab's network namespace.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct fsm_probe;
 
 namespace fsm {
 
-// A connection on loopback. `writer` and `reader` only name the direction that is redirected.
+// A loopback connection. `writer` and `reader` only name the direction that is redirected.
 struct ProbeConnection {
     Fd writer;
     Fd reader;
@@ -23,8 +23,7 @@ struct ProbeConnection {
 
 enum class ProbePath : std::uint8_t { tcp, redirected };
 
-// What the probe program saw of the reader's kernel object when the writer's latest message went
-// by.
+// What the probe program observed of the reader's kernel object at the writer's latest message.
 struct ReaderSeen {
     std::uint64_t cookie = 0;
     std::uint32_t copied_seq = 0;
@@ -42,7 +41,7 @@ class ProbeLab {
     ProbeLab(const ProbeLab&) = delete;
     ProbeLab& operator=(const ProbeLab&) = delete;
 
-    // Empty when the programs work here, else why they do not load or attach.
+    // Empty if the programs work, otherwise why they cannot be loaded or attached.
     const std::string& refusal() const { return refusal_; }
 
     // Both ends are in the socket map; messages go by TCP until choose() says otherwise.
@@ -50,7 +49,7 @@ class ProbeLab {
     void choose(ProbePath path);
     ReaderSeen seen() const;
 
-    // These try the two inbound mechanisms on this namespace.
+    // These probe the two inbound mechanisms in this namespace.
     Result<void> try_sk_lookup() const;
     Result<void> try_tc() const;
 

@@ -23,11 +23,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Redirected data is queued before send() returns. What needs a moment (TCP over loopback, a thread
-// that is to block) is waited for by its sign, because a node that boots is busy; a moment is only
-// how long something must not happen.
+// Redirected data is queued before send() returns. Asynchronous effects (TCP over loopback, a
+// thread that is about to block) are awaited by their signs, because a booting node is busy; a
+// fixed time is used only for what must not happen.
 constexpr auto kMoment = 20ms;
-// Longer than anything that works takes on a busy node, so that what does not work ends too.
+// Longer than anything that works takes on a busy node, so that the probe also ends if something
+// does not work.
 constexpr int kPatienceMilliseconds = 2000;
 constexpr std::size_t kSmall = 100;
 constexpr std::size_t kLarge = 128U << 10;
@@ -50,7 +51,7 @@ bool readable(int socket, int milliseconds) {
     return poll(&entry, 1, milliseconds) == 1;
 }
 
-// Reads what is there until `size` bytes came or patience ends.
+// Reads until `size` bytes arrived or patience ends.
 std::size_t receive(int socket, std::size_t size) {
     std::string buffer(size, '\0');
     std::size_t received = 0;
@@ -80,7 +81,7 @@ bool within_patience(const std::function<bool()>& question) {
     return question();
 }
 
-// Whether the other end has acknowledged all that went by TCP.
+// Whether the other end has acknowledged all TCP data.
 bool all_delivered(int socket) {
     int waiting = 0;
     return ioctl(socket, SIOCOUTQ, &waiting) != 0 || waiting == 0;
@@ -111,7 +112,8 @@ std::string bytes(std::size_t count) {
     return std::to_string(count) + " bytes";
 }
 
-// The writer can tell which socket a redirected message reached, and what that socket has read.
+// The writer can determine which socket a redirected message reached, and what that socket has
+// read.
 Result<ProbeFailure> order_is_visible(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     const std::uint64_t cookie = cookie_of(connection.reader.get());
@@ -143,7 +145,7 @@ Result<ProbeFailure> order_is_visible(ProbeLab& lab) {
     return ProbeFailure();
 }
 
-// The writer can tell how much redirected data its reader has not read.
+// The writer can determine how much redirected data its reader has not read.
 Result<ProbeFailure> unread_bytes_are_counted(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     lab.choose(ProbePath::redirected);
@@ -190,7 +192,7 @@ Result<ProbeFailure> splice_reads_redirected(ProbeLab& lab) {
     const Fd in(ends[1]);
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), kSmall));
-    // Or it would wait for ever where redirected data is invisible to it.
+    // Otherwise it would wait for ever if redirected data is invisible to it.
     if (fcntl(connection.reader.get(), F_SETFL, O_NONBLOCK) != 0) {
         return Error::from_errno("make a probe socket non-blocking");
     }
@@ -204,7 +206,7 @@ Result<ProbeFailure> splice_reads_redirected(ProbeLab& lab) {
     return ProbeFailure();
 }
 
-// What /proc says about a thread of this process.
+// The state of a thread of this process, from /proc.
 std::string thread_status(pid_t thread) {
     constexpr std::size_t kLimit = 65536;
     const auto text = read_file("/proc/self/task/" + std::to_string(thread) + "/status", kLimit);
@@ -220,7 +222,7 @@ std::string status_value(const std::string& status, const std::string& name) {
     return status.substr(begin, status.find('\n', begin) - begin);
 }
 
-// A recv() on a thread of its own: what it answered, once it has.
+// A recv() on a separate thread: its result, once it has returned.
 class BlockedReader {
   public:
     explicit BlockedReader(int socket) : socket_(socket), thread_([this] { read(); }) {
@@ -236,7 +238,7 @@ class BlockedReader {
     bool done_soon() const {
         return within_patience([this] { return done_.load(); });
     }
-    // Whether it answers when it is woken, rather than to sleep on. True: it has answered.
+    // Whether it returns when it is woken, instead of sleeping on. True: it has returned.
     bool answers_to(const std::function<void()>& waking) const {
         const std::string before = times_slept();
         waking();
@@ -274,7 +276,7 @@ class BlockedReader {
 Result<ProbeFailure> blocking_read_beside_writer(ProbeLab& lab) {
     FSM_ASSIGN(const ProbeConnection connection, lab.connect());
     const BlockedReader reader(connection.reader.get());
-    // The reader's thread is woken when there is room to write again: make that happen.
+    // The reader's thread is woken when there is room to write again: cause that.
     fill_send_buffer(connection.reader.get());
     if (reader.answers_to([&] { drain(connection.writer.get(), connection.reader.get()); })) {
         return ProbeFailure(std::string("a blocking read ended while another thread wrote: ") +

@@ -1,5 +1,4 @@
-// What is tried with sockets in a socket map, each with what an application or a sidecar would
-// notice.
+// The probes of sockets in a socket map, each with what an application or a sidecar would observe.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +12,7 @@
 
 namespace fsm {
 
-// Nothing: it works. Else what was seen instead.
+// Nothing: it works. Otherwise the observation.
 using ProbeFailure = std::optional<std::string>;
 using Trial = std::function<Result<ProbeFailure>(ProbeLab&)>;
 

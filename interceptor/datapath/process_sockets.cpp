@@ -110,7 +110,7 @@ bool is_gone(const Error& error) {
     return error.errno_value() == ESRCH || error.errno_value() == EBADF;
 }
 
-// The descriptor may have been closed and its number used again since it was found.
+// The descriptor may have been closed and its number reused since it was found.
 bool is_socket(const Fd& descriptor, std::uint64_t inode) {
     struct stat info {};
     return fstat(descriptor.get(), &info) == 0 && S_ISSOCK(info.st_mode) && info.st_ino == inode;

@@ -30,17 +30,17 @@ struct ObjectDeleter {
 };
 using Object = std::unique_ptr<fsm_bpf, ObjectDeleter>;
 
-// One pod may hold this part of what all share.
+// The share of a shared map that one pod may hold.
 constexpr std::uint32_t kShare = 8;
 
-// What is loaded: the features, and those of their programs that are tried.
+// The features to load, and those of their programs that are optional.
 struct Selection {
     FeatureSet features;
     std::set<std::string> programs;
 };
 
-// libbpf makes no map of a feature that is not used. The code of other programs that names one is
-// never reached, by the constants, and the verifier drops it.
+// libbpf does not create the maps of an unused feature. Code of other programs that refers to one
+// is unreachable because of the constants, and the verifier drops it.
 Result<void> leave_out_maps(const Object& object, const FeatureSet& used) {
     for (const FeatureSpec& feature : features()) {
         if (used.contains(feature.feature)) {
@@ -160,7 +160,7 @@ std::set<std::string> programs_of(const FeatureSet& used) {
     return names;
 }
 
-// Asks the kernel about a program on its own. False: it costs its feature.
+// Tries to load a single program. False: its feature is not used.
 Result<bool> is_accepted(const DatapathOptions& options, const FeatureSet& used,
                          const FeatureSpec& feature, const ProgramSpec& spec,
                          std::vector<KernelCapability>& refusals) {
@@ -205,7 +205,7 @@ Result<Object> load_what_the_kernel_takes(const DatapathOptions& options, const 
     }
     FSM_ASSIGN(const std::set<std::string> accepted, accepted_programs(options, used, refusals));
     if (accepted == all) {
-        return std::move(object.error());  // not the fault of any program
+        return std::move(object.error());  // not caused by a single program
     }
     return load_only(options, reused, {used, accepted});
 }

@@ -16,7 +16,7 @@
 
 namespace fsm {
 
-// Where the programs of pods find the one that does the work.
+// The program array through which a per-pod program calls the shared one.
 struct ProgramCall {
     const char* program;
     const char* array;  // the map
@@ -26,8 +26,8 @@ struct ProgramCall {
 const std::vector<ProgramCall>& program_calls();
 
 struct LoadedObject {
-    std::map<std::string, Fd> programs;  // those that the kernel took
-    // Those of `programs` of which every pod has its own; the one in `programs` belongs to no pod.
+    std::map<std::string, Fd> programs;  // those that the kernel accepted
+    // The templates of per-pod programs among `programs`; the one in `programs` belongs to no pod.
     std::map<std::string, PodProgram> pod_programs;
     MapSet maps;                                 // pinned ones
     MapSet process_maps;                         // this process's own
@@ -38,7 +38,7 @@ struct LoadedObject {
 Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& options,
                                                     const FeatureSet& used);
 
-// Loads the features' programs on top of `reused` maps; maps that are not among them are made.
+// Loads the features' programs on top of `reused` maps; creates the other maps.
 Result<LoadedObject> load_programs(const DatapathOptions& options, const FeatureSet& used,
                                    const MapSet& reused);
 

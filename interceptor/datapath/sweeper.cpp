@@ -18,8 +18,8 @@ Result<void> Sweeper::sweep() {
     return failures.result();
 }
 
-// The link of a namespace that has ended says so. (A namespace with tc filters takes them along;
-// the reconciler finds and withdraws its pod.)
+// The link of a namespace that has ended shows that. (A namespace with tc filters removes them; the
+// reconciler detects and withdraws its pod.)
 Result<void> Sweeper::withdraw_dead_pods() {
     FSM_ASSIGN(const std::vector<std::uint64_t> cookies, pinned_pods(tree_));
     Failures failures;

@@ -1,6 +1,6 @@
-// Sweeper: removes what pods and connections have left behind after their time.
+// Sweeper: removes what ended pods and connections have left.
 //
-// Threads: every function may be called from any thread; sweeps come one after the other.
+// Threads: every function may be called from any thread; sweeps are serialised.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class Sweeper {
   public:
     using WithdrawIfDead = std::function<Result<void>(std::uint64_t netns_cookie)>;
 
-    // Everything referred to must outlive this.
+    // Everything that is passed by reference must outlive this object.
     Sweeper(PinTree tree, const TcFlows& flows, PolicyStore& policies,
             WithdrawIfDead withdraw_if_dead)
         : tree_(std::move(tree)),
@@ -27,7 +27,7 @@ class Sweeper {
           policies_(policies),
           withdraw_if_dead_(std::move(withdraw_if_dead)) {}
 
-    // All of it is done, whatever fails.
+    // Runs every part, whatever fails.
     Result<void> sweep();
 
   private:
@@ -37,7 +37,7 @@ class Sweeper {
     const TcFlows& flows_;
     PolicyStore& policies_;
     const WithdrawIfDead withdraw_if_dead_;
-    std::mutex sweeping_;  // locked before everything else
+    std::mutex sweeping_;  // locked before all other locks
 };
 
 }  // namespace fsm

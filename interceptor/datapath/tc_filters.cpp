@@ -80,7 +80,7 @@ Result<bool> is_ours(std::uint32_t program) {
     return name == "fsm_ingress" || name == "fsm_egress";
 }
 
-// 0 also where another program has the place of our filter.
+// 0 also if another program is at the place of our filter.
 Result<std::uint32_t> query_ours(int interface, bpf_tc_attach_point point, std::uint32_t handle) {
     FSM_ASSIGN(const std::uint32_t present, query(interface, point, handle));
     if (present == 0) {

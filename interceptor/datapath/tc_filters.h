@@ -1,8 +1,8 @@
 // The tc programs on one interface: BPF filters on its clsact qdisc.
 //
-// Everything here works on the network namespace of the calling thread. Filters and qdiscs of
-// others are left alone: ours have one priority, and a handle that comes from where the instance's
-// pins are.
+// Everything here works in the network namespace of the calling thread. Filters and qdiscs of other
+// programs are not changed: ours have a fixed priority, and a handle that is derived from the path
+// of the instance's pins.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct TcInterface {
     QdiscOwner qdisc = QdiscOwner::others;
 };
 
-// Two instances on one kernel have different handles when their pins are in different places.
+// Two instances on one kernel have different handles if their pins have different paths.
 std::uint32_t tc_handle(const std::string& bpffs, const std::string& name);
 
 // Interfaces by name; an unknown one is an error.
@@ -41,7 +41,7 @@ Result<TcInterface> attach_tc(int interface, const TcPrograms& programs);
 // An interface that is gone has nothing.
 Result<void> detach_tc(const TcInterface& interface, std::uint32_t handle);
 
-// Ids of the programs that are attached; 0: no filter of ours.
+// Ids of the attached programs; 0: no filter of ours.
 struct TcAttached {
     std::uint32_t ingress = 0;
     std::uint32_t egress = 0;

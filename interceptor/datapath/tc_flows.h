@@ -1,5 +1,5 @@
-// TcFlows: what the tc filters of pods translate: the connections in the map of flows. Where
-// inbound by tc is not loaded, there are none.
+// TcFlows: the connections that pods' tc filters translate, in the map of flows. Empty if inbound
+// by tc is not loaded.
 //
 // Threads: every function may be called from any thread.
 #pragma once
@@ -18,13 +18,13 @@ class TcFlows {
 
     Result<bool> has_any_of(std::uint64_t netns_cookie) const;
 
-    // Ends the connections that the filters of a pod translate, before the filters go. Without a
-    // reset, a client that waits for an answer would wait for ever: what the sidecar sends would
-    // come from a port that the client does not know. The egress filter and the pod's entry must
-    // still be there, because they translate the resets. In the pod's network namespace.
+    // Resets the connections that a pod's filters translate, before the filters are removed.
+    // Otherwise a waiting client would wait for ever: the sidecar's packets would come from a port
+    // that it does not know. The egress filter and the pod's entry must still exist, because they
+    // translate the resets. Runs in the pod's network namespace.
     Result<void> reset(std::uint64_t netns_cookie) const;
 
-    // Removes those that have been idle for FSM_FLOW_LINGER_NS.
+    // Removes the flows that have been idle for FSM_FLOW_LINGER_NS.
     Result<void> sweep() const;
 
   private:

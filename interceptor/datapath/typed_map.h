@@ -1,5 +1,4 @@
-// TypedMap: a BPF map whose keys and values have known types. The sizes are compared once, when it
-// is made, and never again named at a use.
+// TypedMap: a BPF map with typed keys and values. The sizes are checked once, when it is made.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +32,13 @@ class TypedMap {
         return map_->lookup<Key, Value>(key);
     }
     Result<void> put(const Key& key, const Value& value) const { return map_->put(key, value); }
-    // False: there is an entry already, and it was left as it is.
+    // False: an entry existed, and was not changed.
     Result<bool> put_new(const Key& key, const Value& value) const {
         return map_->put_new(key, value);
     }
     // False: there was no such entry.
     Result<bool> remove(const Key& key) const { return map_->remove(key); }
-    // As BpfMap::keys() and entries() about changes meanwhile.
+    // As BpfMap::keys() and entries() for concurrent changes.
     Result<std::vector<Key>> keys() const { return map_->keys<Key>(); }
     Result<std::vector<std::pair<Key, Value>>> entries() const {
         return map_->entries<Key, Value>();

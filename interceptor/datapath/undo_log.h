@@ -1,4 +1,4 @@
-// UndoLog: what has been done so far, and how to take it back.
+// UndoLog: the completed steps of an operation, and their undo.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@ class UndoLog {
   public:
     void add(std::function<Result<void>()> undo) { steps_.push_back(std::move(undo)); }
 
-    // Runs the steps, the latest first, and returns `cause`, with what could not be undone.
+    // Runs the undo steps, the latest first, and returns `cause` with the failures of the undo.
     Error roll_back(const Error& cause) {
         std::string message = cause.message();
         for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {

@@ -25,11 +25,11 @@
 namespace fsm {
 namespace {
 
-// Long enough for a reader that reads to empty its queue.
+// Enough time for an active reader to empty its queue.
 constexpr auto kDrainTime = std::chrono::milliseconds(200);
 
-// Data that was redirected and not yet read goes with the socket map. So first nothing is
-// redirected any more, and readers get a moment.
+// Redirected data that was not yet read is lost with the socket map. So redirection stops first,
+// and readers get a moment.
 Result<void> stop_redirecting(const PinTree& tree) {
     const std::string path = tree.maps() + "/fsm_settings";
     if (access(path.c_str(), F_OK) != 0) {
@@ -38,7 +38,7 @@ Result<void> stop_redirecting(const PinTree& tree) {
     FSM_ASSIGN(const BpfMap pinned, BpfMap::open_pinned(path));
     const auto settings = SettingsMap::of(pinned);
     if (!settings) {
-        return {};  // another version's
+        return {};  // from another version
     }
     FSM_ASSIGN(auto value, settings->lookup(0));
     if (!value || value->unread_limit == 0) {
@@ -102,14 +102,14 @@ std::map<ino_t, PinnedFilters> pinned_filters(const PinTree& tree, Failures& fai
     return filters;
 }
 
-// None where there is no such map, or that of another version: then nothing is reset.
+// Without such a map, or with that of another version, nothing is reset.
 TcFlows flows_in(const Result<BpfMap>& pinned) {
     auto flows = pinned ? FlowsMap::of(*pinned) : Result<FlowsMap>(pinned.error());
     return TcFlows(flows ? std::optional(*flows) : std::nullopt);
 }
 
-// Every interface is looked at, not only those that are remembered: the notes may be gone, or the
-// inode may be another namespace's by now. Only they tell, however, whose the qdisc is.
+// Checks every interface, not only the noted ones: the notes may be missing, or the inode may be
+// another namespace's by now. But only the notes tell whose the qdisc is.
 Result<void> remove_filters_here(const Netns& netns, const PinnedFilters& remembered,
                                  std::uint32_t handle, const TcFlows& flows) {
     FSM_ASSIGN(const std::vector<int> indexes, all_interface_indexes());
