@@ -19,12 +19,12 @@ std::string without_ending(const std::string& name) {
     return name.substr(0, name.rfind('.'));
 }
 
-// How the chain that is made of a single plugin's file may be called.
+// The possible names of a chain that is made from a single plugin's file.
 std::vector<std::string> list_names_of(const std::string& single) {
     return {without_ending(single) + std::string(kList), single + std::string(kList)};
 }
 
-// The reverse: the files that a chain of that name may have been made of.
+// The reverse: the possible files from which a chain of that name was made.
 std::vector<std::string> single_names_of(const std::string& list) {
     const std::string stem = without_ending(list);
     std::vector<std::string> names = {stem + ".conf", stem + ".json"};
@@ -36,8 +36,8 @@ std::vector<std::string> single_names_of(const std::string& list) {
 
 // ---- insertion
 
-// A name under which the chain is first once the single file is gone. A file of that name that has
-// our entry is what an interrupted or overtaken insertion left.
+// A name under which the chain is first once the single file is removed. A file of that name with
+// our entry is left over from an interrupted insertion.
 Result<std::string> choose_list_name(const ConfigFiles& files,
                                      const std::vector<std::string>& names,
                                      const std::string& single) {
@@ -69,8 +69,8 @@ Result<void> write_if_other(const ConfigFiles& files, const std::string& name,
     return files.write(name, text, like);
 }
 
-// At every moment the first of the two files is valid: until the single one goes, it is that one (a
-// .conf), or both mean the same network (a .json is behind its .conflist).
+// One of the two files is valid at every moment: until the single one is removed, it is used (a
+// .conf), or both mean the same network (a .json comes after its .conflist).
 Result<std::string> convert(const ConfigFiles& files, const std::vector<std::string>& names,
                             const ConfigFile& single, const std::string& entry) {
     FSM_ASSIGN(auto list, choose_list_name(files, names, single.name));
@@ -79,14 +79,13 @@ Result<std::string> convert(const ConfigFiles& files, const std::vector<std::str
     return list;
 }
 
-// The chains that are made beside a single plugin's file that stays: before it in the order of
-// runtimes.
+// The chains beside a single plugin's file that stays; runtimes read them first.
 std::vector<std::string> names_beside(const std::string& single) {
     const std::string stem = without_ending(single);
     return {"00-fsm-" + stem + std::string(kList), ".fsm-" + stem + std::string(kList)};
 }
 
-// The single plugin's file beside which the chain `list` was made; it may be gone.
+// The single plugin's file beside which the chain `list` was made; it may no longer exist.
 std::optional<std::string> single_beside(const ConfigFiles& files, const std::string& list) {
     for (const std::string_view prefix : {"00-fsm-", ".fsm-"}) {
         if (!list.starts_with(prefix) || !list.ends_with(kList)) {
@@ -103,7 +102,7 @@ std::optional<std::string> single_beside(const ConfigFiles& files, const std::st
     return std::nullopt;
 }
 
-// A single plugin's file that stays where it is.
+// A single plugin's file that is not replaced.
 Result<ChainState> put_beside(const ConfigFiles& files, const ConfigFile& single,
                               const std::string& entry) {
     const auto names = names_beside(single.name);
@@ -141,14 +140,14 @@ Result<ConfigFile> read_valid(const ConfigFiles& files, const std::string& name)
 
 // ---- removal
 
-// Whether the file's author's part of it is still what the original says.
+// Whether the file, except for our entry, still equals the original.
 bool is_list_of(const ConfigFiles& files, const std::string& name, const std::string& stripped) {
     const auto kept = files.read(ConfigFiles::original_of(name));
     return kept && kept->text == stripped;
 }
 
-// The same for a single plugin, whose file is there already when an insertion or a removal was
-// interrupted.
+// The same for a single plugin, whose file already exists after an interrupted insertion or
+// removal.
 bool is_made_of(const ConfigFiles& files, const std::string& single, const std::string& stripped) {
     for (const auto& name : {ConfigFiles::original_of(single), single}) {
         const auto kept = files.read(name);
@@ -159,7 +158,7 @@ bool is_made_of(const ConfigFiles& files, const std::string& single, const std::
     return false;
 }
 
-// The single file comes first again, then the chain goes.
+// The single file is restored first, then the chain is removed.
 Result<void> restore_single(const ConfigFiles& files, const std::string& single,
                             const std::string& list) {
     FSM_ASSIGN(const bool written_anew, files.exists(single));
@@ -180,7 +179,7 @@ Result<void> restore(const ConfigFiles& files, const ConfigFile& list) {
         }
     }
     if (!validate_config(ConfigForm::list, stripped)) {
-        return files.remove(list.name);  // nothing but our entry was in it
+        return files.remove(list.name);  // it contained only our entry
     }
     return files.write(list.name, stripped, list);
 }
@@ -190,7 +189,7 @@ Result<void> restore_if_ours(const ConfigFiles& files, const std::string& name) 
         return {};
     }
     auto list = read_valid(files, name);
-    // What no runtime can read is not ours: everything that we write is valid.
+    // Invalid files are not ours, because we write only valid ones.
     if (!list || !has_entry(list->text)) {
         return {};
     }
@@ -199,8 +198,8 @@ Result<void> restore_if_ours(const ConfigFiles& files, const std::string& name) 
 
 // ---- the target
 
-// Chains that were made of a file that was converted, or beside one that stayed, when it is named
-// now or no longer.
+// Chains that were made from a converted file, or beside one that stayed, and are now the target or
+// no longer.
 Result<void> undo_other_choices(const ConfigFiles& files, const ChainTarget& target) {
     FSM_ASSIGN(const auto names, files.names());
     for (const auto& name : names) {
@@ -243,7 +242,7 @@ Result<ChainState> insert_into_list(const ConfigFiles& files, const ConfigFile& 
     }
     state.file = list.name;
     FSM_ASSIGN(state.inserted, extend(files, list, entry));
-    // Runtimes append what is in the folder: where the list had no plugins before, ours is there.
+    // Runtimes append the plugins in the folder: if the list had none before, our entry is there.
     if (const auto network = network_of(list.text); cni::is_cni_identifier(network)) {
         FSM_TRY(remove_from_folder(ConfigFiles(files.path_of(network))));
     }
@@ -316,7 +315,7 @@ Result<ChainState> insert_entry(const ConfigFiles& files, const std::string& ent
                  "a container runtime cannot use the configuration " + file.error().message()});
             continue;
         }
-        // The chain beside a file that stays is that file's.
+        // A chain beside a file that stays belongs to that file.
         if (!is_target(target, *file) || single_beside(files, name)) {
             continue;
         }

@@ -23,13 +23,13 @@ namespace {
 
 using Clock = ReinsertionPace::Clock;
 
-// What the problems are about.
+// The subjects of the problems.
 constexpr const char* kBinary = "plugin-binary";
 constexpr const char* kEntry = "chain-entry";
 constexpr const char* kConflict = "chain-conflict";
 constexpr const char* kPass = "chain-pass";
 
-// Another program is at work on the file, or there is none yet.
+// Another program is writing the file, or it does not exist yet.
 constexpr std::chrono::milliseconds kSoon{500};
 
 std::string describe(const ReinsertionPace::Conflict& conflict, const ConfigFiles& files) {

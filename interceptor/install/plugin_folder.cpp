@@ -12,7 +12,7 @@ namespace fsm {
 
 namespace {
 
-// The first one that is behind the names of the others; the last one is behind nearly all.
+// The first candidate that comes after the other names; the last one comes after nearly all names.
 constexpr std::array<std::string_view, 3> kNames = {"99-fsm-cni.conf", "zz-fsm-cni.conf",
                                                     "~fsm-cni.conf"};
 
