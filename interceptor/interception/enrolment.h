@@ -1,5 +1,4 @@
-// A pod as a mode of interception is told of it (PodEnrolment), and what became of it
-// (EnrolledPod).
+// The description of a pod for a mode of interception (PodEnrolment), and the result (EnrolledPod).
 #pragma once
 
 #include <cstdint>
@@ -12,11 +11,11 @@
 
 namespace fsm {
 
-// One pod as the data path holds it. `addresses`: what stands on the pod's interfaces, loopback and
-// link-local left out; the first IPv4 and the first IPv6 one are what the pod calls itself.
-// `link_locals`: those of IPv6. Other pods may have the same: both count in the pod's own network
-// namespace only. `given`: the addresses that the cluster has given to it (the CNI result, the
-// pod's status), by which others of the node find it; empty: not known.
+// One pod for the data path. `addresses`: those on the pod's interfaces, without loopback and
+// link-local ones; the first IPv4 and the first IPv6 one are the pod's own. `link_locals`: the IPv6
+// ones. Other pods may have the same: both count in the pod's own network namespace only. `given`:
+// the addresses that the cluster has assigned (by the CNI result or the pod's status), by which
+// other pods of the node find it; empty: unknown.
 struct PodEnrolment {
     std::uint64_t netns_cookie = 0;
     std::vector<IpAddress> addresses;
@@ -24,15 +23,15 @@ struct PodEnrolment {
     std::set<IpAddress> given;
     // Interfaces of the pod that inbound interception covers: used by tc.
     std::vector<std::string> interfaces;
-    // Those whose traffic is left alone. What is behind them is in the policy's excluded ranges
-    // too: used by iptables, which can match an interface.
+    // Interfaces whose traffic is not intercepted. The policy's excluded ranges contain their
+    // networks, too: used by iptables, which can match an interface.
     std::vector<std::string> excluded_interfaces;
     InterceptionPolicy policy;
 
     bool operator==(const PodEnrolment&) const = default;
 };
 
-// An address on a pod's interfaces that leads to another pod, which lives, and stays that one's.
+// An address on a pod's interfaces that belongs to another living pod, and stays that pod's.
 struct AddressConflict {
     IpAddress address;
     std::uint64_t owner = 0;  // netns cookie
@@ -40,7 +39,7 @@ struct AddressConflict {
     bool operator==(const AddressConflict&) const = default;
 };
 
-// The sidecar's listeners that have been seen, by direction and family.
+// The sidecar's observed listeners, by direction and family.
 struct SeenListeners {
     bool outbound4 = false;
     bool outbound6 = false;
@@ -50,17 +49,17 @@ struct SeenListeners {
     bool operator==(const SeenListeners&) const = default;
 };
 
-// What was decided where the policy said "auto".
+// The result for policies that say "auto".
 struct EnrolledPod {
     std::uint64_t netns_cookie = 0;
     std::vector<IpAddress> addresses;
     InboundMechanism inbound = InboundMechanism::sk_lookup;
     Acceleration acceleration = Acceleration::off;
     SeenListeners listeners;
-    // Why `inbound` is not what "auto" takes first, a sentence's end; empty when it is.
+    // Why `inbound` is not the first choice of "auto", as the end of a sentence; empty if it is.
     std::string inbound_reason;
     std::vector<AddressConflict> conflicts;
-    // Something of an earlier mechanism stays for connections that are open: enrol again later.
+    // Parts of an earlier mechanism stay for open connections: enrol again later.
     bool draining = false;
 };
 

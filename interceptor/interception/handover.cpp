@@ -17,8 +17,8 @@ Error not_gone(Error error) {
 
 }  // namespace
 
-// Whatever can fail is done before the current one has the pod, but for letting go of it: that is
-// tried again, and the pod is enrolled meanwhile.
+// Everything that can fail is done before the current one has the pod, except releasing the former
+// one: that is retried, and the pod is enrolled meanwhile.
 Result<EnrolledPod> Handover::enrol(const Netns& netns, const PodEnrolment& enrolment) {
     FSM_ASSIGN(const auto held, held_by_former(enrolment.netns_cookie));
     if (!held) {
@@ -42,7 +42,7 @@ Result<std::optional<EnrolledPod>> Handover::held_by_former(std::uint64_t netns_
     return former_ == nullptr ? std::optional<EnrolledPod>() : former_->pod(netns_cookie);
 }
 
-// A pod that changes to tc while it overlaps goes on to the stricter state.
+// A pod that changes to tc during its overlap enters the stricter state.
 void Handover::begin(std::uint64_t netns_cookie, Transfer transfer) {
     {
         const std::lock_guard guard(transfers_mutex_);
@@ -53,7 +53,7 @@ void Handover::begin(std::uint64_t netns_cookie, Transfer transfer) {
         transfers_.erase(netns_cookie);
     }
     const std::shared_lock guard(mutex_);
-    // An error is told by the sweep() that tries it again.
+    // The sweep() that retries it reports the error.
     static_cast<void>(advance(netns_cookie, std::move(transfer)));
 }
 
@@ -87,7 +87,7 @@ std::vector<PodEvent> Handover::take_events() {
     return events;
 }
 
-// Each part for itself: an error of one mechanism must not keep pods with both.
+// Each part separately: an error of one mechanism must not keep pods in both.
 Result<void> Handover::sweep() {
     Failures failures;
     failures.note(current_->sweep());
@@ -141,7 +141,7 @@ Result<void> Handover::advance(std::uint64_t netns_cookie, Transfer transfer) {
                       ? former_->withdraw_and_cut(netns_cookie, transfer.netns)
                       : former_->withdraw(netns_cookie, &transfer.netns);
     if (let_go) {
-        return {};  // the current one has it alone
+        return {};  // only the current one has it
     }
     const std::lock_guard guard(transfers_mutex_);
     transfers_.try_emplace(netns_cookie, std::move(transfer));
@@ -156,8 +156,8 @@ Result<void> Handover::finish_when_empty() {
             return {};
         }
         former_.reset();
-        // Sidecars may still ask about connections that it has just let in: what answers them goes
-        // with the next sweep.
+        // Sidecars may still query connections that the former one has just redirected: the entries
+        // that answer them are removed by the next sweep.
         return {};
     }
     if (remove_former_) {

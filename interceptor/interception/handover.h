@@ -1,17 +1,18 @@
-// Handover: one data path takes over the pods of another, pod by pod, so that no pod is without
-// interception in between and each ends with exactly one mechanism.
+// Handover: one data path takes over the pods of another, one by one, so that each pod is always
+// intercepted and ends with exactly one mechanism.
 //
-// What is enrolled goes to the new data path first and is withdrawn from the former one by a
-// sweep() some time later: a connect() that asked the new one before it had the pod, and sends its
-// first packet after that, must still meet the former one. While both have a pod, the BPF programs
-// and the iptables rules agree about where a connection goes.
+// A pod is enrolled in the new data path first and withdrawn from the former one by a later
+// sweep(): a connect() that passed the new one before it had the pod, and sends its first packet
+// afterwards, must still be handled by the former one. While both have a pod, the BPF programs and
+// the iptables rules agree on the route of a connection.
 //
-// Not so with inbound tc, on either side: its filters change ports before connection tracking sees
-// a packet, and what that remembers of redirected connections would make it change the ports of new
-// ones. There the former one lets go at once, and resets the connections that depended on it.
+// Except with inbound tc, on either side: its filters change ports before connection tracking sees
+// a packet, and connection tracking's entries of redirected connections would change the ports of
+// new ones. There the former one releases the pod at once, and resets the connections that depended
+// on it.
 //
 // A pod that is not enrolled again, for example because the pod source does not know it yet, keeps
-// the former one's interception. When that has no pod any more, it is removed altogether.
+// the former one's interception. When the former one has no pods left, it is removed.
 #pragma once
 
 #include <chrono>
@@ -32,12 +33,12 @@ namespace fsm {
 // Threads: as every Datapath.
 class Handover : public Datapath {
   public:
-    // Longer than a connect() is under way before its first packet.
+    // Longer than the time between a connect() and its first packet.
     static constexpr std::chrono::milliseconds kOverlap{1000};
 
-    // `remove_former` takes away what is left of the former one when it has no pods; it is called
-    // by the sweep() after the one that has destroyed `former`, and again by the next when it has
-    // failed.
+    // `remove_former` removes the remains of the former one when it has no pods; it is called by
+    // the sweep() after the one that has destroyed `former`, and again by the next one after a
+    // failure.
     Handover(std::unique_ptr<Datapath> current, std::unique_ptr<Datapath> former,
              std::function<Result<void>()> remove_former,
              std::chrono::milliseconds overlap = kOverlap)
@@ -64,7 +65,7 @@ class Handover : public Datapath {
     std::vector<std::string> verify_node() override;
     // Of both.
     std::vector<PodEvent> take_events() override;
-    // All of it is done, whatever fails; what has failed is done again by the next one.
+    // Runs every part, whatever fails; the next call retries failures.
     Result<void> sweep() override;
     // Of both, while the former one has pods.
     std::vector<Problem> node_conditions() const override;
@@ -87,11 +88,11 @@ class Handover : public Datapath {
   private:
     using Clock = std::chrono::steady_clock;
 
-    // Of a pod that both have. First the former one has it alone, in the end the current one, and
-    // nothing has to be remembered of it.
+    // The state of a pod that both have. A pod starts with the former one only and ends with the
+    // current one only; it has no state then.
     enum class State : std::uint8_t {
-        overlapping,  // the former one intercepts what asked too early for the current one
-        cutting,      // the former one lets go, and resets its connections
+        overlapping,  // the former one intercepts early connections
+        cutting,      // the former one releases it, and resets its connections
     };
     struct Transfer {
         Netns netns;
@@ -104,7 +105,7 @@ class Handover : public Datapath {
     static State state_after(const EnrolledPod& by_former, const EnrolledPod& by_current);
     void begin(std::uint64_t netns_cookie, Transfer transfer);
     Transfers take_due();
-    // The one place where a pod that both have goes on to its next state. What fails stays for the
+    // The only place where a pod that both have enters its next state. A failure is left to the
     // next sweep(). With mutex_ held.
     Result<void> advance(std::uint64_t netns_cookie, Transfer transfer);
     void sweep_former(Failures& failures);
@@ -114,7 +115,8 @@ class Handover : public Datapath {
     const std::chrono::milliseconds overlap_;
     std::mutex transfers_mutex_;  // locked by itself
     Transfers transfers_;
-    mutable std::shared_mutex mutex_;  // former_ may be used, or be taken away
+    mutable std::shared_mutex
+        mutex_;  // protects former_: shared for its use, exclusive for its removal
     std::unique_ptr<Datapath> former_;
     std::function<Result<void>()> remove_former_;  // empty: it is done
 };

@@ -1,5 +1,5 @@
-// Inspection: what a mode of interception says of itself: pods, what is wrong with the node, and
-// what it runs on.
+// Inspection: the state of a mode of interception: pods, problems of the node, and what it consists
+// of.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 
 namespace fsm {
 
-// A property of the running kernel, found by trying.
+// A property of the running kernel, found by a probe.
 struct KernelCapability {
     std::string name;  // "sk_lookup", "splice of redirected data", ...
     bool works = false;
-    std::string detail;  // what was seen, and the kernel version that first has it
+    std::string detail;  // the observation, and the first kernel version with it
 };
 
 struct DatapathProgram {
@@ -46,7 +46,7 @@ class Inspection {
     virtual ~Inspection() = default;
 
     virtual Result<std::vector<EnrolledPod>> pods() const = 0;
-    // One of them; nothing when it is not enrolled. The cost does not grow with the other pods.
+    // One pod; nothing if it is not enrolled. The cost does not depend on the number of pods.
     virtual Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const = 0;
 
     // What is broken for every pod of the node: a program that is not attached, a cgroup that was
@@ -60,7 +60,8 @@ class Inspection {
     virtual Result<std::vector<DatapathProgram>> programs() const = 0;
     virtual Result<std::vector<CounterValue>> counters() const = 0;
     virtual const std::vector<KernelCapability>& capabilities() const = 0;
-    // What `acceleration: auto` means on this kernel for a sidecar that reads safely, and why.
+    // The meaning of `acceleration: auto` on this kernel for a sidecar that reads safely, and the
+    // reason.
     virtual Acceleration automatic_acceleration() const = 0;
     virtual const std::string& automatic_acceleration_reason() const = 0;
 };

@@ -32,7 +32,7 @@ bool is_ipv6_only(const nlmsghdr& header, const inet_diag_msg& message) {
     return attribute != nullptr && *static_cast<const std::uint8_t*>(RTA_DATA(attribute)) != 0;
 }
 
-// A listener by MPTCP is a TCP socket with an upper-layer protocol of that name (Linux 5.7).
+// An MPTCP listener is a TCP socket with an upper-layer protocol of that name (Linux 5.7).
 bool is_mptcp(const nlmsghdr& header, const inet_diag_msg& message) {
     const rtattr* info = attribute_of(header, message, INET_DIAG_ULP_INFO);
     if (info == nullptr) {
@@ -71,8 +71,8 @@ bool serves_v6(const ListeningSocket& socket) {
     return socket.family == AF_INET6 && !socket.address.is_v4();
 }
 
-// A pod that is being made has no sockets, and then there is no need to walk the buckets of the
-// whole machine's listeners: that walk was most of the time that ADD took.
+// A pod that is being created has no sockets; skip the walk over all listeners of the machine,
+// which took most of the time of an ADD.
 Result<std::vector<ListeningSocket>> listening_sockets() {
     std::vector<ListeningSocket> sockets;
     if (may_have_tcp_sockets()) {

@@ -15,7 +15,7 @@ struct ListeningSocket {
     std::uint16_t port = 0;   // host order
     std::uint8_t family = 0;  // AF_INET, AF_INET6
     bool ipv6_only = false;
-    bool mptcp = false;  // no socket map takes it
+    bool mptcp = false;  // cannot enter a socket map
     std::uint64_t inode = 0;
     std::uint64_t cookie = 0;
 };

@@ -34,11 +34,11 @@ bool is_pid(const std::string& name) {
                        [](unsigned char digit) { return std::isdigit(digit) != 0; });
 }
 
-// Mounts of namespaces as a process sees them; `root` leads to its file system.
+// The namespace mounts that a process sees; `root` leads to its file system.
 void offer_mounted(const std::string& mountinfo, const std::string& root, Visitor& visitor) {
     const auto mounts = read_mounts(mountinfo);
     if (!mounts) {
-        return;  // that process has gone, or there is no such view
+        return;  // the process has ended, or has no such view
     }
     for (const Mount& mount : *mounts) {
         if (mount.type == "nsfs" && mount.root.starts_with("net:")) {

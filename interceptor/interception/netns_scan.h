@@ -1,4 +1,4 @@
-// The network namespaces that are alive on this node, without being told of them.
+// Finds the living network namespaces of this node.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,8 @@
 
 namespace fsm {
 
-// Visits every namespace that a process below `proc` is in, or that is mounted somewhere (a pod's
-// namespace may have no process yet), each once. What ends meanwhile is left out.
+// Visits once every namespace of a process below `proc`, and every mounted one (a pod's namespace
+// may have no process yet). Namespaces that end meanwhile are omitted.
 Result<void> for_each_netns(const std::string& proc,
                             const std::function<void(const Netns&)>& visit);
 

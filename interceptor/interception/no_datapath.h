@@ -1,4 +1,4 @@
-// NoDatapath: mode none. Nothing is programmed; every pod's traffic is left alone.
+// NoDatapath: mode none. Nothing is programmed or intercepted.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
-// PodInterception: puts pods under interception, and takes them out of it.
+// PodInterception: enrols and withdraws pods.
 //
-// Threads: every function may be called from any thread. Changes of one pod are serialised inside;
-// different pods do not wait for each other.
+// Threads: every function may be called from any thread. Changes of one pod are serialised
+// internally; different pods do not wait for each other.
 #pragma once
 
 #include <cstdint>
@@ -16,27 +16,27 @@ class PodInterception {
   public:
     virtual ~PodInterception() = default;
 
-    // Enrols the namespace, or changes its policy: new connections see the old rules or the new
-    // ones, never a mixture that lets traffic around the sidecar. Listeners of the sidecar that
-    // already listen are taken over.
+    // Enrols the namespace, or changes its policy: new connections see either the old rules or the
+    // new ones, never a mixture that lets traffic bypass the sidecar. Existing listeners of the
+    // sidecar are taken over.
     //
-    // An error has one meaning: the namespace is as it was before. A pod that has its new rules is
-    // enrolled, even when something of its former ones could not be removed: check() names what is
-    // left, and enrolling again, or a sweep(), removes it.
+    // An error always means that the namespace is unchanged. A pod with its new rules is enrolled,
+    // even if some of its former ones could not be removed: check() names these, and another
+    // enrol() or sweep() removes them.
     virtual Result<EnrolledPod> enrol(const Netns& netns, const PodEnrolment& enrolment) = 0;
 
-    // Forgets a pod, whether or not its namespace still exists; `netns` is null when it does not.
-    // Withdrawing a pod that is not enrolled succeeds.
+    // Withdraws a pod, whether or not its namespace still exists; `netns` is null if it does not.
+    // Succeeds for a pod that is not enrolled.
     virtual Result<void> withdraw(std::uint64_t netns_cookie, const Netns* netns) = 0;
 
-    // The same, and nothing is kept for the connections that are open: those that depend on it are
+    // The same without regard to open connections: those that depend on the pod's interception are
     // reset, so that neither end waits for the other.
     virtual Result<void> withdraw_and_cut(std::uint64_t netns_cookie, const Netns& netns) {
         return withdraw(netns_cookie, &netns);
     }
 
-    // Compares what the kernel holds for the pod with what enrol() made, entry by entry; the error
-    // names what is missing or was changed. Else the pod as it is now.
+    // Compares the kernel's state of the pod with what enrol() made, entry by entry; the error
+    // names what is missing or was changed. Otherwise returns the pod as it is now.
     virtual Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const = 0;
 };
 

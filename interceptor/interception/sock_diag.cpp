@@ -19,10 +19,10 @@
 namespace fsm {
 namespace {
 
-constexpr std::size_t kReplySize = 32768;  // what the kernel fills at a time
+constexpr std::size_t kReplySize = 32768;  // the kernel's maximum per message
 
-// The older of the two requests, because it asks for both families at once: each dump walks the
-// whole hash of listeners of all namespaces, thousands of buckets.
+// The older of the two requests, because it covers both families: each dump walks the whole
+// listener hash of all namespaces, thousands of buckets.
 struct DumpRequest {
     nlmsghdr header;
     inet_diag_req body;
@@ -179,7 +179,8 @@ Result<void> for_each_tcp_socket(std::uint32_t states,
     }
 }
 
-// The list first: a socket that ends while the kernel walks its buckets would confuse the walk.
+// The list first: a socket that is destroyed while the kernel walks its buckets would disturb the
+// walk.
 Result<std::size_t> abort_connections(const std::function<bool(const TcpConnection&)>& chosen) {
     if (!may_have_tcp_sockets()) {
         return std::size_t{0};
@@ -192,7 +193,7 @@ Result<std::size_t> abort_connections(const std::function<bool(const TcpConnecti
         if (failure == EOPNOTSUPP) {
             return std::size_t{0};
         }
-        // ENOENT: it has ended by itself.
+        // ENOENT: it has ended already.
         if (failure != 0 && failure != ENOENT) {
             return Error::from_errno("end a connection from outside (sock_diag)", failure);
         }

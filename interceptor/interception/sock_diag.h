@@ -1,6 +1,6 @@
-// TCP sockets as the kernel lists them (sock_diag(7)), and the way to end one from outside.
+// TCP sockets as listed by the kernel (sock_diag(7)), and a way to end one from outside.
 //
-// Everything here is about the calling thread's network namespace.
+// Everything here works in the calling thread's network namespace.
 #pragma once
 
 #include <linux/inet_diag.h>
@@ -22,8 +22,8 @@ Result<void> for_each_tcp_socket(std::uint32_t states,
 
 IpAddress local_address(const inet_diag_msg& socket);
 
-// False only when the namespace has no TCP socket in use (TIME_WAIT is none). Cheap, where a list
-// makes the kernel walk the sockets of the whole machine.
+// False only if the namespace has no TCP socket in use (TIME_WAIT does not count). Cheap, while a
+// list makes the kernel walk the sockets of the whole machine.
 bool may_have_tcp_sockets();
 
 // One end of a connection.
@@ -36,9 +36,9 @@ struct TcpConnection {
     std::uint16_t local_port() const;  // host order
 };
 
-// Ends the connections that `chosen` names: the owner of the socket sees ECONNABORTED, the other
-// end a reset. TIME_WAIT is left alone. Returns how many were ended: 0 on a kernel without
-// CONFIG_INET_DIAG_DESTROY, where they stay as they are.
+// Ends the connections that `chosen` selects: the owner of the socket gets ECONNABORTED, the other
+// end a reset. TIME_WAIT is not affected. Returns the number of ended ones: 0 on a kernel without
+// CONFIG_INET_DIAG_DESTROY, where nothing happens.
 Result<std::size_t> abort_connections(const std::function<bool(const TcpConnection&)>& chosen);
 
 }  // namespace fsm
