@@ -9,13 +9,13 @@ namespace {
 
 constexpr std::size_t kOutputLimit = std::size_t{16} << 20;
 constexpr std::size_t kErrorLimit = 2000;
-// Handed on when it is set: where the legacy tools keep their lock. Without it they use /run, which
-// is read-only in the interceptor's container.
+// Passed on if it is set: the legacy tools' lock file. By default they use /run, which is read-only
+// in the interceptor's container.
 constexpr const char* kLockFileVariable = "XTABLES_LOCKFILE";
 
 std::vector<std::string> child_environment() {
     std::vector<std::string> environment = {"PATH=" + program_search_path()};
-    // Nothing here changes the environment.
+    // The environment is never changed after the start, so getenv is safe.
     const char* lock_file = std::getenv(kLockFileVariable);  // NOLINT(concurrency-mt-unsafe)
     if (lock_file != nullptr) {
         environment.push_back(std::string(kLockFileVariable) + "=" + lock_file);
@@ -23,7 +23,7 @@ std::vector<std::string> child_environment() {
     return environment;
 }
 
-// One line, to stand in a sentence.
+// In one line, as part of a sentence.
 std::string in_one_line(std::string text) {
     text.resize(std::min(text.size(), kErrorLimit));
     while (!text.empty() && text.back() == '\n') {

@@ -1,4 +1,4 @@
-// Runs the tools that change rules: with the environment that they need, and no more.
+// Runs the tools that change rules, with only the environment that they need.
 #pragma once
 
 #include <chrono>

@@ -21,7 +21,7 @@ Result<void> refuse_user_namespace(const Netns& netns) {
     struct stat theirs {};
     struct stat ours {};
     if (!owner || fstat(owner.get(), &theirs) != 0 || stat("/proc/self/ns/user", &ours) != 0) {
-        return {};  // before Linux 4.9, or hidden: the kernel has the last word
+        return {};  // before Linux 4.9, or hidden: left to the kernel's own check
     }
     if (theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino) {
         return {};
@@ -111,7 +111,7 @@ Result<void> IptablesDatapath::uninstall(const IptablesOptions& options) {
             options.proc, [&](const Netns& netns) { failures.note(remove_from(netns)); }));
     }
     FSM_TRY(failures.result("remove the iptables rules"));
-    // The others' namespaces are gone, and the rules with them.
+    // The namespaces of the others no longer exist, and so do their rules.
     for (const auto& [cookie, addresses] : pods) {
         FSM_TRY(forget(cookie));
     }
@@ -201,7 +201,7 @@ Result<void> IptablesDatapath::withdraw_and_cut(std::uint64_t netns_cookie, cons
     return find(netns_cookie) ? forget_pod(netns_cookie) : Result<void>();
 }
 
-// A record that cannot be removed now is a record too many; it goes with the namespace.
+// A record that cannot be removed now is superfluous; it is removed with the namespace.
 void IptablesDatapath::forget_tracking_of(std::uint64_t netns_cookie) {
     if (tracked_records_.remove(netns_cookie)) {
         const std::lock_guard guard(mutex_);
@@ -236,7 +236,7 @@ Result<void> IptablesDatapath::sweep() {
     return failures.result();
 }
 
-// Those that are gone: most were let go because they were about to end.
+// Most of the pods whose namespaces have ended were released before.
 Result<void> IptablesDatapath::forget_tracked() {
     std::map<std::uint64_t, NetnsLocation> tracked;
     {
@@ -247,7 +247,7 @@ Result<void> IptablesDatapath::forget_tracked() {
         if (find_again(location)) {
             continue;
         }
-        // A namespace that is gone is not let go once more: its record stays as it is.
+        // A namespace that no longer exists is not released again: its record stays as it is.
         FSM_TRY(tracked_records_.remove(cookie));
         const std::lock_guard guard(mutex_);
         tracked_.erase(cookie);
@@ -266,7 +266,7 @@ std::optional<Netns> IptablesDatapath::find_again(const NetnsLocation& location)
                                                            : std::nullopt;
 }
 
-// The reconciler finds a namespace that is gone.
+// The reconciler detects a namespace that no longer exists.
 Result<void> IptablesDatapath::follow_listeners(std::uint64_t netns_cookie, const Pod& pod) {
     const auto netns = find_again(pod.location);
     if (!netns) {

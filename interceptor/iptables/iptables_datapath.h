@@ -1,14 +1,14 @@
-// IptablesDatapath: the Datapath for nodes whose kernel is too old for the BPF programs. The rules
-// that the meshes' own init containers make are made from outside, in the pod's network namespace,
-// from the same policy.
+// IptablesDatapath: the Datapath for kernels that are too old for the BPF programs. It creates the
+// rules of the meshes' init containers from outside, in the pod's network namespace, from the same
+// policy.
 //
-// What iptables cannot do: no acceleration; IPv6 with `when_listening` is looked at every few
-// seconds instead of at the moment at which the sidecar listens; a pod whose network namespace
-// belongs to a user namespace of its own is refused.
+// Limitations: no acceleration; IPv6 with `when_listening` is checked every few seconds instead of
+// when the sidecar listens; a pod whose network namespace belongs to a separate user namespace is
+// refused.
 //
-// The rules live and die with the namespace; which pods have them is remembered on disk
-// (PodRecords). When they are withdrawn, one rule to which nothing leads stays (tracking_rules()):
-// without it the connections that were redirected and are still open would be cut.
+// The rules exist as long as the namespace; records on disk list the pods that have rules
+// (PodRecords). After a withdrawal one unused rule stays (tracking_rules()): without it, redirected
+// connections that are still open would be cut.
 #pragma once
 
 #include <atomic>
@@ -28,23 +28,23 @@
 namespace fsm {
 
 struct IptablesOptions {
-    // Where it is remembered which pods have rules.
+    // The directory of the records of pods that have rules.
     std::string run_directory = "/var/run/fsm";
-    // Where the node's namespaces are found ("/host/proc" in a container).
+    // The node's processes, to find namespaces ("/host/proc" in a container).
     std::string proc = "/proc";
 };
 
 class IptablesDatapath : public Datapath {
   public:
-    // Finds the tools, and tries them in a network namespace of its own.
+    // Finds the tools, and probes them in a separate network namespace.
     static Result<std::unique_ptr<IptablesDatapath>> open(const IptablesOptions& options);
 
-    // Removes every rule that an instance with this run directory has made in namespaces that are
-    // alive. What cannot be removed is in the error. Needs the tools only when there is something.
+    // Removes every rule that an instance with this run directory has created in living namespaces.
+    // The error lists what cannot be removed. Needs the tools only if there are rules.
     static Result<void> uninstall(const IptablesOptions& options);
 
-    // When every pod has been withdrawn and another data path goes on: what is left on disk, but
-    // not what keeps open connections going.
+    // Called when every pod has been withdrawn and another data path takes over: removes the files,
+    // but not what keeps open connections working.
     static Result<void> remove_records(const IptablesOptions& options);
 
     // Whether an earlier process has left rules, or may have.
@@ -55,7 +55,7 @@ class IptablesDatapath : public Datapath {
     Result<void> withdraw_and_cut(std::uint64_t netns_cookie, const Netns& netns) override;
     Result<EnrolledPod> check(const Netns& netns, std::uint64_t netns_cookie) const override;
     Result<void> sweep() override;
-    // Those of an earlier process too, from their records.
+    // Including those of an earlier process, from their records.
     Result<std::vector<EnrolledPod>> pods() const override;
     Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const override;
     Result<std::vector<DatapathMap>> maps() const override;
@@ -68,14 +68,14 @@ class IptablesDatapath : public Datapath {
     const std::string& automatic_acceleration_reason() const override { return reason_; }
 
   private:
-    // Where a namespace was when it was last seen.
+    // The last known location of a namespace.
     struct NetnsLocation {
         std::string path;
         NetnsIdentity identity;
     };
     struct Pod {
         std::vector<IpAddress> addresses;
-        // Absent: enrolled by an earlier process only.
+        // Absent: only enrolled by an earlier process.
         std::optional<PodEnrolment> enrolment;
         MadeRules rules;
         NetnsLocation location;
@@ -87,7 +87,7 @@ class IptablesDatapath : public Datapath {
           records_(PodRecords::intercepted(options_.run_directory)),
           tracked_records_(PodRecords::tracked(options_.run_directory)) {}
 
-    // Records whose namespaces are gone are dropped.
+    // Drops records whose namespaces no longer exist.
     Result<void> load();
     Result<void> release(std::uint64_t netns_cookie, const Netns& netns);
     void forget_tracking_of(std::uint64_t netns_cookie);
@@ -111,7 +111,7 @@ class IptablesDatapath : public Datapath {
     mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; locked before mutex_
     mutable std::mutex mutex_;                     // held for these maps, never for files
     std::map<std::uint64_t, Pod> pods_;
-    std::map<std::uint64_t, NetnsLocation> tracked_;  // that this process has let go
+    std::map<std::uint64_t, NetnsLocation> tracked_;  // released by this process
     std::atomic<std::uint64_t> applied_ = 0;
     std::atomic<std::uint64_t> failed_ = 0;
     std::atomic<std::uint64_t> removed_ = 0;

@@ -18,7 +18,7 @@ Result<void> run_in(const Netns& netns, const std::function<Result<void>()>& wor
     return outcome;
 }
 
-// What the sidecar listens on for IPv6, in the calling thread's namespace.
+// The sidecar's IPv6 listeners in the calling thread's namespace.
 Result<Directions> listening_ipv6(const InterceptionPolicy& policy) {
     FSM_ASSIGN(const std::vector<ListeningSocket> sockets, listening_sockets());
     Directions listening;
@@ -35,8 +35,8 @@ Directions either(const Directions& a, const Directions& b) {
     return {a.outbound || b.outbound, a.inbound || b.inbound};
 }
 
-// A sidecar that has listened on IPv6 once is refused, not passed by, while it is down. The rules
-// themselves are the memory of it.
+// Once a sidecar has listened on IPv6, connections are refused, not passed, while it is down. The
+// rules themselves record that.
 Result<Directions> ipv6_directions(const InterceptionPolicy& policy, const RuleSet& present) {
     switch (policy.ipv6) {
         case Ipv6Mode::never:
@@ -63,7 +63,7 @@ Result<void> remove_with_all(const std::vector<RuleTool>& tools) {
     return {};
 }
 
-// Whether something redirects, or has.
+// Whether rules redirect, or did.
 Result<bool> may_have_redirected(const std::vector<RuleTool>& tools, Family family) {
     for (const RuleTool& tool : tools) {
         FSM_ASSIGN(const RuleSet present, tool.read(family));
@@ -81,8 +81,8 @@ Result<void> leave_tracking_of(const ChosenTool& chosen, Family family) {
                                          : chosen.tool.replace(family, present, tracking_rules());
 }
 
-// A connection that was redirected cannot outlive the translation: without a reset, an end that
-// only waits would wait for ever. The resets are translated by the rules that are still there.
+// A redirected connection cannot outlive its translation: without a reset, an end that only waits
+// would wait for ever. The remaining rules translate the resets.
 Result<void> reset_redirected(const std::vector<RuleTool>& tools) {
     std::set<std::uint16_t> ports;
     for (const RuleTool& tool : tools) {
@@ -99,14 +99,14 @@ Result<void> reset_redirected(const std::vector<RuleTool>& tools) {
     return {};
 }
 
-// For a family that is no longer intercepted in a pod that is: connections that are open go on.
+// For a family that is no longer intercepted in a pod that still is: open connections continue.
 RuleSet or_tracking(RuleSet wanted, const RuleSet& before) {
     return wanted.empty() && !before.empty() ? tracking_rules() : std::move(wanted);
 }
 
 }  // namespace
 
-// ---- make --------------------------------------------------------------------------------------
+// ---- create ------------------------------------------------------------------------------------
 
 Result<MadeRules> NamespaceRules::make(const Netns& netns, const PodEnrolment& enrolment) const {
     MadeRules made;
@@ -125,7 +125,7 @@ Result<MadeRules> NamespaceRules::make_here(const PodEnrolment& enrolment) const
         or_tracking(render_rules(enrolment, Family::ipv4, {true, true}), before.ipv4),
         or_tracking(render_rules(enrolment, Family::ipv6, made.ipv6_directions), before.ipv6)};
     FSM_TRY(replace_both(before, wanted));
-    // Of an earlier run with the other kind of iptables: both kinds would be asked.
+    // Rules of an earlier run with the other kind of iptables: both kinds would be effective.
     FSM_TRY(remove_with_all(chosen_.others));
     FSM_ASSIGN(made.ipv4, chosen_.tool.read(Family::ipv4));
     if (!before.ipv6.empty() || !wanted.ipv6.empty()) {
@@ -141,7 +141,7 @@ Result<NamespaceRules::BothFamilies> NamespaceRules::read_both() const {
     return rules;
 }
 
-// Each family in one transaction. When the second is refused, the first is put back.
+// One transaction per family. If the second is refused, the first is reverted.
 Result<void> NamespaceRules::replace_both(const BothFamilies& before,
                                           const BothFamilies& wanted) const {
     FSM_TRY(chosen_.tool.replace(Family::ipv4, before.ipv4, wanted.ipv4));
@@ -195,7 +195,7 @@ Result<bool> NamespaceRules::lack_directions(const Netns& netns, const Intercept
     return either(listening, made.ipv6_directions) != made.ipv6_directions;
 }
 
-// ---- take away ---------------------------------------------------------------------------------
+// ---- remove ------------------------------------------------------------------------------------
 
 Result<void> NamespaceRules::leave_tracking(const Netns& netns) const {
     return run_in(netns, [&]() -> Result<void> {

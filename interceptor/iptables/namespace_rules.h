@@ -1,4 +1,4 @@
-// NamespaceRules: makes, compares and takes away the rules of one pod's network namespace, from
+// NamespaceRules: creates, compares and removes the rules of one pod's network namespace, from
 // outside.
 //
 // Threads: every function may be called from any thread, and enters the namespace with it; two
@@ -16,11 +16,11 @@
 
 namespace fsm {
 
-// What the tool printed right after the rules had been made: its own words, to compare with.
+// The tool's output directly after the rules were created, for comparison.
 struct MadeRules {
     RuleSet ipv4;
     RuleSet ipv6;
-    Directions ipv6_directions;  // that the pod's IPv6 is intercepted in
+    Directions ipv6_directions;  // in which the pod's IPv6 is intercepted
 };
 
 class NamespaceRules {
@@ -29,20 +29,21 @@ class NamespaceRules {
 
     const std::vector<KernelCapability>& capabilities() const { return chosen_.capabilities; }
 
-    // Puts the pod's rules in place of what is there. On failure the rules are as before.
+    // Replaces the existing rules by the pod's. On failure the rules are unchanged.
     Result<MadeRules> make(const Netns& netns, const PodEnrolment& enrolment) const;
-    // Whether what make() made is in place, and nothing has to be added; the error names it.
+    // Whether the rules of make() are in place and need no addition; the error names the
+    // difference.
     Result<void> check(const Netns& netns, const InterceptionPolicy& policy,
                        const MadeRules& made) const;
-    // Whether the sidecar listens on IPv6 in a direction that make() has left alone.
+    // Whether the sidecar listens on IPv6 in a direction that make() has not intercepted.
     static Result<bool> lack_directions(const Netns& netns, const InterceptionPolicy& policy,
                                         const MadeRules& made);
 
-    // No new connection is intercepted; those that are open go on.
+    // No new connection is intercepted; open ones continue.
     Result<void> leave_tracking(const Netns& netns) const;
-    // Nothing stays: connections that were redirected are reset.
+    // Removes everything: redirected connections are reset.
     Result<void> cut_and_remove(const Netns& netns) const;
-    // The same with every kind of iptables that is installed.
+    // The same with every installed kind of iptables.
     static Result<void> cut_and_remove_by(const std::vector<RuleTool>& tools, const Netns& netns);
 
   private:

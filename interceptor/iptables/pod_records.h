@@ -1,5 +1,5 @@
-// PodRecords: which pods have rules of this instance, on disk, so that a later process finds them:
-// a file <netns cookie in hex> for each. What the rules are is in the namespaces themselves.
+// PodRecords: records on disk which pods have rules of this instance, so that a later process finds
+// them: one file <netns cookie in hex> per pod. The rules themselves are in the namespaces.
 #pragma once
 
 #include <cstdint>
@@ -20,20 +20,20 @@ class PodRecords {
     static PodRecords intercepted(const std::string& run_directory) {
         return PodRecords(run_directory + "/iptables");
     }
-    // Pods that are not, any more: they have what lets their open connections go on
+    // Pods that are no longer intercepted, but keep what their open connections need
     // (tracking_rules()).
     static PodRecords tracked(const std::string& run_directory) {
         return PodRecords(run_directory + "/iptables-tracking");
     }
 
-    // Addresses by cookie. Cookies start over with every boot: what is of another one is removed.
-    // A record that cannot be read counts, without addresses.
+    // Addresses by cookie. Cookies are reused after a reboot: records of another boot are removed.
+    // An invalid record counts, without addresses.
     Result<std::map<std::uint64_t, std::vector<IpAddress>>> load() const;
-    // Makes the directory.
+    // Creates the directory.
     Result<void> save(std::uint64_t netns_cookie, const std::vector<IpAddress>& addresses) const;
     // Succeeds when there is none.
     Result<void> remove(std::uint64_t netns_cookie) const;
-    // The directory goes too when nothing is left in it.
+    // Also removes the directory if it is empty.
     Result<void> remove_directory() const;
 
   private:

@@ -20,7 +20,7 @@ constexpr const char* kTracking = "FSM_TRACKING";
 constexpr std::array kOwnChains = {kInbound,      kToInbound,     kOutbound, kToOutbound,
                                    kInboundPorts, kOutboundPorts, kTracking};
 
-// A range of more ports than this is one rule; what is shorter reads as the meshes write it.
+// A range of more ports than this is one rule; shorter ones are written as the meshes do.
 constexpr int kLongestRunOfSingleRules = 4;
 
 bool is_own_chain(std::string_view name) {
@@ -128,8 +128,8 @@ class Renderer {
                       kToInbound);
     }
 
-    // Calls that stay in the pod: those of the sidecar to its application, those of the sidecar to
-    // the pod's address, those of everybody else.
+    // Calls that stay in the pod: the sidecar's to its application, the sidecar's to the pod's
+    // address, and all others.
     void add_own_calls(bool inbound) {
         if (inbound && own_source_ && policy_.own_source_reaches_pod_address) {
             add(kOutbound, "-s " + Cidr::host(*own_source_).to_string() + " -o lo -j RETURN");
@@ -170,7 +170,7 @@ class Renderer {
                       kOutboundPorts, kToOutbound);
     }
 
-    // What is left over is included by a list, or all of it is.
+    // The rest is included by a list, or all of it is.
     void add_inclusion(const char* chain, const TrafficFilter& filter, InclusionRule rule,
                        const char* address, const char* ports_chain, const char* target) {
         const bool both =
@@ -256,7 +256,7 @@ bool has_rule_in(const RuleSet& rules, const char* chain) {
     });
 }
 
-// Of a chain, in their order. Chains of one table may be printed in any order.
+// The rules of a chain, in order. iptables-save may print chains in any order.
 std::vector<std::string> rules_in(const RuleSet& rules, const std::string& chain) {
     std::vector<std::string> found;
     std::copy_if(rules.rules.begin(), rules.rules.end(), std::back_inserter(found),

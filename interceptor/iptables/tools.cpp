@@ -20,7 +20,7 @@ constexpr const char* kLockWait = "5";  // seconds, for the lock of the legacy t
 constexpr std::size_t kNamesLimit = 4096;
 constexpr std::uint16_t kTrialPort = 15001;
 
-// Of a new network namespace, which lives as long as the result.
+// Runs in a new network namespace, which exists as long as the result.
 Result<Netns> scratch_netns() {
     std::optional<Netns> made;
     Result<void> outcome;
@@ -37,7 +37,7 @@ Result<Netns> scratch_netns() {
     return std::move(*made);
 }
 
-// All that our rules ever ask for: REDIRECT, the owner match, both hooks.
+// Every feature that the rules use: REDIRECT, the owner match, both hooks.
 RuleSet trial_rules(Family family) {
     PodEnrolment enrolment;
     InterceptionPolicy& policy = enrolment.policy;
@@ -64,7 +64,7 @@ constexpr const char* kAdvice =
 
 std::vector<RuleTool> RuleTool::installed() {
     std::vector<RuleTool> tools;
-    // Without a kind in its name it is the system's choice, or an old one that is always "legacy".
+    // Without a kind in its name it is the system's default, or an old one that is always "legacy".
     for (const std::string suffix : {"-nft", "", "-legacy"}) {
         RuleTool tool;
         tool.programs4_ = {find_program("iptables" + suffix + "-save"),

@@ -1,7 +1,7 @@
-// The iptables programs of this system, and the rules of one network namespace through them.
+// The iptables programs of this system, and the rules of one network namespace.
 //
-// There are two kinds of iptables: over nf_tables ("nft") and over the old interface of the kernel
-// ("legacy"). Which one works is found out by trying, in a network namespace made for that.
+// There are two kinds of iptables: "nft", over nf_tables, and "legacy", over the older kernel
+// interface. A probe in a separate network namespace finds out which one works.
 #pragma once
 
 #include <string>
@@ -17,15 +17,15 @@ namespace fsm {
 // the calling thread's network namespace.
 class RuleTool {
   public:
-    // Each kind once. One of which a program is missing is left out, but for those of ip6tables.
+    // Each kind once. A kind that lacks a program is omitted; ip6tables may be missing.
     static std::vector<RuleTool> installed();
 
     const std::string& name() const { return name_; }        // "nft", "legacy"
     const std::string& version() const { return version_; }  // "iptables-nft-restore v1.8.9 (…)"
 
-    // Our own rules.
+    // The project's own rules.
     Result<RuleSet> read(Family family) const;
-    // Whether there can be any: looking with the legacy tools would make the table.
+    // Whether rules can exist: a query by the legacy tools would create the table.
     bool may_have_rules(Family family) const;
     // In one transaction: on failure nothing has changed.
     Result<void> replace(Family family, const RuleSet& present, const RuleSet& wanted) const;
@@ -48,12 +48,12 @@ class RuleTool {
 
 struct ChosenTool {
     RuleTool tool;
-    std::vector<RuleTool> others;  // that are installed: an earlier run may have used one
+    std::vector<RuleTool> others;  // other installed ones: an earlier run may have used one
     std::vector<KernelCapability> capabilities;
 };
 
-// The first kind that can do all that our rules need, for IPv4 at least. The error says what each
-// of them is missing, and what to do.
+// The first kind that supports everything that the rules need, at least for IPv4. The error lists
+// what each kind lacks, and what to do.
 Result<ChosenTool> choose_rule_tool();
 
 }  // namespace fsm
