@@ -14,15 +14,15 @@ using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
 constexpr std::size_t kMostIdle = 4;
-// Bodies of answers that are no success: a Status object.
+// Limit for the body of an error: a Status object.
 constexpr std::size_t kFailureLimit = std::size_t{64} << 10;
 constexpr std::size_t kLongestMessage = 512;
-// The object that a PATCH has changed is the answer.
+// The answer to a PATCH is the changed object.
 constexpr std::size_t kPatchedLimit = std::size_t{4} << 20;
 constexpr const char* kJson = "application/json";
 constexpr const char* kJsonPatch = "application/json-patch+json";
 
-// The Status object that the API answers with when it refuses; not an object: it is not one.
+// The API's Status object for an error; not an object if the body is none.
 json status_object(const std::string& body) {
     json document = json::parse(body, nullptr, false);
     const bool is_status = document.is_object() && document.value("kind", json()) == "Status";
@@ -93,7 +93,7 @@ struct ApiClient::Request {
     const StreamTaker* stream = nullptr;   // takes a body of status 200
 };
 
-// A connection that is in use; gives it back.
+// A connection in use; returns it to the pool.
 class ApiClient::Lease {
   public:
     Lease(ApiClient& client, std::unique_ptr<ApiConnection> connection)
@@ -112,7 +112,7 @@ class ApiClient::Lease {
     bool reusable_ = false;
 };
 
-// Takes one answer in, within its bounds.
+// Receives one answer, within its limits.
 class ApiClient::Receiver {
   public:
     explicit Receiver(const Request& request)
@@ -138,7 +138,7 @@ class ApiClient::Receiver {
     }
     // Whether anything of an answer came.
     bool began() const { return answer_.status != 0; }
-    // After an exchange that was ended by take().
+    // After take() has ended the exchange.
     Result<ApiAnswer> ended_early() {
         if (too_late_) {
             return Error("the answer did not end in time", ETIMEDOUT);
@@ -195,7 +195,7 @@ Result<ApiAnswer> ApiClient::stream(const std::string& path, std::chrono::millis
     return send({.path = path, .times = {silence, silence}, .stream = &taker});
 }
 
-// A refusal may mean that the token has been replaced since it was read.
+// The token may have been replaced since it was read.
 Result<ApiAnswer> ApiClient::send(const Request& request) {
     // Without the query, which differs each time.
     const std::string what = std::string(request.method) + " " + access_.url() +
@@ -216,7 +216,7 @@ Result<ApiAnswer> ApiClient::send(const Request& request) {
     return answer;
 }
 
-// The server may have closed a connection that was idle: that shows when it is used.
+// The server may have closed an idle connection, which shows only when it is used.
 Result<ApiAnswer> ApiClient::attempt(const Request& request, const std::string& token) {
     if (auto idle = request.stream == nullptr ? take_idle() : nullptr) {
         FSM_TRY(begin(*idle));
@@ -299,7 +299,7 @@ void ApiClient::give_back(std::unique_ptr<ApiConnection> connection, bool reusab
     ended_.notify_all();
 }
 
-// stop() does nothing to a request that has not got its connection yet, so it is repeated.
+// stop() has no effect on a request that does not have its connection yet, so repeat it.
 void ApiClient::interrupt() {
     constexpr std::chrono::milliseconds kAgain{20};
     std::unique_lock lock(mutex_);

@@ -41,7 +41,7 @@ std::string origin_of(const Credential& credential) {
     return credential.file.empty() ? "the kubeconfig" : credential.file;
 }
 
-// No key is asked for on a terminal.
+// OpenSSL must not ask for a passphrase on the terminal.
 int no_passphrase(char*, int, int, void*) {
     return 0;
 }
@@ -52,7 +52,7 @@ bool is_address(const std::string& host) {
            inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-// A peer that vanished without a word is noticed within 30 s, whatever a stream's silence means.
+// TCP keep-alive detects a vanished peer within 30 s, even if a stream is silent by design.
 void watch_over(int socket) {
     const int on = 1;
     const int idle_seconds = 15;
@@ -117,8 +117,8 @@ void ApiConnection::set_times(const ConnectionTimes& times) {
     client_.set_read_timeout(times.silence);
 }
 
-// cpp-httplib's own verification would trust the system's authorities beside the cluster's: OpenSSL
-// verifies by itself, during the handshake.
+// cpp-httplib's own verification would also trust the system's authorities: OpenSSL verifies during
+// the handshake instead.
 Result<void> ApiConnection::set_up_tls(const ClusterAccess& access, const std::string& tls_name) {
     SSL_CTX* context = client_.ssl_context();
     client_.enable_server_certificate_verification(false);
@@ -152,7 +152,8 @@ Result<void> ApiConnection::trust(const ClusterAccess& access) {
         any = X509_STORE_add_cert(store, authority.get()) == 1 || any;
     }
     ERR_clear_error();  // the end of the text is one
-    // What is given is trusted, be it a root or not: ca.crt may hold an intermediate authority.
+    // Every given certificate is trusted, root or not: ca.crt may contain an intermediate
+    // authority.
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
     if (!any) {
         return Error("the certificate authority in " + origin + " is not a PEM certificate",
@@ -163,7 +164,7 @@ Result<void> ApiConnection::trust(const ClusterAccess& access) {
 
 Result<void> ApiConnection::expect_name(const std::string& name) {
     X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(client_.ssl_context());
-    // A certificate without alternative names is for nobody, as for Kubernetes' own clients.
+    // A certificate without alternative names is valid for no host, as in Kubernetes' own clients.
     X509_VERIFY_PARAM_set_hostflags(
         parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     const int set = is_address(name)

@@ -8,7 +8,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A line end behind the token is usual; within a header it would be the end of the header.
+// Files often end with a line break, which would end the HTTP header.
 Result<std::string> as_header_value(std::string text, const std::string& origin) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) {
         text.pop_back();

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kCredentialLimit = std::size_t{1} << 20;
 
 std::string environment(const char* name) {
-    // Nothing here changes the environment.
+    // The environment is never changed after the start, so getenv is safe.
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
     return value == nullptr ? "" : value;
 }

@@ -18,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
-// One pod that cannot be read is a problem; that thousands cannot be is one, too.
+// The limit of problems about invalid pods; the others are one problem.
 constexpr std::size_t kMostUnreadable = 32;
 
 CollectionSettings collection_of(const KubernetesPodsOptions& options) {
@@ -74,7 +74,7 @@ class KubernetesPods::Implementation final : public CollectionHandler {
     void tell(const std::set<PodName>& names) const;
 
     const KubernetesPodsOptions options_;
-    ApiClient watching_;  // of the watch alone: it is interrupted with it
+    ApiClient watching_;  // used by the watch only: its destructor interrupts it
     PodQuery query_;
     std::function<void(const PodName&)> changed_;  // set before the watch begins
 

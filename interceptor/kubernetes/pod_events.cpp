@@ -20,7 +20,7 @@ constexpr std::size_t kLongestMessage = 1024;
 constexpr std::size_t kLongestPodPart = 200;
 constexpr RequestTimes kTimes{std::chrono::seconds(5), std::chrono::seconds(10)};
 
-// Always the same for the same text, in every process: FNV-1a.
+// FNV-1a: the same for the same text in every process.
 std::uint64_t digest(const std::string& text) {
     std::uint64_t hash = 14695981039346656037ULL;
     for (const char c : text) {
@@ -161,7 +161,7 @@ bool PodEvents::coalesce(Waiting& candidate) {
     return true;
 }
 
-// What was written longest ago may be written again, or has to give way.
+// Drops expired entries, and all if there are still too many: they may then be written again.
 void PodEvents::forget_old() {
     const auto now = Clock::now();
     for (auto& [subject, settled] : settled_) {

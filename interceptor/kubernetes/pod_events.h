@@ -83,7 +83,7 @@ class PodEvents final : public PodNotifier {
     const PodEventsOptions options_;
     ApiClient client_;
 
-    // Of the thread alone.
+    // Used by the thread only.
     double turns_;  // events that may go out now
     Clock::time_point turns_at_ = Clock::now();
     Backoff backoff_;

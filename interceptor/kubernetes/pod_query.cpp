@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::size_t kPodLimit = std::size_t{8} << 20;
 
-// Asking again at once would make it worse.
+// A retry at once would make it worse.
 bool is_overloaded(const ApiAnswer& answer) {
     return answer.status == 429 || answer.status >= 500;
 }
 
 }  // namespace
 
-// Many may ask while the API is away: they do not all wait for the same answer.
+// While the API is out of reach, callers must not all wait for the same failing request.
 std::optional<Error> PodQuery::out_of_reach() const {
     const std::lock_guard guard(mutex_);
     if (!unreached_ || Clock::now() - unreached_->first > times_.out_of_reach) {
@@ -30,7 +30,7 @@ std::optional<Error> PodQuery::out_of_reach() const {
 
 Result<FoundPod> PodQuery::ask(const PodName& name) {
     if (!is_namespace_name(name.pod_namespace) || !is_pod_name(name.name)) {
-        return FoundPod();  // no pod can be called that
+        return FoundPod();  // no pod can have that name
     }
     if (auto away = out_of_reach()) {
         return *away;

@@ -1,4 +1,4 @@
-// PodQuery: asks the Kubernetes API for one pod, whatever a watch has told.
+// PodQuery: queries the Kubernetes API for one pod, independent of a watch.
 #pragma once
 
 #include <chrono>
@@ -15,9 +15,10 @@
 namespace fsm {
 
 struct PodQueryTimes {
-    std::chrono::milliseconds find;            // for a whole question
+    std::chrono::milliseconds find;            // for a whole query
     std::chrono::milliseconds token_lifetime;  // until a token is read again
-    std::chrono::milliseconds out_of_reach;    // without asking again, after a failure
+    std::chrono::milliseconds
+        out_of_reach;  // how long queries fail without an attempt after a failure
 };
 
 // Threads: every function may be called from any thread.
@@ -27,7 +28,7 @@ class PodQuery {
         : times_(times), client_(access, times.find, times.token_lifetime) {}
 
     Result<FoundPod> ask(const PodName& name);
-    // Ends the questions that are under way, and those to come.
+    // Cancels queries that are in progress, and later ones.
     void interrupt() { client_.interrupt(); }
 
   private:
