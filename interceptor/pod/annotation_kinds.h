@@ -1,6 +1,6 @@
-// The one table of what annotations can say: the name of each kind in profiles, how its value
-// reads, and what that does to the policy. Internal to this folder. A new kind is a row here, an
-// effect of the PolicyBuilder, and a line in profiles/custom.yaml.
+// The table of annotation kinds: the name of each kind in profiles, the form of its value, and its
+// effect on the policy. Internal to this folder. A new kind needs a row here, an effect of the
+// PolicyBuilder, and a line in profiles/custom.yaml.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ namespace fsm {
 
 class PolicyBuilder;
 
-// Switches have values of their own in each profile.
+// Each profile defines the values of its switches.
 struct SwitchForm {
-    Switch acts;                      // the setting that does something
+    Switch acts;                      // the setting that has an effect
     void (PolicyBuilder::*effect)();  // null: decided before there is a policy
 };
 struct PortsForm {
@@ -36,7 +36,7 @@ struct NumberForm {
     std::uint32_t high;
     void (PolicyBuilder::*effect)(std::uint32_t);  // null: only checked
 };
-// The effect is false for a word that is none of those accepted.
+// The effect returns false for a word that is not accepted.
 struct WordForm {
     const char* accepted;
     bool (PolicyBuilder::*effect)(std::string_view);

@@ -47,7 +47,7 @@ std::optional<PortRange> port_range(std::string_view text) {
     return PortRange{*first, *last};
 }
 
-// Calls `use` with every entry but the wildcard; the reason that it may return is a problem.
+// Calls `use` with every entry except the wildcard; a reason that it returns is a problem.
 template <typename List, typename Use>
 void parse_list(std::string_view text, const std::optional<std::string>& wildcard,
                 Problems& problems, List& list, const Use& use) {

@@ -1,4 +1,4 @@
-// What the values of annotations say. Internal to this folder.
+// Parses the values of annotations. Internal to this folder.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,10 @@
 
 namespace fsm {
 
-// What could not be used. There are as many as a reader can bear, and a last one that says how many
-// more there are.
+// Problems of the entries, up to a limit, and one with the number of further ones.
 class Problems {
   public:
-    // `subject` begins every sentence: "annotation example.org/ports".
+    // `subject` is the start of every sentence: "annotation example.org/ports".
     Problems(PodProblem::Kind kind, std::string subject)
         : kind_(kind), subject_(std::move(subject)) {}
 
@@ -32,12 +31,12 @@ class Problems {
     std::size_t left_off_ = 0;
 };
 
-// The entries of one list that could be used.
+// The valid entries of one list.
 template <typename Set>
 struct EntryList {
     Set entries;
-    bool all = false;    // the wildcard was among them
-    bool empty = false;  // there was no entry at all, good or bad
+    bool all = false;    // the list contains the wildcard
+    bool empty = false;  // the list has no entries, valid or not
 };
 
 using PortList = EntryList<PortSet>;

@@ -1,4 +1,4 @@
-// Whether a pod is in the mesh, and what follows for it.
+// Decides whether a pod is in the mesh, and with which policy.
 #include <algorithm>
 #include <utility>
 
@@ -17,8 +17,8 @@ bool has(const std::vector<std::string>& words, std::string_view word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// The container that is the sidecar, or nullptr. A plain init container has ended when the
-// application starts, so it is none.
+// The sidecar's container, or nullptr. A plain init container does not count: it ends before the
+// application starts.
 const Container* find_sidecar(const MeshProfile& profile, const Pod& pod) {
     for (const Container& container : pod.containers) {
         if (container.kind != Container::Kind::init &&
@@ -29,7 +29,7 @@ const Container* find_sidecar(const MeshProfile& profile, const Pod& pod) {
     return nullptr;
 }
 
-// What the pod, or else its namespace, or else the mesh says.
+// The setting of the pod, else of its namespace, else of the mesh.
 std::optional<std::string> value_of(const AnnotationRule& rule, const Pod& pod) {
     if (rule.also_label) {
         if (const auto label = pod.labels.find(rule.name); label != pod.labels.end()) {
@@ -91,7 +91,8 @@ std::optional<std::string> sidecarless(const MeshProfile& profile, const Pod& po
     return std::nullopt;
 }
 
-// Other programs have containers of the sidecar's name, too: whether the mesh meant this one.
+// Other programs also have containers with the sidecar's name: checks the marks of this mesh's
+// sidecar.
 std::optional<std::string> missing_marks(const MeshProfile& profile, const Pod& pod,
                                          const Container& sidecar) {
     const SidecarMarks& marks = profile.marks;
@@ -115,7 +116,7 @@ std::optional<std::string> missing_marks(const MeshProfile& profile, const Pod& 
            " is not known to be the mesh's sidecar: it has none of " + joined(expected);
 }
 
-// Why a pod that has a sidecar is nevertheless not in the mesh; its switches apart.
+// Why a pod with a sidecar is still not in the mesh, except for its switches.
 std::optional<std::string> reason_for_exemption(const MeshProfile& profile, const Pod& pod,
                                                 const Container& sidecar) {
     for (const Container& container : pod.containers) {
@@ -150,7 +151,7 @@ void append(std::vector<PodProblem>& all, std::vector<PodProblem> more) {
     std::move(more.begin(), more.end(), std::back_inserter(all));
 }
 
-// Looks at every rule that the pod says something about.
+// Checks every rule about the pod.
 template <typename Use>
 void for_each_annotation(const MeshProfile& profile, const Pod& pod,
                          std::vector<PodProblem>& all_problems, const Use& use) {
@@ -163,7 +164,7 @@ void for_each_annotation(const MeshProfile& profile, const Pod& pod,
     }
 }
 
-// The annotation that switches interception off for the pod, if there is one.
+// The annotation that switches interception off for the pod, if any.
 std::optional<std::string> switched_off_by(const MeshProfile& profile, const Pod& pod,
                                            std::vector<PodProblem>& all_problems) {
     std::optional<std::string> name;
@@ -178,7 +179,7 @@ std::optional<std::string> switched_off_by(const MeshProfile& profile, const Pod
     return name;
 }
 
-// Why interception of this pod would be wrong, whatever is done; nullopt: it would not.
+// Why interception of this pod would always be wrong; nullopt: it can be intercepted.
 std::optional<std::string> misidentified(const MeshProfile& profile, const Container& sidecar,
                                          const InterceptionPolicy& policy) {
     const std::string it = "container " + sidecar.name + " runs as uid ";

@@ -46,8 +46,8 @@ class ManifestDirectory::Implementation {
 
     mutable std::mutex mutex_;  // the members below; never held while scanning or calling out
     std::shared_ptr<const ManifestSnapshot> snapshot_ = std::make_shared<ManifestSnapshot>();
-    std::set<PodName> untold_;  // changes that the callback has not heard of
-    Result<void> scanned_;      // by the thread, the last time
+    std::set<PodName> untold_;  // changes not yet passed to the callback
+    Result<void> scanned_;      // the thread's last result
 
     std::function<void(const PodName&)> changed_;  // set before thread_ starts
     std::optional<DirectoryWatch> watch_;          // set before thread_ starts

@@ -38,8 +38,8 @@ bool ManifestFiles::was_just_written(const FileVersion& version) {
     return age >= 0ns && age < kSettleTime;
 }
 
-// A kernel that cuts a file off changes its size first and its times after that (ext4): what has
-// another size at the same times is on its way to something else.
+// When a file is truncated, the kernel (ext4) changes its size first and its times afterwards: a
+// different size with the same times means that a change is in progress.
 bool ManifestFiles::is_being_cut(const FileVersion& known, const FileVersion& now) {
     FileVersion same_size = now;
     same_size.size = known.size;
@@ -72,7 +72,7 @@ Result<ManifestFiles::Listing> ManifestFiles::list(const std::string& directory)
     return listing;
 }
 
-// Whether the path still leads to the directory that was listed.
+// Whether the path still leads to the listed directory.
 bool ManifestFiles::is_in_place(const Listing& listing, const std::string& directory) {
     struct stat now {};
     return ::stat(directory.c_str(), &now) == 0 && now.st_dev == listing.directory.st_dev &&
@@ -105,7 +105,7 @@ void ManifestFiles::scan_files(const Listing& listing, ManifestSnapshot& next) {
     }
 }
 
-// A file that cannot be looked at: it went, the directory went, or it is a link to nothing.
+// A file that cannot be read: it was removed, its directory was removed, or it is a dangling link.
 void ManifestFiles::miss_file(const std::string& name, const Listing& listing, const Error& error,
                               ManifestSnapshot& next) {
     struct stat link {};
@@ -113,7 +113,7 @@ void ManifestFiles::miss_file(const std::string& name, const Listing& listing, c
         files_[name].version = {};
         files_[name].problem = error.message();
     } else if (is_in_place(listing, directory_)) {
-        files_.erase(name);  // it went while the directory was read
+        files_.erase(name);  // it was removed while the directory was read
     } else {
         next.unsettled = true;
         next.doubt = "the directory of manifests " + directory_ + " is being replaced";
@@ -159,7 +159,7 @@ Result<void> ManifestFiles::read_manifest(const std::string& path, const struct 
     return {};
 }
 
-// The pods of all files. A pod that two files describe is taken from the first.
+// Merges the pods of all files. The first file wins if two describe the same pod.
 void ManifestFiles::collect(ManifestSnapshot& next) const {
     std::map<PodName, std::string> described_in;
     for (const auto& [name, file] : files_) {

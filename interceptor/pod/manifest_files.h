@@ -1,5 +1,5 @@
-// ManifestFiles: what the manifests of one directory say, read again where a file has changed.
-// Internal to this folder.
+// ManifestFiles: the pods in the manifests of one directory; changed files are read again. Internal
+// to this folder.
 #pragma once
 
 #include <sys/stat.h>
@@ -19,30 +19,30 @@
 
 namespace fsm {
 
-// What readers see; never changed once it is published.
+// The published state; immutable once readers can see it.
 struct ManifestSnapshot {
     std::map<PodName, Pod> pods;
     std::vector<Problem> problems;
-    // Why a pod that is not among `pods` may exist nevertheless.
+    // Why a pod that is not among `pods` may still exist.
     std::optional<std::string> doubt;
-    bool unsettled = false;  // a file is being written: look again soon
+    bool unsettled = false;  // a file is being written: rescan soon
 };
 
 // Threads: one at a time.
 class ManifestFiles {
   public:
-    // A file that was written a moment ago may be half of what it is going to be.
+    // A file that was written just now may still be incomplete.
     static constexpr std::chrono::milliseconds kSettleTime{50};
 
     explicit ManifestFiles(std::string directory) : directory_(std::move(directory)) {}
 
-    // Fails when the directory cannot be read.
+    // Fails if the directory cannot be read.
     Result<void> check() const;
-    // Looks at every file, and answers what all of them say together.
+    // Scans every file, and returns the merged result.
     ManifestSnapshot scan();
 
   private:
-    // Tells whether a path still leads to the same content.
+    // Identifies the content of a path.
     struct FileVersion {
         dev_t device = 0;
         ino_t inode = 0;
@@ -53,10 +53,10 @@ class ManifestFiles {
         bool operator==(const FileVersion&) const = default;
     };
 
-    // One file and what was read from it.
+    // One file and its pods.
     struct ManifestFile {
         FileVersion version;
-        std::vector<Pod> pods;  // of the last version that was right
+        std::vector<Pod> pods;  // of the last valid version
         std::optional<std::string> problem;
     };
 

@@ -53,7 +53,7 @@ constexpr auto kInclusionRules = std::to_array<Word<InclusionRule>>({
 
 constexpr auto kEmptyInclusions = std::to_array<Word<bool>>({{"all", false}, {"none", true}});
 
-// The row of the table that the word below `key` names.
+// The row of the table for the word below `key`.
 template <typename Table>
 const auto& read_row(YamlMap& map, const std::string& key, const Table& table,
                      const char* when_absent) {
@@ -69,7 +69,7 @@ const auto& read_row(YamlMap& map, const std::string& key, const Table& table,
     return table.front();
 }
 
-// The value that the word below `key` stands for.
+// The value for the word below `key`.
 template <typename Words>
 auto read_word(YamlMap& map, const std::string& key, const Words& words, const char* when_absent) {
     return read_row(map, key, words, when_absent).value;
@@ -189,7 +189,7 @@ void read_traffic(YamlMap traffic, MeshProfile& profile) {
     traffic.refuse_unknown_keys();
 }
 
-// A key that has no meaning for the rule's kind is left unasked, and so reported as unknown.
+// A key without a meaning for the rule's kind is not read, and so reported as unknown.
 AnnotationRule read_annotation(YamlMap entry) {
     AnnotationRule rule;
     rule.name = entry.required_text("name");

@@ -1,6 +1,5 @@
-// MeshProfile: what distinguishes one mesh from another, as data (profiles/*.yaml), and the
-// decision that follows from a profile and a pod. The keys of the files are described in
-// profiles/custom.yaml.
+// MeshProfile: the differences between meshes, as data (profiles/*.yaml), and the decision for a
+// pod. profiles/custom.yaml describes the keys of the files.
 //
 // Units: ports in host order; uids and gids as the pod sees them. Threads: values without hidden
 // state; decide() is a pure function.
@@ -24,9 +23,9 @@
 
 namespace fsm {
 
-// Settings of the node or mesh that are added to every pod's own (mesh-wide exclusion lists,
-// `inbound` and `acceleration` of the configuration). Lists of pod and node are united; for
-// `inbound_mechanism` and `acceleration` the pod's annotation wins.
+// Settings of the node or mesh that apply to every pod in addition to its own (mesh-wide exclusion
+// lists, `inbound` and `acceleration` of the configuration). Lists of pod and node are merged; for
+// `inbound_mechanism` and `acceleration` the pod's annotation has priority.
 struct NodeDefaults {
     TrafficFilter outbound;
     TrafficFilter inbound;
@@ -39,21 +38,20 @@ struct NodeDefaults {
     bool operator==(const NodeDefaults&) const = default;
 };
 
-// What the lists of one pod may take in the maps that all pods share: prefixes of ports, and
-// address ranges.
+// The limit of one pod's lists in the shared maps: prefixes of ports, and address ranges.
 constexpr std::size_t kMaxListEntries = 4096;
 
 struct NotInMesh {
     std::string reason;  // for logs: "no container named sidecar"
 };
 
-// Whether IPv6 is intercepted: as the policy says, or, with rules that the mesh makes from the
-// addresses of the pod, when the first one or when any is of IPv6 (decide_ipv6()).
+// Whether IPv6 is intercepted: by the policy, or, for meshes whose rules depend on the pod's
+// addresses, if the first one or any is IPv6 (decide_ipv6()).
 enum class Ipv6Rule : std::uint8_t { policy, first_address, any_address };
 
 struct InMesh {
-    // sidecar_uid and sidecar_gid are those that the pod's own user namespace knows: whoever
-    // enrols the pod maps them to the host's when `user_namespace` is set.
+    // The policy's sidecar_uid and sidecar_gid are ids of the pod's own user namespace: the
+    // enrolment maps them to the host's if `user_namespace` is set.
     InterceptionPolicy policy;
     std::vector<std::string> excluded_interfaces;
     bool user_namespace = false;  // spec.hostUsers: false
@@ -70,17 +68,18 @@ struct Sidecarless {
     std::string reason;
 };
 
-// In the mesh, but it cannot be intercepted rightly: it must not start, and is not called in-mesh.
+// In the mesh, but it cannot be intercepted correctly: it must not start, and does not count as
+// in-mesh.
 struct Refused {
-    std::string reason;  // and what its owner has to change
+    std::string reason;  // and the change that its owner has to make
 };
 
 struct Decision {
     std::variant<NotInMesh, InMesh, Refused, Sidecarless> verdict;
-    // Entries that could not be used, each as a sentence that names the annotation, the entry and
-    // what is expected. The rest of the pod's settings still apply.
+    // Invalid entries, each as a sentence with the annotation, the entry and the expected form. The
+    // rest of the pod's settings still apply.
     std::vector<PodProblem> problems;
-    // What may surprise an owner, though nothing is wrong.
+    // Notes for the owner that are not problems.
     std::vector<std::string> notes = {};
 };
 
@@ -90,7 +89,7 @@ inline bool needs_interception(const Decision& decision) {
            std::holds_alternative<Refused>(decision.verdict);
 }
 
-// What the value of an annotation means; annotation_kinds.h has how each reads, and its effect.
+// The meaning of an annotation's value; annotation_kinds.h has the form and the effect of each.
 enum class AnnotationKind : std::uint8_t {
     // Switches, with accepted values.
     injection,      // disabled: the pod is not in the mesh
@@ -114,7 +113,7 @@ enum class AnnotationKind : std::uint8_t {
     outbound_port_ipv6,
     inbound_port,  // both families, unless inbound_port_ipv6 says otherwise
     inbound_port_ipv6,
-    // Words of this project.
+    // Values of this project.
     acceleration,       // auto, off, sidecar, full
     inbound_mechanism,  // auto, sk_lookup, tc
 };
@@ -129,12 +128,12 @@ struct AnnotationRule {
     std::vector<std::string> disabled;  // switches: accepted values, letter case ignored
     bool also_label = false;            // switches: a label of this name wins over the annotation
     bool inherited = false;             // the namespace's annotation counts when the pod has none
-    std::string reason;                 // switches: what a user has to know
+    std::string reason;                 // switches: the message for other values
 
     bool operator==(const AnnotationRule&) const = default;
 };
 
-// Something that a pod can ask of its mesh and that is not done here.
+// A feature of the mesh that a pod can request and that is not supported.
 struct Unsupported {
     enum class Source : std::uint8_t { environment, annotation };  // of the sidecar's container
     // `say`: a problem of the pod. `refuse`: the pod is refused.
@@ -143,16 +142,16 @@ struct Unsupported {
     std::string name;
     Source source = Source::annotation;
     Effect effect = Effect::say;
-    std::vector<std::string> values;    // that ask for it; none: every value that is not empty
-    std::vector<std::string> harmless;  // without `values`: those that do not ask for it
+    std::vector<std::string> values;    // that request it; empty: every value that is not empty
+    std::vector<std::string> harmless;  // without `values`: those that do not request it
     bool inherited = false;             // an annotation of the namespace counts, too
-    std::string text;                   // what follows, and what to do
+    std::string text;                   // the consequence, and what to do
 
     bool operator==(const Unsupported&) const = default;
 };
 
-// What shows, beside its name, that a container is the mesh's sidecar. Any of these; none: the name
-// is enough.
+// What identifies the mesh's sidecar in addition to the container's name: any of these. None: the
+// name is enough.
 struct SidecarMarks {
     std::vector<std::string> labels;
     std::vector<std::string> annotations;
@@ -175,18 +174,18 @@ struct SidecarPorts {
 struct MeshProfile {
     std::string name;
 
-    // Who is the sidecar.
+    // How the sidecar is recognised.
     std::vector<std::string> sidecar_containers;  // any of these; native sidecars count
     std::uint32_t sidecar_uid = 0;
     std::optional<std::uint32_t> sidecar_gid;
-    bool identity_from_container = false;  // the container's runAsUser and runAsGroup win
+    bool identity_from_container = false;  // the container's runAsUser and runAsGroup override it
     bool sidecar_reads_safely = false;
     SidecarMarks marks;
-    // Containers of the mesh's own that may have the sidecar's uid or gid.
+    // The mesh's own containers that may have the sidecar's uid or gid.
     std::vector<std::string> own_containers;
     SidecarPorts ports;
 
-    // Which pods, besides those that have a sidecar.
+    // Which of the pods with a sidecar are in the mesh.
     std::vector<std::string> required_labels;
     std::vector<std::string> required_annotations;
     std::vector<std::string> exempting_containers;
@@ -199,7 +198,7 @@ struct MeshProfile {
     // same.
     std::map<std::string, std::vector<std::string>> sidecarless_labels;
 
-    // What is never intercepted, and what the sidecar may do.
+    // Traffic that is never intercepted, and exemptions of the sidecar.
     PortSet never_inbound_ports;
     PortSet never_outbound_ports;
     std::optional<IpAddress> own_source4;
@@ -225,13 +224,13 @@ struct MeshProfile {
     // One of those that are compiled in from profiles/*.yaml.
     static Result<MeshProfile> builtin(std::string_view name);
     static std::vector<std::string> builtin_names();
-    // <directory>/<name>.yaml when there is such a file, else the built-in one. An empty directory
-    // name: built-in only. A file there that is wrong is an error; it does not fall back.
+    // <directory>/<name>.yaml if that file exists, else the built-in one. An empty directory name:
+    // built-in only. An invalid file there is an error, without a fallback.
     static Result<MeshProfile> find(const std::string& name, const std::string& directory);
 };
 
-// Whether the pod is in the mesh, and what is intercepted for it. A pod with the host's network is
-// never in the mesh.
+// Whether the pod is in the mesh, and its policy. A pod with the host's network is never in the
+// mesh.
 Decision decide(const MeshProfile& profile, const Pod& pod, const NodeDefaults& node);
 
 }  // namespace fsm

@@ -36,7 +36,7 @@ constexpr std::string_view to_string(PodWarningReason reason) {
 
 struct PodWarning {
     PodName pod;
-    std::string uid;  // empty when it is not known
+    std::string uid;  // empty if unknown
     PodWarningReason reason = PodWarningReason::pod_problem;
     std::string message;  // a sentence, for people
 };

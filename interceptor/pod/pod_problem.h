@@ -1,4 +1,4 @@
-// PodProblem: something about one pod that could not be used or done as its owner asked for.
+// PodProblem: a setting or request of one pod that could not be applied.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@ namespace fsm {
 
 struct PodProblem {
     enum class Kind : std::uint8_t {
-        annotation,  // an annotation asks for what cannot be used; the rest applies
-        refusal,     // it runs without interception, because it cannot be intercepted rightly
-        other,       // of its other settings, its addresses or its network namespace
+        annotation,  // a value of an annotation is invalid; the rest applies
+        refusal,  // the pod runs without interception, because it cannot be intercepted correctly
+        other,    // of its other settings, its addresses or its network namespace
     };
 
     Kind kind = Kind::other;
-    std::string text;  // a sentence that names what it is about, and what to do
+    std::string text;  // a sentence that names the subject, and what to do
 
     bool operator==(const PodProblem&) const = default;
 };

@@ -27,7 +27,7 @@ std::size_t entries_of(const TrafficFilter& filter) {
 
 void exclude(const PortList& list, TrafficFilter& filter) {
     if (list.all) {
-        // Two prefixes say it shorter than 65,535 ports.
+        // Two prefixes instead of 65,535 ports.
         filter.excluded_ranges.insert({Cidr::all_v4(), Cidr::all_v6()});
     } else {
         filter.excluded_ports.insert(list.entries);
@@ -267,10 +267,10 @@ bool PolicyBuilder::set_inbound_mechanism(std::string_view word) {
     return false;
 }
 
-// ---- all together ------------------------------------------------------------------------------
+// ---- combination -------------------------------------------------------------------------------
 
-// With any_list, a list that nobody gave adds nothing to the ports and everything to the ranges
-// (Istio's defaults: includeOutboundPorts "", includeOutboundIPRanges "*").
+// With any_list, a missing list adds nothing to the ports and everything to the ranges (Istio's
+// defaults: includeOutboundPorts "", includeOutboundIPRanges "*").
 void PolicyBuilder::combine_outbound_inclusion() {
     TrafficFilter& outbound = policy().outbound;
     outbound.included_ports = outbound_ports_.result();

@@ -1,5 +1,5 @@
-// From a profile, the settings of the node and the annotations of a pod in the mesh to what is
-// intercepted for it. Internal to this folder.
+// Builds a pod's policy from a profile, the settings of the node and the pod's annotations.
+// Internal to this folder.
 #pragma once
 
 #include <cstddef>
@@ -24,13 +24,13 @@ inline void unite(std::set<Cidr>& all, const std::set<Cidr>& more) {
     all.insert(more.begin(), more.end());
 }
 
-// What the inclusion lists of pod and node say together.
+// Combines the inclusion lists of pod and node.
 template <typename Set>
 class Inclusion {
   public:
     explicit Inclusion(const std::optional<Set>& node) : listed_(node) {}
 
-    // A list of the pod. One without a usable entry must not take the pod out of the mesh.
+    // A list of the pod. One without a valid entry must not remove the pod from the mesh.
     void add(const EntryList<Set>& list, bool empty_means_none, Problems& problems) {
         if (list.all) {
             all_ = true;
@@ -61,7 +61,7 @@ class PolicyBuilder {
     void take_identity_from(const Container& sidecar);
     void apply(const AnnotationRule& rule, const std::string& value, Problems& problems);
     InMesh finish(Problems& problems);
-    // Why the data path must not hold the finished policy: its lists are too long. nullopt: it may.
+    // Why the data path refuses the finished policy: its lists are too long. nullopt: it does not.
     std::optional<std::string> excess() const;
 
     // The effects of annotations: see the table in annotation_kinds.cpp.
@@ -94,7 +94,7 @@ class PolicyBuilder {
 
     void start_from_profile();
     void start_from_node(const NodeDefaults& node);
-    // What a value of each form does, whatever its kind.
+    // The effect of a value by its form, independent of its kind.
     void use(const SwitchForm& form, const AnnotationRule& rule, const std::string& value,
              Problems& problems);
     void use(const PortsForm& form, const AnnotationRule& rule, const std::string& value,

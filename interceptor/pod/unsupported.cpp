@@ -32,7 +32,7 @@ bool asks(const Unsupported& entry, std::string_view value) {
                                 : has_word(entry.values, word);
 }
 
-// The entries of one effect that the pod asks for.
+// The entries of one effect that the pod requests.
 std::vector<PodProblem> entries_asked_for(const MeshProfile& profile, const Pod& pod,
                                           const Container& sidecar, Unsupported::Effect effect) {
     std::vector<PodProblem> result;

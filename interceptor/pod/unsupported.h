@@ -10,17 +10,17 @@
 
 namespace fsm {
 
-// The first entry that refuses the pod and that the pod asks for, as a sentence.
+// The first entry that the pod requests and that refuses it, as a sentence.
 std::optional<std::string> refusal_of(const MeshProfile& profile, const Pod& pod,
                                       const Container& sidecar);
 
-// Sentences about the other entries that the pod asks for.
+// Sentences about the other entries that the pod requests.
 std::vector<PodProblem> unsupported_requests(const MeshProfile& profile, const Pod& pod,
                                              const Container& sidecar);
 
-// Other containers whose processes have the sidecar's uid or gid: what they send is not
-// intercepted, and nothing in the data path can tell. `problems` are about those that run beside
-// the sidecar, `notes` about init containers, where some users want just that.
+// Other containers whose processes have the sidecar's uid or gid: their traffic is not intercepted,
+// and the data path cannot detect it. `problems` are about containers beside the sidecar, `notes`
+// about init containers, for which it can be intended.
 struct SharedIdentity {
     std::vector<PodProblem> problems;
     std::vector<std::string> notes;
