@@ -5,8 +5,8 @@
 
 namespace fsm {
 
-// What is found may have another container's lock. All locks are taken at once: with the first ones
-// held, what is concerned is asked for again, until nothing new is.
+// A found pod's attachments may belong to another container's lock. All locks are taken at once:
+// with the first ones held, `concerned` is called again, until it returns nothing new.
 AttachmentLifeCycle::Locks AttachmentLifeCycle::lock_containers(
     const std::string& container, const std::function<std::vector<AttachmentKey>()>& concerned) {
     std::set<std::string> containers = {container};

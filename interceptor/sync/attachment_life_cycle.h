@@ -1,8 +1,8 @@
-// AttachmentLifeCycle: an attachment begins, is remembered on disk and in the table, and ends; and
-// what serialises the operations on one.
+// AttachmentLifeCycle: the beginning and end of an attachment, in the table and on disk, and the
+// locks that serialise the operations on one.
 //
-// Every attachment is remembered, those of pods outside the mesh too, so that a pod that enters the
-// mesh later is found.
+// Attachments of pods outside the mesh are stored, too, so that a pod that enters the mesh later is
+// known.
 #pragma once
 
 #include <functional>
@@ -21,13 +21,13 @@
 
 namespace fsm {
 
-// Threads: every function may be called from any thread. What changes an attachment is called with
-// its container's lock held.
+// Threads: every function may be called from any thread. Functions that change an attachment
+// require its container's lock.
 class AttachmentLifeCycle {
   public:
     using Locks = std::vector<KeyedMutex<std::string>::Guard>;
 
-    // `proc`: where the host's processes are found. Interception and conditions must outlive this.
+    // `proc`: the host's processes. Interception and conditions must outlive this object.
     AttachmentLifeCycle(AttachmentStore store, PodInterception& interception,
                         Conditions& conditions, const std::string& proc)
         : store_(std::move(store)), keeper_(interception, table_, proc), conditions_(conditions) {}
@@ -38,22 +38,22 @@ class AttachmentLifeCycle {
     EnrolmentKeeper& keeper() { return keeper_; }
     KeyedMutex<std::string>& locks() { return locks_; }
 
-    // The lock of the container, and those of the attachments that `concerned` tells of.
+    // Locks the container, and the containers that `concerned` returns.
     Locks lock_containers(const std::string& container,
                           const std::function<std::vector<AttachmentKey>()>& concerned);
 
-    // On disk first: a crash after this is cleaned up by the next start, a crash between enrolling
-    // and writing would leave an enrolment that no attachment names.
+    // Writes to disk first: after a crash the next start cleans up, while a crash between enrolling
+    // and writing would leave an enrolment without an attachment.
     Result<void> begin(const AttachmentState& state);
-    // A change of what is remembered; a failure is a condition, and tried again by the caller.
+    // Stores a change; a failure is a condition, and the caller retries.
     Result<void> save(const Attachment& attachment);
-    // Leaves things as they were before begin(): what `previous` says, or nothing.
+    // Restores the state before begin(): `previous`, or nothing.
     void take_back(const AttachmentState& state, const Netns& netns,
                    const std::optional<AttachmentState>& previous);
-    // The attachment goes, and with the last one of its namespace the interception. `netns` is null
-    // when the namespace is gone.
+    // Removes the attachment and, with the last one of its namespace, the interception. `netns` is
+    // null if the namespace no longer exists.
     Result<void> end(const AttachmentState& state, const Netns* netns);
-    // Only what is remembered goes.
+    // Removes only the stored data.
     void drop(const AttachmentKey& key);
 
   private:

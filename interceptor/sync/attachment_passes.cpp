@@ -42,7 +42,7 @@ void AttachmentPasses::reconcile(ReconcileDepth depth) {
         if (interrupted_) {
             return;
         }
-        // One pod that cannot be looked at does not keep the others from their turn.
+        // A failure at one pod must not prevent the others.
         const auto looked = guarded("look at the attachment " + key.to_string(),
                                     [&] { reconcile_one(key, depth); });
         if (!looked) {
@@ -89,7 +89,7 @@ void AttachmentPasses::look_after_node() {
     }
 }
 
-// Of a pod that is gone by now nothing is told.
+// Events of pods that no longer exist are not reported.
 void AttachmentPasses::report_events() {
     const AttachmentTable& table = parts_.attachments.table();
     for (const PodEvent& event : parts_.maintenance.take_events()) {
@@ -158,7 +158,7 @@ void AttachmentPasses::end_dead(const AttachmentState& state) {
     }
 }
 
-// One that cannot be written down is tried again by the next pass.
+// If it cannot be stored, the next pass retries.
 void AttachmentPasses::remember_name(AttachmentState& state, const Pod& pod) {
     Attachment named = state.attachment;
     named.pod = pod.name;

@@ -1,6 +1,6 @@
-// AttachmentPasses: keeps every attachment in step with what the pod source says of its pod
-// (desired) and what the data path holds (actual): periodically, when a pod changes, and when a
-// pod's sidecar did something that its interception has to answer.
+// AttachmentPasses: reconciles every attachment: the pod source has the desired state, the data
+// path the actual one. It runs periodically, when a pod changes, and when a pod's sidecar does
+// something to which its interception must react.
 #pragma once
 
 #include <atomic>
@@ -21,12 +21,12 @@
 
 namespace fsm {
 
-// How thorough a pass over the attachments is: `settings` looks whether namespaces live and what
-// the pod source says; `everything` also enters the namespaces and verifies the data path.
+// The depth of a pass: `settings` checks whether namespaces exist, and the pod source; `everything`
+// also enters the namespaces and verifies the data path.
 enum class ReconcileDepth : std::uint8_t { settings, everything };
 
-// Threads: every function may be called from any thread, but for tell_containers() and a pass over
-// `everything`, which come one at a time.
+// Threads: every function may be called from any thread, except tell_containers() and a pass over
+// `everything`, of which only one may run at a time.
 class AttachmentPasses {
   public:
     // What they work with. Everything referred to must outlive them.
@@ -49,13 +49,13 @@ class AttachmentPasses {
     void reconcile(ReconcileDepth depth);
     // After a change of one pod in the source.
     void reconcile_pod(const PodName& name);
-    // Puts back what was taken from the node as a whole, and enrols again the pods whose sidecar
-    // asks for it. To be called every second.
+    // Restores node-wide attachments, and enrols pods again whose sidecar requires it. To be called
+    // every second.
     void look_after_node();
-    // After the passes above: which containers are not sidecars.
+    // After the passes above: updates which containers are not sidecars.
     void tell_containers();
 
-    // A pass that is under way ends early.
+    // Ends a running pass early.
     void interrupt() { interrupted_ = true; }
 
   private:
@@ -63,7 +63,7 @@ class AttachmentPasses {
     void reconcile_one(const AttachmentKey& key, ReconcileDepth depth);
     // With the container's lock held.
     void end_dead(const AttachmentState& state);
-    // Takes over the pod's own name and uid, on disk too.
+    // Stores the pod's name and uid as the source has them, also on disk.
     void remember_name(AttachmentState& state, const Pod& pod);
     void follow_source(AttachmentState& state, const Pod& pod, ReconcileDepth depth);
     void note_containers(const AttachmentState& state, const Pod& pod, const Decision& decision);

@@ -27,8 +27,8 @@ std::vector<AttachmentKey> AttachmentRemoval::keys_of(const Removal& removal) co
             return keys;
         }
     }
-    // What was found running has no network, and a container id of ours if the runtime's could not
-    // be told.
+    // A pod that was found running has no network, and a synthetic container id if the runtime's
+    // was not found.
     const auto netns = netns_identity_at(namespaces_.translate(removal.netns));
     return table.keys_where([&](const AttachmentState& state) {
         const Attachment& attachment = state.attachment;
@@ -59,7 +59,7 @@ CniOutcome AttachmentRemoval::remove_state(const AttachmentState& state, const R
     const AttachmentKey& key = state.attachment.key;
     auto netns = namespaces_.open_if_same(state.attachment);
     if (!netns && !removal.netns.empty()) {
-        // The path by which a pod was found is not always the one that lasts.
+        // The path by which a pod was found may end before the pod does.
         auto given = namespaces_.open_at(namespaces_.translate(removal.netns));
         if (given && given->identity() == state.attachment.netns) {
             netns = std::move(*given);
@@ -74,8 +74,8 @@ CniOutcome AttachmentRemoval::remove_state(const AttachmentState& state, const R
     return {};
 }
 
-// An attachment that is not remembered, of a namespace that may be enrolled all the same. One that
-// has another attachment stays enrolled.
+// For an attachment that is not stored, of a namespace that may still be enrolled. A namespace with
+// another attachment stays enrolled.
 CniOutcome AttachmentRemoval::remove_unknown(const Removal& removal) {
     const auto netns = namespaces_.open_at(namespaces_.translate(removal.netns));
     if (!netns) {

@@ -1,5 +1,5 @@
-// AttachmentRemoval: takes attachments away that the container runtime no longer has: DEL, GC, and
-// the notes that the plugin leaves of a DEL while the interceptor is away.
+// AttachmentRemoval: removes attachments that the container runtime no longer has: by DEL, by GC,
+// and by the deletion notes that the plugin leaves while the interceptor cannot be reached.
 #pragma once
 
 #include <set>
@@ -15,17 +15,17 @@
 
 namespace fsm {
 
-// What the runtime says of an attachment that it takes away.
+// An attachment to remove, as named by the runtime.
 struct Removal {
-    AttachmentKey key;    // its network may be empty: not known
-    std::string netns;    // as the runtime names it; may be empty
+    AttachmentKey key;    // the network may be empty (unknown)
+    std::string netns;    // the runtime's path; may be empty
     std::string pod_uid;  // may be empty
 };
 
 // Threads: every function may be called from any thread.
 class AttachmentRemoval {
   public:
-    // Everything referred to must outlive this.
+    // Everything that is passed by reference must outlive this object.
     AttachmentRemoval(AttachmentLifeCycle& attachments, const PodNamespaces& namespaces,
                       DeletionNotes notes, Conditions& conditions)
         : attachments_(attachments),
@@ -35,12 +35,12 @@ class AttachmentRemoval {
 
     // A pod leaves the mesh with its last attachment.
     CniOutcome remove(const Removal& removal);
-    // Those of the network that its list of valid ones leaves out.
+    // Removes the attachments of a network that are not in its list of valid ones.
     CniOutcome remove_stale(const cni::Network& network);
     void consume_deletion_notes();
 
-    // The attachment itself; without its network, those of its interface; else those of an unknown
-    // network that fit.
+    // The attachment itself; without a network, all of its interface; otherwise the matching ones
+    // of an unknown network.
     std::vector<AttachmentKey> keys_of(const Removal& removal) const;
 
   private:

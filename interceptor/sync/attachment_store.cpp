@@ -45,7 +45,7 @@ std::string to_json(const Attachment& attachment) {
         {"podUID", attachment.pod_uid},
         {"foundRunning", attachment.found_running},
     };
-    // Names come from outside: bytes that are no UTF-8 must not throw.
+    // Names come from users: invalid UTF-8 must not throw.
     return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -115,7 +115,8 @@ Result<std::vector<fs::path>> files_in(const std::string& directory) {
     return paths;
 }
 
-// Every write goes by a hidden file. At the start there is no writer: what is there was left.
+// Every write uses a hidden temporary file. There is no writer at the start, so existing ones are
+// leftovers.
 void remove_unfinished(const fs::path& path, std::vector<std::string>& problems) {
     if (unlink(path.c_str()) != 0 && errno != ENOENT) {
         problems.push_back(Error::from_errno("remove " + path.string()).message());
@@ -181,8 +182,8 @@ std::string AttachmentStore::describe_set_aside(const std::string& file) {
 }
 
 Result<void> AttachmentStore::save(const Attachment& attachment) const {
-    // Unsynced: after a crash of the machine an attachment means nothing, and waiting for the disk
-    // was most of the time that ADD took.
+    // Not synced: after a crash of the machine attachments are meaningless, and the sync took most
+    // of the time of an ADD.
     return write_file_atomically_unsynced(path_of(attachment.key), to_json(attachment), kFileMode);
 }
 
@@ -195,13 +196,13 @@ Result<void> AttachmentStore::remove(const AttachmentKey& key) const {
 }
 
 Result<void> AttachmentStore::check_writable() const {
-    // A name for each call: STATUS and readyz ask at the same time.
+    // A unique name per call: STATUS and readyz call this concurrently.
     std::string probe = directory_ + "/.probe.XXXXXX";
     const Fd file(mkostemp(probe.data(), O_CLOEXEC));
     if (!file) {
         return Error::from_errno("create a file in " + directory_);
     }
-    // A full disk takes a name, but no content.
+    // A full disk still accepts a new name, but no content.
     auto written = write_all(file, "probe\n", probe);
     if (unlink(probe.c_str()) != 0 && errno != ENOENT && written) {
         written = Error::from_errno("remove " + probe);

@@ -54,7 +54,7 @@ std::vector<AttachmentKey> AttachmentTable::keys_where(
 std::vector<AttachmentKey> AttachmentTable::keys_that_may_be(const PodName& pod) const {
     return keys_where([&](const AttachmentState& state) {
         const PodName& attached = state.attachment.pod;
-        // A runtime's name for a pod that was not known can differ from the pod's own.
+        // If the pod was unknown, the runtime's name for it can differ from the source's.
         return attached == pod ||
                (state.membership == Membership::unknown && !attached.name.empty());
     });

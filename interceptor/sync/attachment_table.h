@@ -1,4 +1,4 @@
-// AttachmentTable: what is known of every attachment beside what is on disk.
+// AttachmentTable: the in-memory state of every attachment, in addition to what is on disk.
 #pragma once
 
 #include <array>
@@ -46,15 +46,15 @@ struct AttachmentState {
     Attachment attachment;
     Membership membership = Membership::unknown;
     std::string reason;                   // why it is not intercepted, or not known
-    std::optional<InMesh> decided;        // what `applied` was made from
+    std::optional<InMesh> decided;        // the decision behind `applied`
     std::optional<PodEnrolment> applied;  // absent: not enrolled by this process
-    std::optional<EnrolledPod> enrolled;  // what the data path made of it
+    std::optional<EnrolledPod> enrolled;  // the data path's result
     std::vector<PodProblem> problems;     // of the pod's settings and its namespace
-    std::vector<std::string> notes;       // what may surprise, though nothing is wrong
+    std::vector<std::string> notes;       // for the owner; not problems
     std::string failure;                  // of the last attempt to enrol or withdraw
     bool plan_again = false;              // addresses or ids may have changed
-    // What the cluster has given to the pod, by the CNI result and the pod's status. Empty: not
-    // known since the interceptor's start.
+    // The addresses that the cluster has assigned to the pod, from the CNI result and the pod's
+    // status. Empty: unknown since the interceptor's start.
     std::set<IpAddress> given;
 };
 
@@ -69,28 +69,28 @@ class AttachmentTable {
     void plan_again(std::uint64_t netns_cookie);
 
     std::vector<AttachmentKey> keys() const;
-    // Looks at everything: not for what is done at each request.
+    // Visits everything: not for use in each request.
     std::vector<AttachmentKey> keys_where(
         const std::function<bool(const AttachmentState&)>& fits) const;
-    // Those of one network namespace. However many others there are, it takes the same time.
+    // The attachments of one network namespace; the time does not depend on the number of others.
     std::vector<AttachmentKey> keys_in(std::uint64_t netns_cookie) const;
-    // The addresses that the cluster has given to the attachments of one network namespace.
+    // The addresses that the cluster has assigned to the attachments of one network namespace.
     std::set<IpAddress> given_in(std::uint64_t netns_cookie) const;
-    // The pod of one network namespace; nothing when no attachment is there.
+    // The pod of one network namespace; nothing if it has no attachment.
     std::optional<PodName> pod_in(std::uint64_t netns_cookie) const;
-    // Of one network namespace, whether another attachment than `key` fits.
+    // Whether another attachment of the network namespace than `key` matches.
     bool has_other_in(std::uint64_t netns_cookie, const AttachmentKey& key,
                       const std::function<bool(const AttachmentState&)>& fits) const;
-    // Of whatever networks.
+    // On any network.
     std::vector<AttachmentKey> keys_of(const cni::Interface& interface) const;
-    // Those of the pod, and those whose pod was not known.
+    // Those of the pod, and those whose pod was unknown.
     std::vector<AttachmentKey> keys_that_may_be(const PodName& pod) const;
-    // A copy of everything: for views, and not for what is done at each request.
+    // A copy of everything: for views, not for use in each request.
     std::vector<AttachmentState> all() const;
-    // Calls with the table locked: `visit` does not use it.
+    // Calls `visit` with the table locked; it must not use the table.
     void for_each(const std::function<void(const AttachmentState&)>& visit) const;
-    // The interface whose addresses the namespace's pod calls its own: the one whose name sorts
-    // first ("eth0" before "net1"), the same after a restart.
+    // The interface whose addresses count as the pod's own: the first one by name ("eth0" before
+    // "net1"), so that it is the same after a restart.
     std::string first_interface(std::uint64_t netns_cookie) const;
 
   private:
@@ -99,7 +99,7 @@ class AttachmentTable {
 
     mutable std::mutex mutex_;
     std::map<AttachmentKey, AttachmentState> states_;
-    // The keys of `states_` once more, by their network namespace.
+    // An index of `states_` by network namespace.
     std::set<std::pair<std::uint64_t, AttachmentKey>> by_netns_;
 };
 

@@ -4,7 +4,8 @@ namespace fsm {
 
 namespace {
 
-// A pod whose plugins were called just before the entry came has its first process after it.
+// If a pod's plugins were called just before the entry was added, its first process starts after
+// it.
 constexpr std::chrono::seconds kPodStart{10};
 
 }  // namespace

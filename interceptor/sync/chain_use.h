@@ -1,8 +1,8 @@
-// ChainUse: whether the container runtime uses the chain of plugins that our entry stands in.
+// ChainUse: whether the container runtime uses the chain that contains our entry.
 //
-// An installer sees files, not which of them a runtime has chosen: CRI-O can be told the name of a
-// network, another runtime reads another directory. What gives it away is pods that start and are
-// found running without an ADD.
+// The installer sees files, but not which of them a runtime uses: CRI-O can select a network by
+// name, another runtime reads another directory. The evidence is pods that start and are found
+// running without an ADD.
 #pragma once
 
 #include <chrono>
@@ -20,22 +20,22 @@ class ChainUse {
   public:
     using Time = std::chrono::nanoseconds;
 
-    // The entry stands in `file`, since then.
+    // `file` contains the entry, since that time.
     void entry_stands(const std::string& file, Time since);
-    // Pods that start now are expected to start without us.
+    // Pods that start now are expected to start without an ADD.
     void entry_is_gone();
 
-    // An ADD for a pod that the pod source knows. Those of other containers prove nothing: another
-    // runtime of the node may make them.
+    // An ADD for a pod that the pod source knows. ADDs of other containers are no evidence: another
+    // runtime of the node may send them.
     void add_arrived();
-    // A pod of the source was found running, whose first process is of that time.
+    // A pod of the source was found running; its first process started at that time.
     void found_without_add(const PodName& pod, Time started);
 
     std::vector<Problem> problems() const;
 
   private:
     mutable std::mutex mutex_;
-    std::string file_;  // empty: the entry is nowhere
+    std::string file_;  // empty: there is no entry
     Time since_{};
     PodName last_;
     unsigned missed_ = 0;  // pods, since the last ADD

@@ -41,7 +41,7 @@ CniOutcome CniAdd::add(const cni::Request& request) {
                         cni::pod_of(request.args),
                         std::move(*netns),
                         std::move(*view)};
-    // What was found running in the namespace is replaced by this attachment.
+    // Replaces the attachment of a pod that was found running in the namespace.
     const auto locks = parts_.attachments.lock_containers(
         interface.container_id, [&] { return parts_.attachments.table().keys_in(cookie); });
     auto outcome = add_locked(candidate);
@@ -83,7 +83,7 @@ CniOutcome CniAdd::add_locked(Candidate& candidate) {
     return {};
 }
 
-// One of the same name in another namespace: the runtime never told us that it went.
+// An attachment of the same name in another namespace: the runtime sent no DEL for it.
 CniOutcome CniAdd::end_former(const Candidate& candidate,
                               std::optional<AttachmentState>& previous) const {
     if (!previous || previous->attachment.netns_cookie == candidate.view.cookie) {
@@ -99,7 +99,7 @@ CniOutcome CniAdd::end_former(const Candidate& candidate,
     return {};
 }
 
-// What ADD answers when the source cannot tell, or is certain that there is no such pod.
+// The answer of ADD if the source cannot answer, or is certain that the pod does not exist.
 CniOutcome CniAdd::look_up(const Candidate& candidate, FoundPod& found) const {
     const cni::PodReference& reference = candidate.reference;
     const std::string name = pod_name_of(reference);
@@ -175,7 +175,7 @@ CniOutcome CniAdd::settle(AttachmentState& state, const FoundPod& found,
         state.problems.insert(state.problems.end(), missing.begin(), missing.end());
         return {};
     }
-    // A container outside the mesh does not depend on us.
+    // Containers outside the mesh must not depend on the interceptor.
     log::info("pod={} container={} passes untouched: {}", name, state.attachment.key.container_id,
               state.reason);
     if (!done) {
@@ -189,7 +189,7 @@ CniOutcome CniAdd::settle(AttachmentState& state, const FoundPod& found,
     return {};
 }
 
-// One attachment of a namespace that had been found remains: the runtime's.
+// Of a found namespace only the runtime's attachment remains.
 void CniAdd::replace_found_running(const Attachment& attached) {
     const AttachmentTable& table = parts_.attachments.table();
     for (const AttachmentKey& key : table.keys_in(attached.netns_cookie)) {

@@ -1,5 +1,5 @@
-// CniAdd: the container runtime adds an attachment. From the request to a pod that is intercepted,
-// or that passes untouched, or that is not started.
+// CniAdd: the container runtime adds an attachment: from the request to a pod that is intercepted,
+// that passes, or that is not started.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@
 
 namespace fsm {
 
-// What ADD answers for a container that the pod source is certain not to know.
+// What ADD does with a container that the pod source certainly does not have.
 enum class UnknownPods : std::uint8_t { refuse, pass };
 
 struct PodLookupRules {
@@ -34,7 +34,7 @@ struct PodLookupRules {
 // Threads: every function may be called from any thread.
 class CniAdd {
   public:
-    // What an ADD works with. Everything referred to must outlive it.
+    // The parts that an ADD uses; they must outlive it.
     struct Parts {
         AttachmentLifeCycle& attachments;
         const PodNamespaces& namespaces;
@@ -48,16 +48,16 @@ class CniAdd {
     CniAdd(const Parts& parts, PodLookupRules lookup_rules)
         : parts_(parts), lookup_rules_(lookup_rules) {}
 
-    // Told of every ADD of a pod that the source knows; before anything else, or not at all.
+    // Called for every ADD of a pod that the source knows. Set before anything else.
     void tell(ChainUse& use) { chain_use_ = &use; }
 
     CniOutcome add(const cni::Request& request);
 
   private:
-    // A request after its checks.
+    // A request after its validation.
     struct Candidate {
         AttachmentKey key;
-        std::string netns_path;  // as the interceptor opens it
+        std::string netns_path;  // the path that the interceptor opens
         cni::Network config;
         cni::PodReference reference;
         Netns netns;

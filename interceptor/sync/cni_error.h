@@ -1,4 +1,4 @@
-// The contract's failures (common/cni/error.h) under the names that the interceptor has for them.
+// The errors of the protocol (common/cni/error.h) under the interceptor's names.
 #pragma once
 
 #include "common/cni/error.h"

@@ -11,7 +11,7 @@ CniOutcome CniVerbs::remove(const cni::Request& request) {
     if (auto checked = cni::check_request(request, cni::Operation::del); !checked) {
         return checked;
     }
-    // DEL succeeds with whatever configuration; a wrong one names no network.
+    // DEL succeeds with any configuration; an invalid one names no network.
     const auto network = cni::parse_network(request.stdin_data);
     const cni::Interface& interface = request.interface;
     return parts_.removal.remove(
@@ -43,7 +43,8 @@ CniOutcome CniVerbs::check(const cni::Request& request) {
     const AttachmentTable& table = parts_.attachments.table();
     auto state = table.find({interface.container_id, interface.ifname, network->name});
     if (!state) {
-        // Interception is the namespace's: any attachment of the interface, or what was found.
+        // The namespace is intercepted, not the attachment: accept any attachment of the interface,
+        // or a found one.
         const auto keys = parts_.removal.keys_of({{interface.container_id, interface.ifname, ""},
                                                   request.netns,
                                                   cni::pod_of(request.args).uid});
@@ -78,7 +79,7 @@ CniOutcome CniVerbs::check_known(const AttachmentState& state) const {
     return {};
 }
 
-// An attachment that was made without us is wrong only if its pod is in the mesh.
+// An attachment made without the interceptor is an error only if its pod is in the mesh.
 CniOutcome CniVerbs::check_unknown(const cni::Request& request) const {
     const cni::PodReference pod = cni::pod_of(request.args);
     if (pod.name.empty()) {

@@ -1,5 +1,5 @@
-// CniVerbs: what the container runtime asks for, and the answers. Which failure stops a pod and
-// which does not: docs/failure-policy.md.
+// CniVerbs: the CNI verbs of the container runtime. docs/failure-policy.md lists which failures
+// stop a pod.
 #pragma once
 
 #include <chrono>
@@ -38,8 +38,8 @@ class CniVerbs {
     // A pod leaves the mesh with its last attachment.
     CniOutcome remove(const cni::Request& request);
     CniOutcome check(const cni::Request& request);
-    // Removes the attachments of the configuration's network that its list of valid ones leaves
-    // out.
+    // Removes the attachments of the configuration's network that are not in its list of valid
+    // ones.
     CniOutcome collect_garbage(std::string_view network_config);
     // Whether ADD can be served (50), and whether pods lack the interception they should have (51).
     CniOutcome status() const;

@@ -19,12 +19,12 @@ namespace fs = std::filesystem;
 
 constexpr ino_t kRootInode = 1;
 constexpr std::uint32_t kDeepest = 32;
-// A container that runs has its cgroup; where pods are in no cgroup2 it is never found.
+// A running container has a cgroup; if pods are not in cgroup2, none is found.
 constexpr int kSearches = 3;
 // CRI-O's monitor of a container, beside it: "crio-conmon-<id>.scope".
 constexpr std::string_view kMonitor = "conmon";
 
-// Walks down to the cgroups of containers and not into them.
+// Descends to the cgroups of containers, not into them.
 class Search {
   public:
     Search(std::uint32_t level, const std::set<std::string>& container_ids)

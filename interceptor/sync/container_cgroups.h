@@ -1,10 +1,10 @@
-// ContainerCgroups: keeps the data path informed which cgroups of an enrolled pod belong to
-// containers other than its sidecar, so that an application with the sidecar's uid is not taken for
-// it.
+// ContainerCgroups: passes to the data path which cgroups of an enrolled pod belong to containers
+// other than its sidecar, so that an application with the sidecar's uid does not count as the
+// sidecar.
 //
-// The others are identified, and not the sidecar: one that has just been started again must never
-// be taken for an application, and until its new cgroup were found it would be. What is not known
-// counts as before, by its uid.
+// It finds the other containers' cgroups, not the sidecar's: otherwise a restarted sidecar would
+// count as an application until its new cgroup is found. Unknown containers are judged by their
+// uid.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,8 @@
 namespace fsm {
 
 // The ids of the pod's running containers that are not its sidecar. Init containers, which end
-// before the application starts, are left out: meshes check their interception in one that runs as
-// the sidecar's user (istio-validation), and tell users to give that uid to one that needs the
-// network before the sidecar is there.
+// before the application starts, are omitted: istio-validation runs as the sidecar's user, and
+// meshes recommend its uid for init containers that need the network before the sidecar runs.
 std::set<std::string> containers_beside(const std::string& sidecar, const Pod& pod);
 
 struct CgroupOfContainer {
@@ -34,33 +33,33 @@ struct CgroupOfContainer {
     bool operator==(const CgroupOfContainer&) const = default;
 };
 
-// How deep a directory of cgroup2 is in its hierarchy. An error where the root cannot be seen: only
-// a part of the hierarchy is mounted.
+// The level of a cgroup2 directory in its hierarchy. An error if only a part of the hierarchy is
+// mounted, so that the root is not visible.
 Result<std::uint32_t> level_of_cgroup(const std::string& directory);
 
-// The cgroups of those containers, by the containers' ids, below a directory of cgroup2: where
-// kubelets and runtimes make them (running_pods.h). What has none there is missing in the answer.
+// The cgroups of those containers by container id, below a cgroup2 directory, where kubelets and
+// runtimes create them (running_pods.h). Containers without a cgroup there are not in the result.
 std::map<std::string, CgroupOfContainer> find_container_cgroups(
     const std::string& directory, std::uint32_t level, const std::set<std::string>& container_ids);
 
 // Threads: every function may be called from any thread. The data path must outlive it.
 class ContainerCgroups {
   public:
-    // `directory`: of cgroup2; containers are looked for below it. Empty: none is looked for.
+    // `directory`: a cgroup2 directory below which containers are searched. Empty: no search.
     ContainerCgroups(ContainerRegistry& datapath, std::string directory);
 
     // The ids of the pod's running containers that are not its sidecar.
     void know(std::uint64_t netns_cookie, std::set<std::string> others);
 
-    // Looks for cgroups of containers that are new, tells the data path what has changed, and
-    // forgets the pods that are not attached any more. Cheap when nothing has changed.
+    // Searches for cgroups of new containers, passes the changes to the data path, and drops pods
+    // that are no longer attached. Cheap if nothing has changed.
     Result<void> refresh(const std::function<bool(std::uint64_t)>& is_attached);
 
   private:
     struct PodContainers {
         std::set<std::string> wanted;
         std::map<std::string, CgroupOfContainer> found;
-        int searches = 0;  // in vain, since `wanted` has changed
+        int searches = 0;  // unsuccessful ones since `wanted` has changed
     };
 
     Result<void> learn_told();
@@ -72,7 +71,7 @@ class ContainerCgroups {
     std::uint32_t level_ = 0;
     std::mutex mutex_;
     std::map<std::uint64_t, PodContainers> pods_;
-    // What the data path holds; absent until it was asked.
+    // The data path's state; absent until it was read.
     std::optional<std::map<std::uint64_t, OtherContainers>> told_;
 };
 

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kNoteLimit = 65536;
 constexpr mode_t kDirectoryMode = 0700;
-// Hidden files are notes that are being written; older ones were left by a writer that died.
+// Hidden files are notes that are being written, or leftovers of a dead writer.
 constexpr std::time_t kAbandonedAfterSeconds = 60;
 
 Result<cni::DeletionNote> read_note(const fs::path& path) {
@@ -76,7 +76,7 @@ std::vector<std::string> DeletionNotes::consume(const Lock& lock, const Withdraw
         }
         const auto note = read_note(path);
         if (!note && note.error().errno_value() == ENOENT) {
-            continue;  // taken back since the directory was listed
+            continue;  // withdrawn since the directory was listed
         }
         if (!note) {
             problems.push_back("deletion note " + path.string() + " cannot be used (" +

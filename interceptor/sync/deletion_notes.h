@@ -1,4 +1,4 @@
-// Carrying out deletion notes (common/cni/deletion_note.h).
+// Processes deletion notes (common/cni/deletion_note.h).
 #pragma once
 
 #include <functional>
@@ -13,20 +13,20 @@ namespace fsm {
 
 class DeletionNotes {
   public:
-    // Makes the directory: the plugin must find it while the interceptor is away.
+    // Creates the directory: the plugin needs it while the interceptor does not run.
     static Result<DeletionNotes> open(const std::string& directory);
 
-    // Takes the locks of the containers that a note concerns.
+    // Locks the containers that a note concerns.
     using Locks = std::vector<KeyedMutex<std::string>::Guard>;
     using Lock = std::function<Locks(const cni::DeletionNote&)>;
     // Carries out a note, with its locks held; false keeps it for the next time.
     using Withdraw = std::function<bool(const cni::DeletionNote&)>;
 
-    // Hands every note to `withdraw` and removes it when that succeeds. What cannot be read as a
-    // note is removed too; the sentences that say so are returned.
+    // Passes every note to `withdraw` and removes it on success. Invalid files are removed, too;
+    // they are reported in the result.
     //
-    // An ADD of the same attachment takes the note back before it asks the interceptor: a note that
-    // is gone once the container's lock is held is not carried out.
+    // An ADD of the same attachment withdraws the note before it calls the interceptor: a note that
+    // no longer exists when the container's lock is held is not processed.
     std::vector<std::string> consume(const Lock& lock, const Withdraw& withdraw) const;
 
   private:

@@ -1,12 +1,12 @@
-// Enroller: keeps what the data path holds for the pods of this node (actual) in step with what the
-// container runtime has attached and what the pod source says (desired). This class puts its parts
-// together, each in a file of its own, and says in which order they start:
+// Enroller: reconciles the data path's state for the pods of this node with the attachments of the
+// container runtime and the pod source. This class connects its parts, each in its own file, and
+// defines the order of their start:
 //
-//   CniVerbs            what the runtime asks for, with CniAdd and AttachmentRemoval
-//   AttachmentPasses    what is done again and again, and when a pod changes
+//   CniVerbs            the runtime's requests, with CniAdd and AttachmentRemoval
+//   AttachmentPasses    reconciling, periodically and when a pod changes
 //   RunningPodFinder    pods that run without an attachment
-//   LeftBehind          what an earlier process has left
-//   AttachmentLifeCycle what all of them change: the table, the disk, the locks
+//   LeftBehind          the state of an earlier process
+//   AttachmentLifeCycle their shared state: the table, the disk, the locks
 //
 // Threads: every function may be called from any thread, but where a part says otherwise.
 // Operations on one container are serialised; those on different containers run at the same time.
@@ -36,7 +36,8 @@ struct EnrollerOptions {
     std::chrono::milliseconds pod_lookup_timeout{5000};
     UnknownPods unknown_pods = UnknownPods::pass;
     HostPaths host_paths;
-    // Of cgroup2, where containers are looked for; empty: the sidecar is known by its ids alone.
+    // A cgroup2 directory in which containers are searched; empty: the sidecar is identified only
+    // by its ids.
     std::string cgroup;
     NodeDefaults defaults;
 
@@ -45,20 +46,20 @@ struct EnrollerOptions {
 
 class Enroller {
   public:
-    // Makes the state directory. Source, data path and conditions must outlive the enroller; what
-    // is wrong and belongs to no living pod goes into the conditions.
+    // Creates the state directory. Source, data path and conditions must outlive the enroller;
+    // problems that belong to no living pod become conditions.
     static Result<std::unique_ptr<Enroller>> open(const EnrollerOptions& options,
                                                   MeshProfile profile, const PodSource& source,
                                                   Datapath& datapath, Conditions& conditions);
 
-    // Refusals and problems of pods are told there, too. Before anything else, or not at all; the
-    // notifier must outlive the enroller.
+    // Receives refusals and problems of pods. Set before anything else; the notifier must outlive
+    // the enroller.
     void tell_owners(PodNotifier& notifier) { owners_.notify(notifier); }
-    // The same for what is known of the runtime's chain: told of every ADD and of pods without one.
+    // Receives every ADD, and pods without one. Set before anything else.
     void tell_chain_use(ChainUse& use);
 
-    // Takes over what an earlier process left: attachments on disk, deletion notes. Once, before
-    // anything else.
+    // Takes over the state of an earlier process: attachments on disk, deletion notes. Call it
+    // once, before anything else.
     Result<void> restore();
 
     CniOutcome create(const cni::Request& request) { return verbs_.create(request); }
@@ -76,7 +77,7 @@ class Enroller {
     void consume_deletion_notes() { removal_.consume_deletion_notes(); }
     void enrol_running() { finder_.enrol_running(); }
 
-    // For a clean stop: waits for pods and passes end now, with what they have.
+    // For a clean stop: ends waits for pods and passes now.
     void interrupt();
 
     std::vector<AttachmentState> attachments() const { return attachments_.table().all(); }
@@ -86,7 +87,7 @@ class Enroller {
              Datapath& datapath, Conditions& conditions, AttachmentStore store, DeletionNotes notes,
              PodNamespaces namespaces);
 
-    // In the order in which they need each other.
+    // In the order of their dependencies.
     const PodNamespaces namespaces_;
     const MeshRules rules_;
     PodLookup lookup_;

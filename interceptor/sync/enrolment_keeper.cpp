@@ -28,8 +28,8 @@ void log_enrolled(const AttachmentState& state) {
                   "; tried again every 30 s)");
 }
 
-// A mechanism that is not the first choice, or one that waits for connections to end, is tried
-// again while the pod lives.
+// A mechanism that is not the first choice, or one that waits for connections to end, is retried
+// while the pod lives.
 bool may_become_better(const EnrolledPod& pod) {
     return !pod.inbound_reason.empty() || pod.draining;
 }
@@ -119,8 +119,8 @@ Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& deci
     return enrolled;
 }
 
-// A pod that is intercepted stays so, by the rules that it has: without them it would go around its
-// sidecar. One that is not is left as it is: half an interception would be no better.
+// An intercepted pod stays so, with its current rules: without them its traffic would bypass its
+// sidecar. Another one is not changed: partial interception would not be better.
 Result<void> EnrolmentKeeper::refuse(AttachmentState& state, const Refused& refused,
                                      const Netns& netns, const NetnsView& view) {
     if (state.enrolled) {

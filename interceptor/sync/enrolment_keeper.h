@@ -1,4 +1,4 @@
-// EnrolmentKeeper: carries a decision about one pod into the data path, and back out of it.
+// EnrolmentKeeper: applies the decision about one pod to the data path, and reverts it.
 //
 // Two attachments can share a network namespace (two interfaces of a container), while the data
 // path knows namespaces: a namespace is enrolled with its first attachment and withdrawn with its
@@ -19,11 +19,11 @@
 
 namespace fsm {
 
-// Threads: as Enroller's. Data path and table must outlive the keeper. The state that is passed in
-// must be in the table already: the keeper of a namespace's last attachment looks there.
+// Threads: as Enroller. Data path and table must outlive the keeper. The state that is passed in
+// must already be in the table: the keeper of a namespace's last attachment checks that.
 class EnrolmentKeeper {
   public:
-    // What is said at a pod that runs although it is refused.
+    // The problem of a pod that runs although it is refused.
     static PodProblem refusal_problem(const Refused& refused) {
         return {PodProblem::Kind::refusal,
                 "it is in the mesh, but runs without interception: " + refused.reason};
@@ -33,15 +33,15 @@ class EnrolmentKeeper {
     EnrolmentKeeper(PodInterception& datapath, AttachmentTable& table, std::string proc)
         : datapath_(datapath), table_(table), proc_(std::move(proc)) {}
 
-    // Makes the data path hold what `decision` says, and writes into `state` what came of it. What
-    // is in place already and unchanged is left alone.
+    // Makes the data path match `decision`, and writes the result into `state`. Does nothing for
+    // what is unchanged and in place.
     Result<void> apply(AttachmentState& state, const Decision& decision, const Netns& netns,
                        const NetnsView& view);
 
     // For a container outside the mesh: no interception.
     Result<void> leave_outside(AttachmentState& state, const Netns& netns, const NetnsView& view);
 
-    // The attachment goes. `netns` is null when its namespace is gone.
+    // Ends the attachment. `netns` is null if its namespace no longer exists.
     Result<void> detach(const AttachmentState& state, const Netns* netns);
 
   private:

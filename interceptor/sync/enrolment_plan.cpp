@@ -31,7 +31,7 @@ void add_link_locals(const std::vector<std::string>& excluded, const NetnsView& 
     }
 }
 
-// The hooks of a socket do not know its interface: an excluded interface means its network.
+// Socket hooks do not know the interface: exclude the network of an excluded interface.
 void leave_out_interfaces(const std::vector<std::string>& excluded, const NetnsView& view,
                           PodEnrolment& enrolment) {
     for (const auto& interface : view.interfaces) {

@@ -1,5 +1,5 @@
-// From a decision about a pod and the state of its network namespace to what the data path is to
-// hold for it.
+// Converts a decision about a pod and the state of its network namespace into an enrolment for the
+// data path.
 #pragma once
 
 #include <set>
@@ -18,18 +18,18 @@ struct EnrolmentPlan {
     PodEnrolment enrolment;
     std::vector<PodProblem> problems;
     std::vector<std::string> notes;
-    // Something could not be found out yet (the ids of a user namespace): plan again soon.
+    // Something is still unknown (the ids of a user namespace): plan again soon.
     bool provisional = false;
 };
 
-// `given`: the addresses that the cluster has given to the pod; what else the namespace has is the
-// pod's own doing. `proc`: where the host's processes are found. A namespace without an address
-// cannot be intercepted and is an error.
+// `given`: the addresses that the cluster has assigned to the pod; the namespace's other addresses
+// are the pod's own. `proc`: the host's processes. A namespace without an address cannot be
+// intercepted and is an error.
 Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
                                      const NetnsView& view, const std::set<IpAddress>& given,
                                      const std::string& proc);
 
-// The addresses that the CNI result promised and the namespace does not have, as problems.
+// The addresses of the CNI result that the namespace does not have, as problems.
 std::vector<PodProblem> missing_addresses(const std::vector<IpAddress>& promised,
                                           const NetnsView& view);
 

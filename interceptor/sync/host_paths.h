@@ -1,5 +1,5 @@
-// HostPaths: where the paths that a container runtime speaks of are found from here. On a node they
-// are the same; in a container the host's /var/run and /proc are mounted elsewhere.
+// HostPaths: translates a container runtime's paths to this process's. On a node they are equal; in
+// a container the host's /var/run and /proc are mounted elsewhere.
 #pragma once
 
 #include <string>

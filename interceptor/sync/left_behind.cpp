@@ -63,7 +63,7 @@ void LeftBehind::look() {
     look_at_unknown_pods();
 }
 
-// Until the runtime's DEL, or the pod is found running.
+// Until the runtime's DEL, or until the pod is found running.
 void LeftBehind::look_at_unknown_pods() {
     if (unknown_pods_.empty()) {
         return;
@@ -88,12 +88,12 @@ void LeftBehind::look_at_unknown_pods() {
     conditions_.replace(Component::attachments, "unknown pod ", std::move(unknown));
 }
 
-// A file that was set aside is a problem until an operator has looked at it and deleted it.
+// A file that was set aside is a problem until an operator deletes it.
 void LeftBehind::look_at_files_set_aside() {
     const AttachmentStore& store = attachments_.store();
     const auto files = store.set_aside();
     if (!files) {
-        return;  // STATUS says that the directory cannot be used
+        return;  // STATUS reports that the directory cannot be used
     }
     std::vector<Problem> problems;
     for (const std::string& file : *files) {

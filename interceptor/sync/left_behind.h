@@ -1,5 +1,5 @@
-// LeftBehind: what an earlier process has left: attachments on disk, files that it could not use,
-// and pods that the data path holds although no attachment names them.
+// LeftBehind: the state of an earlier process: attachments on disk, invalid files, and pods in the
+// data path without an attachment.
 //
 // Threads: one at a time: the start, then the thread of the passes.
 #pragma once
@@ -20,7 +20,7 @@ namespace fsm {
 
 class LeftBehind {
   public:
-    // Everything referred to must outlive this.
+    // Everything that is passed by reference must outlive this object.
     LeftBehind(AttachmentLifeCycle& attachments, const PodNamespaces& namespaces,
                const Inspection& inspection, Conditions& conditions)
         : attachments_(attachments),
@@ -28,12 +28,11 @@ class LeftBehind {
           inspection_(inspection),
           conditions_(conditions) {}
 
-    // Fills the table from the disk. Once, at the start.
+    // Fills the table from disk. Call once, at the start.
     Result<void> take_over();
-    // After the start has enrolled what it can: what is left of the pods that the data path held is
-    // named.
+    // Call after the start has enrolled what it can: reports the remaining pods of the data path.
     void name_unknown_pods();
-    // Looks again at what may have been mended since.
+    // Checks again which problems have been resolved.
     void look();
 
   private:
@@ -45,9 +44,9 @@ class LeftBehind {
     const PodNamespaces& namespaces_;
     const Inspection& inspection_;
     Conditions& conditions_;
-    std::map<std::string, std::string> set_aside_;  // file: why
+    std::map<std::string, std::string> set_aside_;  // reason, by file
     std::set<std::uint64_t> held_at_start_;         // cookies
-    std::set<std::uint64_t> unknown_pods_;          // those that no attachment names
+    std::set<std::uint64_t> unknown_pods_;          // those without an attachment
 };
 
 }  // namespace fsm

@@ -1,4 +1,4 @@
-// MeshRules: which pods of this node are in the mesh, and how they are intercepted.
+// MeshRules: decides which pods of this node are in the mesh, and how they are intercepted.
 #pragma once
 
 #include "interceptor/pod/mesh_profile.h"

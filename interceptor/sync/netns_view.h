@@ -1,4 +1,4 @@
-// NetnsView: the addresses and interfaces of a network namespace, as they are now.
+// NetnsView: the current addresses and interfaces of a network namespace.
 #pragma once
 
 #include <set>
@@ -14,7 +14,7 @@ namespace fsm {
 struct InterfaceAddress {
     std::string interface;
     IpAddress address;
-    Cidr network;  // the on-link range that comes with the address
+    Cidr network;  // the on-link range of the address
 };
 
 struct LinkLocalAddress {
@@ -24,8 +24,8 @@ struct LinkLocalAddress {
 
 struct NetnsView {
     std::uint64_t cookie = 0;
-    // Loopback and link-local addresses left out. The asked interface's come first, the others
-    // follow in the kernel's order (by interface index).
+    // Without loopback and link-local addresses. Those of the requested interface come first, the
+    // others in the kernel's order (by interface index).
     std::vector<InterfaceAddress> addresses;
     // The link-local ones of IPv6.
     std::vector<LinkLocalAddress> link_locals;

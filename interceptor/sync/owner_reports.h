@@ -1,5 +1,5 @@
-// OwnerReports: tells the owners of pods what is wrong with their pods: in the log, and by the
-// notifier where there is one.
+// OwnerReports: reports problems of pods to their owners: in the log, and by the notifier if there
+// is one.
 #pragma once
 
 #include <chrono>
@@ -20,7 +20,7 @@ namespace fsm {
 // Threads: every function may be called from any thread, but for notify().
 class OwnerReports {
   public:
-    // Before anything else, or not at all; the notifier must outlive this.
+    // Set before anything else; the notifier must outlive this object.
     void notify(PodNotifier& notifier) { notifier_ = &notifier; }
 
     // The state's problems that are not among those that it had before.

@@ -1,4 +1,4 @@
-// PodLookup: from the names that a container runtime gave to the pod that a source knows.
+// PodLookup: finds the source's pod for the names that a container runtime passes.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@
 
 namespace fsm {
 
-// "namespace/name", or the name alone where the runtime gives no namespace.
+// "namespace/name", or the name alone if the runtime passes no namespace.
 std::string pod_name_of(const cni::PodReference& reference);
 
 // Threads: every function may be called from any thread.
@@ -20,17 +20,17 @@ class PodLookup {
     // The source must outlive the lookup.
     explicit PodLookup(const PodSource& source) : source_(source) {}
 
-    // Asks once. An Error means "not known": the source cannot tell, or what it has is an earlier
-    // pod of the same name (another uid). nullopt: the source is certain that there is none.
-    // Without a namespace (podman gives none) the pod is the one in "default", else the only one of
+    // Queries once. An Error means "not known": the source cannot answer, or has an earlier pod of
+    // the same name (another uid). nullopt: the source is certain that there is none. Without a
+    // namespace (podman passes none) the pod is the one in "default", otherwise the only one of
     // that name; several are an Error.
     Result<FoundPod> find(const cni::PodReference& reference) const;
 
-    // The same, but "not known" is asked again until `limit` has passed.
+    // The same, but "not known" is retried until `limit` has passed.
     Result<FoundPod> wait_for(const cni::PodReference& reference,
                               std::chrono::milliseconds limit) const;
 
-    // Ends every wait, now and from now on: the interceptor stops.
+    // Ends every wait, now and later: the interceptor stops.
     void interrupt();
 
   private:

@@ -1,5 +1,5 @@
-// PodNamespaces: from what a container runtime, or the disk, says of a pod's network namespace to
-// the namespace itself.
+// PodNamespaces: opens a pod's network namespace from the data of a container runtime or of the
+// disk.
 #pragma once
 
 #include <map>
@@ -21,17 +21,17 @@ class PodNamespaces {
   public:
     static Result<PodNamespaces> open(const HostPaths& paths);
 
-    // Where a path that the runtime speaks of is found from here.
+    // Translates a path of the runtime to this process's.
     std::string translate(const std::string& path) const { return paths_.translate(path); }
-    // Never the node's own namespace. `path`: translated.
+    // Refuses the node's own namespace. `path`: translated.
     Result<Netns> open_at(const std::string& path) const;
     // The attachment's namespace, if its path still leads to it.
     std::optional<Netns> open_if_same(const Attachment& attachment) const;
     bool is_alive(const Attachment& attachment) const;
-    // Those of the pods that have processes, by uid.
+    // The namespaces of the pods that have processes, by uid.
     Result<std::map<std::string, RunningPod>> find_running(const std::set<std::string>& uids) const;
 
-    // Cookies and inodes start over with every boot.
+    // Cookies and inodes are reused after a reboot.
     const std::string& boot_id() const { return boot_id_; }
     const std::string& proc() const { return paths_.proc; }
 

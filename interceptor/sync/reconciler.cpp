@@ -59,7 +59,7 @@ Result<void> Reconciler::pass() {
     return failures.result();
 }
 
-// What fails here is done by the next pass, which clears the condition.
+// The next pass retries what fails here, and clears the condition.
 void Reconciler::follow_changes(const std::set<PodName>& changed) {
     if (changed.empty()) {
         return;

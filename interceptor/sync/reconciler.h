@@ -1,5 +1,5 @@
-// Reconciler: the thread that calls the Enroller's passes, every few seconds and when a pod
-// changes. An exception in a pass is a condition; the next pass comes all the same.
+// Reconciler: the thread that runs the Enroller's passes, every few seconds and when a pod changes.
+// An exception in a pass is a condition; the next pass still runs.
 #pragma once
 
 #include <atomic>
@@ -17,9 +17,9 @@ namespace fsm {
 
 struct ReconcilerTiming {
     std::chrono::milliseconds interval{5000};
-    // Every how many passes namespaces are entered and the data path is verified.
+    // Every how many passes the namespaces are entered and the data path is verified.
     unsigned thorough_every = 6;
-    // Between two looks at what the whole node depends on.
+    // The time between two checks of node-wide attachments.
     std::chrono::milliseconds node_interval{1000};
 };
 
@@ -27,15 +27,15 @@ class Reconciler {
   public:
     // Starts the thread. Enroller and conditions must outlive the reconciler.
     Reconciler(Enroller& enroller, Conditions& conditions, ReconcilerTiming timing = {});
-    // Stops the thread after the attachment that it is at work on.
+    // Stops the thread after its current attachment.
     ~Reconciler();
     Reconciler(const Reconciler&) = delete;
     Reconciler& operator=(const Reconciler&) = delete;
 
-    // For the pod source's callback; returns at once.
+    // For the pod source's callback; does not block.
     void pod_changed(const PodName& name);
 
-    // Time since a pass ended: many intervals mean that the thread hangs.
+    // The time since the end of a pass: many intervals mean that the thread hangs.
     std::chrono::milliseconds age() const;
 
   private:

@@ -12,7 +12,7 @@ namespace fsm {
 
 namespace {
 
-// The runtime's own name for a pod's first interface, in every Kubernetes.
+// The name of a pod's first interface in every Kubernetes runtime.
 constexpr const char* kInterface = "eth0";
 
 std::string interface_of(const NetnsView& view) {
@@ -119,14 +119,14 @@ Result<void> RunningPodFinder::enrol_found(const Pod& pod, const RunningPod& pla
         return {};
     }
     state.given = pod.addresses;
-    // An enrolment that is not remembered could never be withdrawn.
+    // An enrolment that is not stored could never be withdrawn.
     FSM_TRY(attachments.begin(state));
     if (chain_use_ != nullptr) {
         chain_use_->found_without_add(pod.name, place.started);
     }
     log::info("pod={} container={} runs without an attachment in {}: found by its cgroup",
               pod.name.to_string(), attachment.key.container_id, attachment.netns_path);
-    // A failure stays at the pod, and is tried again by the passes.
+    // A failure is recorded at the pod, and the passes retry.
     if (auto applied = attachments.keeper().apply(state, parts_.rules.decide(pod), *netns, *view);
         !applied) {
         log::error("pod={} cannot be intercepted, tried again every 5 s: {}", pod.name.to_string(),
@@ -147,7 +147,7 @@ bool RunningPodFinder::find_again(AttachmentState& state) {
         return false;
     }
     attachment.netns_path = running->begin()->second.netns_path;
-    // A failure is a condition, and is tried again when the path changes again.
+    // A failure is a condition, and is retried when the path changes again.
     static_cast<void>(parts_.attachments.save(attachment));
     parts_.attachments.table().put(state);
     return true;

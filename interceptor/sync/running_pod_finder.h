@@ -1,5 +1,6 @@
-// RunningPodFinder: finds pods that run without an attachment, and enrols them: they ran before the
-// interceptor, were started while it was away or out of the chain, or have become part of the mesh.
+// RunningPodFinder: finds running pods without an attachment and enrols them: they ran before the
+// interceptor, were started while it did not run or the chain had no entry, or have just joined the
+// mesh.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ namespace fsm {
 // Threads: enrol_running() from one thread at a time; the others from any.
 class RunningPodFinder {
   public:
-    // What it works with. Everything referred to must outlive it.
+    // The parts that it uses; they must outlive it.
     struct Parts {
         AttachmentLifeCycle& attachments;
         const PodNamespaces& namespaces;
@@ -33,17 +34,17 @@ class RunningPodFinder {
 
     explicit RunningPodFinder(const Parts& parts) : parts_(parts) {}
 
-    // Told of pods without an ADD; before anything else, or not at all.
+    // Called for pods without an ADD. Set before anything else.
     void tell(ChainUse& use) { chain_use_ = &use; }
 
-    // Enrols the source's pods that run on this node without an attachment. Cheap when there is
-    // none; otherwise it paces itself.
+    // Enrols the source's pods that run on this node without an attachment. Cheap if there is none;
+    // otherwise it limits its own rate.
     void enrol_running();
-    // The process by which the attachment's namespace was found may end before the pod does: looks
-    // for another path to it. With the container's lock held.
+    // The process by which the attachment's namespace was found may end before the pod does: finds
+    // another path to it. With the container's lock held.
     bool find_again(AttachmentState& state);
 
-    // A search that is under way ends early.
+    // Ends a running search early.
     void interrupt() { interrupted_ = true; }
 
   private:

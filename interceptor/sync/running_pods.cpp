@@ -54,9 +54,8 @@ std::string container_in(std::string_view component) {
     return std::string(component.substr(component.rfind('-') + 1));
 }
 
-// The first of a pod's processes decides where its namespace is: nearest to the pod's cgroup (a
-// container may run containers of its own), then the oldest (a process may have left the
-// namespace).
+// The pod's namespace is that of its first process: the nearest to the pod's cgroup (a container
+// may run containers of its own), then the oldest (a process may have left the namespace).
 struct Candidate {
     std::size_t depth = 0;
     std::uint64_t started = 0;
@@ -92,7 +91,7 @@ std::optional<std::uint64_t> start_time_of(const fs::path& process) {
     return ticks;
 }
 
-// nullopt: not a process of one of the pods, or it ended this very moment.
+// nullopt: not a process of one of the pods, or it has just ended.
 std::optional<std::pair<std::string, Candidate>> candidate_of(
     const fs::path& process, const std::set<std::string>& uids,
     const std::vector<NetnsIdentity>& never) {
@@ -117,7 +116,7 @@ std::chrono::nanoseconds time_of(std::uint64_t ticks) {
            std::chrono::nanoseconds(ticks % kTicksPerSecond * 1'000'000'000U / kTicksPerSecond);
 }
 
-// A process may end while its pod goes on; a file that the runtime made stays as long as the pod.
+// A process may end before its pod; a file of the runtime exists as long as the pod.
 std::string lasting_path(const HostPaths& paths, const Candidate& candidate) {
     for (const char* folder : {"/netns", "/docker/netns"}) {
         std::error_code failure;

@@ -1,5 +1,5 @@
-// Pods that run on this node, found without a container runtime: by the pod's uid in the cgroup
-// paths of processes, which is where every kubelet puts it.
+// Finds the pods that run on this node without the container runtime: by the pod's uid in the
+// cgroup paths of processes, where every kubelet puts it.
 #pragma once
 
 #include <chrono>
@@ -17,12 +17,12 @@
 
 namespace fsm {
 
-// What the path of a namespace leads to now, without opening it; nullopt when it leads nowhere.
+// The namespace to which a path leads now, without opening it; nullopt if there is none.
 std::optional<NetnsIdentity> netns_identity_at(const std::string& path);
 
-// What a cgroup path says: ".../kubepods/burstable/pod<uid>/<container>",
-// ".../kubepods-burstable-pod<uid with _>.slice/cri-containerd-<container>.scope", whatever is
-// before or behind. Of pods in pods (a node that runs in a pod) the innermost.
+// Parses a cgroup path: ".../kubepods/burstable/pod<uid>/<container>",
+// ".../kubepods-burstable-pod<uid with _>.slice/cri-containerd-<container>.scope", with any prefix
+// or suffix. For pods in pods (a node that runs in a pod), the innermost one.
 struct CgroupPlace {
     std::string pod_uid;
     std::string container_id;  // empty when the path ends with the pod
@@ -37,17 +37,18 @@ std::optional<CgroupPlace> place_of_process(std::string_view cgroup_file);
 
 // One pod's network namespace.
 struct RunningPod {
-    // Of the container that was there first: the sandbox, where the runtime has a process in it.
+    // The id of the first container: the sandbox, if the runtime has a process in it.
     std::string container_id;
     NetnsIdentity netns;
-    // Where a runtime has bound the namespace, if that is found; else below a process.
+    // The path of the runtime's bind mount of the namespace, if it is found; otherwise a path below
+    // a process.
     std::string netns_path;
-    // Its oldest process, by CLOCK_BOOTTIME.
+    // The start of its oldest process, by CLOCK_BOOTTIME.
     std::chrono::nanoseconds started{};
 };
 
-// Those of the pods that have processes, by uid. Processes in one of `never` (the node's own
-// namespaces) do not count. One walk over all processes.
+// The pods that have processes, by uid. Processes in one of `never` (the node's own namespaces) are
+// ignored. Walks over all processes once.
 Result<std::map<std::string, RunningPod>> find_running_pods(
     const HostPaths& paths, const std::set<std::string>& uids,
     const std::vector<NetnsIdentity>& never);

@@ -9,7 +9,7 @@
 
 namespace fsm {
 
-// Threads: one at a time. Time is passed in.
+// Threads: one at a time. The caller passes the time.
 class SearchPace {
   public:
     using Clock = std::chrono::steady_clock;
@@ -17,7 +17,7 @@ class SearchPace {
     static constexpr std::chrono::seconds kFirstPause{2};
     static constexpr std::chrono::seconds kLongestPause{16};
 
-    // Whether pods with these uids are to be looked for now; then they count as looked for.
+    // Whether to search for pods with these uids now; if so, the search counts as done.
     bool is_due(const std::set<std::string>& uids, Clock::time_point now);
 
   private:

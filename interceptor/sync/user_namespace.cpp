@@ -34,7 +34,7 @@ bool is_own_user_namespace(const Fd& user_namespace) {
            theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
-// In the child of a fork of a process with threads: only calls that are safe there.
+// Runs in the child of a fork of a process with threads: only async-signal-safe calls are allowed.
 [[noreturn]] void send_own_map(int user_namespace, int pipe_end, const char* path) {
     char buffer[4096];
     if (setns(user_namespace, CLONE_NEWUSER) != 0) {
@@ -50,7 +50,7 @@ bool is_own_user_namespace(const Fd& user_namespace) {
     _exit(file >= 0 && count == 0 ? 0 : 1);
 }
 
-// A process that has entered a user namespace sees its own map against the parent namespace. A
+// A process that has entered a user namespace sees that namespace's map relative to its parent. A
 // thread cannot enter one, so a child process does.
 Result<std::string> map_of_user_namespace(const Fd& user_namespace, IdKind kind) {
     int ends[2];

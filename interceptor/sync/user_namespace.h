@@ -1,4 +1,4 @@
-// Ids of a pod with a user namespace of its own (spec.hostUsers: false), as the host sees them.
+// The host's ids of a pod with its own user namespace (spec.hostUsers: false).
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ namespace fsm {
 
 enum class IdKind : std::uint8_t { user, group };
 
-// Translates an id that the pod knows to the one that the host knows, by the mapping of the user
-// namespace that owns the network namespace, else by that of a process that runs in it. `proc` is
-// where the host's processes are. An error when neither is there or the id is not mapped: a wrong
-// id would send the sidecar's own traffic back to the sidecar.
+// Translates a pod's id to the host's, by the mapping of the user namespace that owns the network
+// namespace, or else by that of a process in it. `proc`: the host's processes. An error if neither
+// exists or the id is not mapped: with a wrong id the sidecar's own traffic would be redirected to
+// itself.
 Result<std::uint32_t> host_id(const Netns& netns, const std::string& proc, IdKind kind,
                               std::uint32_t id);
 
