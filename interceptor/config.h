@@ -1,9 +1,9 @@
 // Config: the interceptor's settings, from a YAML file and flags.
 //
 //   socket: /var/run/fsm-cni.sock       where fsm-cni finds the interceptor
-//   stateDirectory: /var/run/fsm        attachments, deletion notes, the instance lock
+//   stateDirectory: /var/run/fsm        attachments, deletion notes, the instance's lock
 //   bpffs: /sys/fs/bpf, bpfName: fsm    pins live in <bpffs>/<bpfName>
-//   mountBpffs: true                    false: bpffs must be there already (containers)
+//   mountBpffs: true                    false: the bpffs must exist (containers)
 //   cgroup: ""                          cgroup2 to attach to; "" finds it
 //   proc: /proc                         the host's processes
 //   hostVarRun: /var/run                where the host's /var/run is found (containers)
@@ -12,19 +12,18 @@
 //   trafficInterceptionMode: ebpf|iptables|none
 //   podSource: {directory: /etc/fsm/pods}, or
 //   podSource: {kubernetes: {kubeconfig: "", node: "", allNodes: false, nodeTaint: ""}}
-//                                       kubeconfig "": in-cluster; node "": what NODE_NAME says
+//                                       kubeconfig "": in-cluster; node "": from NODE_NAME
 //   cni: {install: false, binDir, configDir, plugin, hostSocket, excludeNamespaces}
 //                                       the plugin's binary and its entry in the runtime's chain
 //   inbound: auto|sk_lookup|tc, acceleration: auto|off|sidecar|full
 //   outboundPortExclusionList, inboundPortExclusionList, outboundIPRangeExclusionList,
 //   outboundIPRangeInclusionList, networkInterfaceExclusionList: added to every pod's own lists
-//   podLookupTimeout: 5s                how long ADD waits for a pod that is not known yet
-//   unknownPods: refuse|pass            ADD for a container that the source certainly does not
-//   have;
-//                                       unless it is said: pass, with Kubernetes refuse
+//   podLookupTimeout: 5s                how long ADD waits for an unknown pod
+//   unknownPods: refuse|pass            ADD for a container that the source certainly lacks;
+//                                       default: pass, with Kubernetes refuse
 //   disabledFeatures: []                acceleration, inbound-sk_lookup, inbound-tc: not loaded
 //   maxPods, maxPolicyEntries, maxConnections, unreadLimit (bytes)
-//   metricsAddress: ""                  ADDRESS:PORT of /metrics; "": on the socket alone
+//   metricsAddress: ""                  ADDRESS:PORT of /metrics; "": on the socket only
 //   logLevel: trace|debug|info|warn|error|off, kernelTracing: false
 #pragma once
 
@@ -48,8 +47,8 @@ struct Config {
     InterceptionMode mode = InterceptionMode::ebpf;
     std::string pod_directory = "/etc/fsm/pods";
     std::optional<KubernetesOptions> kubernetes;   // absent: pods come from pod_directory
-    std::optional<UnknownPods> unknown_pods;       // absent: what the pod source suggests
-    std::optional<ListenAddress> metrics_address;  // absent: metrics are on the socket alone
+    std::optional<UnknownPods> unknown_pods;       // absent: depends on the pod source
+    std::optional<ListenAddress> metrics_address;  // absent: metrics on the socket only
     std::string log_level = "info";
     DatapathOptions datapath;
     EnrollerOptions enroller;
@@ -60,7 +59,7 @@ struct Config {
     // State directory, proc and run directory are used in several places.
     void set_state_directory(const std::string& directory);
     void set_proc(const std::string& directory);
-    // With what depends on several settings filled in.
+    // With the values that depend on several settings.
     EnrollerOptions enroller_options() const;
     // `cni` with what follows from the other settings.
     InstallOptions install_options() const;
@@ -73,7 +72,7 @@ Result<void> read_config_file(const std::string& path, Config& config);
 // "ebpf", "iptables", "none".
 Result<InterceptionMode> parse_interception_mode(const std::string& text);
 
-// "debug"; FSM's own words (disabled, fatal, panic, warning) are understood too.
+// "debug"; FSM's own words (disabled, fatal, panic, warning) are accepted, too.
 Result<std::string> parse_log_level(const std::string& text);
 
 }  // namespace fsm

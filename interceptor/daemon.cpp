@@ -34,7 +34,7 @@ namespace fsm {
 
 namespace {
 
-// The pod source may call while the reconciler is being taken down.
+// The pod source may call back while the reconciler is being destroyed.
 class ChangeRelay {
   public:
     void connect(Reconciler* reconciler) {
@@ -58,10 +58,10 @@ std::string configured(const std::optional<Choice>& choice) {
     return choice ? std::string(to_string(*choice)) : "auto";
 }
 
-// Why the interceptor stops. `left`: the cluster does not want it on this node any more.
+// Why the interceptor stops. `left`: the DaemonSet no longer selects this node.
 enum class Ending : std::uint8_t { stopped, removed, left };
 
-// Returns the signal.
+// Waits for a signal and returns it.
 int wait_for_signal() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -72,7 +72,7 @@ int wait_for_signal() {
     return received;
 }
 
-// Where no pod is held, nothing has to stay for one.
+// Without pods in the data path nothing has to stay.
 Ending end_of_deselected(const Datapath& datapath) {
     const auto held = datapath.pods();
     if (held && held->empty()) {

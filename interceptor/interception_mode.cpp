@@ -22,7 +22,7 @@ Result<std::unique_ptr<Datapath>> open_ebpf(const DatapathOptions& options) {
     if (!has_former) {
         return open_kernel_datapath(options);
     }
-    // First: without it nothing must be attached.
+    // First: without it nothing may be attached.
     auto former = IptablesDatapath::open(iptables_options(options));
     if (!former) {
         return std::move(former.error())

@@ -1,4 +1,4 @@
-// The mode of interception (trafficInterceptionMode), and the data path that it means.
+// The mode of interception (trafficInterceptionMode), and its data path.
 //
 // A node ends with exactly one mechanism, whatever ran before: see docs/modes.md.
 #pragma once
@@ -16,7 +16,7 @@ namespace fsm {
 enum class InterceptionMode : std::uint8_t {
     ebpf,
     iptables,  // the meshes' own rules, for kernels that are too old
-    none,      // every pod is let through
+    none,      // nothing is intercepted
 };
 
 constexpr std::string_view to_string(InterceptionMode mode) {
@@ -31,12 +31,12 @@ constexpr std::string_view to_string(InterceptionMode mode) {
     return "?";
 }
 
-// What an earlier process has left in another mode is handed over pod by pod; in mode none it is
-// removed here.
+// Hands the pods of an earlier process's mode over, one by one; mode none removes its data path
+// here.
 Result<std::unique_ptr<Datapath>> open_datapath(InterceptionMode mode,
                                                 const DatapathOptions& options);
 
-// Removes the data paths of all modes. Goes on after a failure; the error says all of them.
+// Removes the data paths of all modes. Continues after a failure; the error lists all failures.
 Result<void> uninstall_datapaths(const DatapathOptions& options);
 
 }  // namespace fsm
