@@ -1,4 +1,5 @@
-// What a node loads: by the configuration, by the kernel's probe, and by what pods are attached to.
+// The features that a node loads: by the configuration, by the kernel's probe, and by the
+// attachments of pods.
 #include "interceptor/datapath/features.h"
 
 #include <bpf/bpf.h>
@@ -44,8 +45,7 @@ std::set<std::uint32_t> maps_of_program(std::uint32_t id, std::string& name) {
     return {maps.begin(), maps.begin() + std::min<std::size_t>(info.nr_map_ids, maps.size())};
 }
 
-// Of all programs that the kernel holds, as bpftool lists them, those that use this instance's
-// maps.
+// The programs in the kernel, as listed by bpftool, that use this instance's maps.
 std::set<std::string> loaded_programs(const Instance& instance) {
     std::set<std::uint32_t> own;
     for (const std::string& map : pinned_maps(instance)) {
@@ -152,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(Feature, Disabled,
                              return name;
                          });
 
-// The programs that are left go without what they do for the others.
+// The remaining programs skip their work for the unused features.
 TEST(WithoutAcceleration, AConnectionGoesToTheSidecarByTcp) {
     Instance instance;
     instance.options.disabled_features = {Feature::acceleration};

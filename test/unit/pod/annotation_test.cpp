@@ -13,10 +13,10 @@
 namespace fsm::test {
 namespace {
 
+using fsm::testing::texts_of;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using fsm::testing::texts_of;
 using Ports = PortSet;
 using Ranges = std::set<Cidr>;
 

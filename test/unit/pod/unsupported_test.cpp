@@ -13,11 +13,11 @@
 namespace fsm::test {
 namespace {
 
+using fsm::testing::texts_of;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using fsm::testing::texts_of;
 
 struct Request {
     const char* mesh;
