@@ -27,7 +27,7 @@ Result<std::pair<int, int>> parse_version(const std::string& text) {
     std::pair<int, int> version;
     // NOLINTNEXTLINE(cert-err34-c): what does not fit is refused below
     if (std::sscanf(text.c_str(), "v%3d.%3d.", &version.first, &version.second) != 2) {
-        return Error("it is not helm, or a helm that nobody knows: as its version it says \"" +
+        return Error("it is not helm, or an unknown version of helm: its version is \"" +
                      first_line(text) + "\"");
     }
     return version;

@@ -90,7 +90,7 @@ TEST_F(KubeconfigTest, TheTokenFileWins) {
 
 TEST_F(KubeconfigTest, NamesWhatIsNotSupported) {
     for (const char* user :
-         {"exec: {command: aws}", "auth-provider: {name: gcp}", "username: u", "as: somebody"}) {
+         {"exec: {command: aws}", "auth-provider: {name: gcp}", "username: u", "as: another"}) {
         const std::string key(user, std::string_view(user).find(':'));
         EXPECT_THAT(failure(config("server: 'https://h'", user)),
                     HasSubstr("users[0].user." + key + ": is not supported"));
