@@ -213,23 +213,23 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
     };
     add_command("run", "serve (default)", Command::run);
     add_command("uninstall",
-                "remove everything that an interceptor left: the data path, its pins, "
+                "remove everything that an interceptor has created: the data path, its pins, "
                 "the state directory, the socket. Stop the interceptor first",
                 Command::uninstall);
-    add_command("check-config", "read the configuration and the profile, and say what is wrong",
-                Command::check_config);
+    add_command("check-config", "check the configuration and the profile", Command::check_config);
     add_command("version", "print the version", Command::version);
     add_command("status", "print the state of the running interceptor", Command::status);
     add_command("pods", "print the node's pods: which are in the mesh, and why others are not",
                 Command::pods);
-    add_command("counters", "print what the data path has counted", Command::counters);
-    add_command("healthz",
-                "ask the interceptor on --socket whether it is alive: exit status 0, or 1 and why; "
-                "reads no configuration",
-                Command::healthz);
+    add_command("counters", "print the counters of the data path", Command::counters);
+    add_command(
+        "healthz",
+        "query on --socket whether the interceptor is alive: exit status 0, or 1 and the reason; "
+        "reads no configuration",
+        Command::healthz);
     add_command(
         "readyz",
-        "ask the interceptor on --socket whether pods can be started: exit status 0, or 1 and why; "
+        "query on --socket whether pods can be started: exit status 0, or 1 and the reason; "
         "reads no configuration",
         Command::readyz);
     try {

@@ -8,14 +8,14 @@ namespace {
 
 Error not_usable(const Error& why) {
     return Error("the configuration on disk cannot be used: " + why.message() +
-                 ". The interceptor goes on with the one that it has, but could not be started "
-                 "again: mend it, `fsm-interceptor check-config` looks at it");
+                 ". The interceptor keeps the configuration of its start, but cannot be restarted "
+                 "with this one: correct it, and check it with `fsm-interceptor check-config`");
 }
 
 Error changed(const std::string& what) {
     return Error(what +
-                 " has changed since the interceptor was started, which goes on with what it has: "
-                 "start it again to use the new settings (kubectl rollout restart daemonset)");
+                 " has changed since the interceptor was started, which keeps its settings: "
+                 "restart it to use the new ones (kubectl rollout restart daemonset)");
 }
 
 }  // namespace

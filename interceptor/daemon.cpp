@@ -77,13 +77,13 @@ Ending end_of_deselected(const Datapath& datapath) {
     const auto held = datapath.pods();
     if (held && held->empty()) {
         log::info(
-            "stopping: the DaemonSet does not select this node any more, and no pod of the "
-            "mesh runs here: everything is removed");
+            "stopping: the DaemonSet no longer selects this node, and no pod of the mesh runs "
+            "here: removing everything");
         return Ending::removed;
     }
     log::info(
-        "stopping: the DaemonSet does not select this node any more: fsm-cni is taken out of "
-        "the chain. {} pods stay intercepted until they end; pods that start from now on are "
+        "stopping: the DaemonSet no longer selects this node: removing fsm-cni from the chain. "
+        "{} pods stay intercepted until they end; pods that start from now on are "
         "not. `fsm-interceptor uninstall` on the node removes the rest",
         held ? std::to_string(held->size()) : "an unknown number of");
     return Ending::left;

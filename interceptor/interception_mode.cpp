@@ -51,8 +51,8 @@ Result<std::unique_ptr<Datapath>> open_iptables(const DatapathOptions& options) 
     if (!former) {
         return std::move(former.error())
             .within(
-                "an earlier run in mode ebpf has left its data path, which cannot be opened to "
-                "hand its pods over; `fsm-interceptor uninstall` removes it at once");
+                "the data path of an earlier run in mode ebpf cannot be opened for the handover of "
+                "its pods; `fsm-interceptor uninstall` removes it at once");
     }
     log::info("taking over the pods of mode ebpf");
     return std::unique_ptr<Datapath>(

@@ -66,7 +66,7 @@ Result<std::unique_ptr<NodeTaint>> node_taint(const ClusterAccess& access,
     taint.node = own_node(options);
     if (taint.node.empty()) {
         return Error(
-            "podSource.kubernetes.nodeTaint is to be taken off this node, whose name is not known: "
+            "podSource.kubernetes.nodeTaint requires the name of this node, which is unknown: "
             "set NODE_NAME in the environment (from spec.nodeName)");
     }
     return std::make_unique<NodeTaint>(access, std::move(taint));

@@ -22,7 +22,7 @@ bool leave_chain(const InstallOptions& cni, Failures& failures) {
     }
     const auto removed = remove_from_chain(cni);
     if (!removed) {
-        failures.note(Error("take fsm-cni out of the chain of CNI plugins: " +
+        failures.note(Error("remove fsm-cni from the chain of CNI plugins: " +
                             removed.error().message() + "; its binary stays in " + cni.bin_dir));
     }
     return static_cast<bool>(removed);

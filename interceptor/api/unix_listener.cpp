@@ -74,8 +74,8 @@ Result<void> remove_stale_socket(const std::string& path) {
                      EADDRINUSE);
     }
     if (connection.error().errno_value() != ECONNREFUSED) {
-        return Error("whether another process listens on " + path +
-                         " cannot be told: " + connection.error().message(),
+        return Error("cannot determine whether another process listens on " + path + ": " +
+                         connection.error().message(),
                      connection.error().errno_value());
     }
     if (unlink(path.c_str()) != 0 && errno != ENOENT) {

@@ -12,7 +12,7 @@ std::string obstacle_to_lookup(const InboundObstacles& of_node, const SidecarLis
     }
     if (listeners.mptcp_port != 0) {
         return "the sidecar listens by MPTCP on port " + std::to_string(listeners.mptcp_port) +
-               ", and the kernel lets sk_lookup steer to no such listener";
+               ", and the kernel does not allow sk_lookup to assign such a listener";
     }
     return {};
 }

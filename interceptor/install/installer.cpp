@@ -33,11 +33,11 @@ constexpr const char* kPass = "chain-pass";
 constexpr std::chrono::milliseconds kSoon{500};
 
 std::string describe(const ReinsertionPace::Conflict& conflict, const ConfigFiles& files) {
-    return "another program has taken fsm-cni out of " + files.path_of(conflict.file) + " " +
-           std::to_string(conflict.times) + " times; it is put back at most every " +
+    return "another program has removed fsm-cni from " + files.path_of(conflict.file) + " " +
+           std::to_string(conflict.times) + " times; it is restored at most every " +
            std::to_string(conflict.pause.count()) +
-           " s, and pods that start meanwhile are enrolled after their start. Tell that program to "
-           "leave the file's other plugins alone (Cilium: cni.exclusive=false)";
+           " s, and pods that start meanwhile are enrolled after their start. Configure that "
+           "program not to remove other plugins (Cilium: cni.exclusive=false)";
 }
 
 std::chrono::nanoseconds time_since_boot() {
@@ -199,7 +199,7 @@ class Installer::Watcher {
         const std::string path = files_.path_of(state.file);
         if (state.inserted && lost > 0) {
             log::warn(
-                "another program took fsm-cni out of the chain in {} ({} times by now): put back",
+                "another program removed fsm-cni from the chain in {} ({} times so far): restored",
                 path, lost);
         } else if (state.inserted) {
             log::info("fsm-cni added to the chain of CNI plugins in {}", path);

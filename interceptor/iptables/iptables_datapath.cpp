@@ -101,7 +101,7 @@ Result<void> IptablesDatapath::uninstall(const IptablesOptions& options) {
         }
         if (tools.empty()) {
             return Error(netns.path() +
-                         " has iptables rules of ours, but iptables is not installed");
+                         " has iptables rules of an interceptor, but iptables is not installed");
         }
         FSM_TRY(NamespaceRules::cut_and_remove_by(tools, netns));
         return forget(cookie);

@@ -191,8 +191,8 @@ std::vector<Problem> PodEvents::problems() const {
         return {};
     }
     return {{"write", "warnings about pods cannot be written as events: " + failure_ +
-                          "; those that wait are tried again. Without them the owners of pods do "
-                          "not see what is wrong; it is in `fsm-interceptor pods` as well"}};
+                          "; waiting ones are retried. Without events, pods' owners do not see "
+                          "their problems, which are also in `fsm-interceptor pods`"}};
 }
 
 // ---- the thread --------------------------------------------------------------------------------

@@ -185,15 +185,16 @@ std::optional<std::string> misidentified(const MeshProfile& profile, const Conta
     const std::string it = "container " + sidecar.name + " runs as uid ";
     if (policy.sidecar_uid == 0 && profile.sidecar_uid != 0) {
         return it +
-               "0: whatever else runs as root in the pod would count as the sidecar and go around "
-               "it; give the sidecar a runAsUser of its own (the mesh's is " +
+               "0: every other root process in the pod would count as the sidecar and bypass it; "
+               "give the sidecar a separate runAsUser (the mesh's is " +
                std::to_string(profile.sidecar_uid) + ")";
     }
     const bool known_by_group = policy.sidecar_gid && sidecar.run_as_group == policy.sidecar_gid;
     if (sidecar.run_as_user && *sidecar.run_as_user != policy.sidecar_uid && !known_by_group) {
-        return it + std::to_string(*sidecar.run_as_user) +
-               ", but the mesh knows its sidecars by uid " + std::to_string(policy.sidecar_uid) +
-               ": what the sidecar sends would be led back to it; set its runAsUser to " +
+        return it + std::to_string(*sidecar.run_as_user) + ", but the mesh's sidecars have uid " +
+               std::to_string(policy.sidecar_uid) +
+               ": the sidecar's own connections would be redirected to itself; set its runAsUser "
+               "to " +
                std::to_string(policy.sidecar_uid);
     }
     return std::nullopt;
@@ -248,7 +249,8 @@ Decision decide(const MeshProfile& profile, const Pod& pod, const NodeDefaults& 
     }
     std::vector<PodProblem> problems;
     if (const auto name = switched_off_by(profile, pod, problems)) {
-        return {NotInMesh{"its annotation or label " + *name + " says so"}, std::move(problems)};
+        return {NotInMesh{"its annotation or label " + *name + " disables it"},
+                std::move(problems)};
     }
     return decide_policy(profile, pod, node, *sidecar, std::move(problems));
 }

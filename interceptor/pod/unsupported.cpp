@@ -88,7 +88,7 @@ SharedIdentity shared_identity(const MeshProfile& profile, const Pod& pod, const
         }
         const std::string sentence = "container " + printable(container.name) + " has " +
                                      *identity +
-                                     ", which is the sidecar's: its connections go around the "
+                                     ", which is the sidecar's: its connections bypass the "
                                      "sidecar";
         if (container.kind == Container::Kind::init) {
             shared.notes.push_back("init " + sentence);

@@ -69,7 +69,7 @@ void AttachmentPasses::reconcile_pod(const PodName& name) {
 
 void AttachmentPasses::look_after_node() {
     for (const std::string& repaired : parts_.maintenance.verify_node()) {
-        log::error("{}; it was put back", repaired);
+        log::error("{}; it was restored", repaired);
     }
     report_events();
     const auto pods = parts_.maintenance.pods_to_enrol_again();
@@ -152,9 +152,10 @@ void AttachmentPasses::end_dead(const AttachmentState& state) {
     const auto ended = parts_.attachments.end(state, nullptr);
     if (!ended) {
         const std::string what = "withdraw " + attachment.key.to_string();
-        parts_.conditions.set(Component::attachments,
-                              {what, what + ", whose namespace is gone; tried again every 5 s: " +
-                                         ended.error().message()});
+        parts_.conditions.set(
+            Component::attachments,
+            {what, what + ", whose namespace no longer exists; retried every 5 s: " +
+                       ended.error().message()});
     }
 }
 

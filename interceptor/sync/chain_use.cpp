@@ -47,7 +47,7 @@ std::vector<Problem> ChainUse::problems() const {
     return {
         {"chain use",
          "pods start without a call of the CNI plugin (" + std::to_string(missed_) +
-             ", the last one " + last_.to_string() + "), although its entry stands in " + file_ +
+             ", the last one " + last_.to_string() + "), although its entry is in " + file_ +
              ": the container runtime seems to use another configuration. Set cni.configuration "
              "(chart: fsm.cni.configuration) to the file or the network that it uses, or "
              "cni.configDir to its directory. These pods were enrolled after their start"}};

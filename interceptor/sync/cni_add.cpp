@@ -111,7 +111,7 @@ CniOutcome CniAdd::look_up(const Candidate& candidate, FoundPod& found) const {
                             "asked " + source + " for " +
                                 std::to_string(lookup_rules_.timeout.count()) +
                                 " ms: " + answer.error().message() +
-                                ". Whether it is in the mesh cannot be told, so it is not "
+                                ". It may be in the mesh, so it is not "
                                 "started; see `fsm-interceptor status`");
         }
         found = std::move(*answer);
@@ -121,12 +121,12 @@ CniOutcome CniAdd::look_up(const Candidate& candidate, FoundPod& found) const {
     }
     if (reference.name.empty()) {
         return environment_error("the container is not a pod",
-                                 "CNI_ARGS has no K8S_POD_NAME, and the configuration says "
+                                 "CNI_ARGS has no K8S_POD_NAME, and the configuration has "
                                  "unknownPods: refuse");
     }
     return CniError(CniErrorCode::try_again_later, "there is no pod " + name,
                     source +
-                        " has no such pod, and the configuration says unknownPods: refuse; add the "
+                        " has no such pod, and the configuration has unknownPods: refuse; add the "
                         "pod there, or set unknownPods: pass");
 }
 
@@ -159,9 +159,10 @@ CniOutcome CniAdd::settle(AttachmentState& state, const FoundPod& found,
     const std::string name = state.attachment.pod.to_string();
     const Decision decision = found ? parts_.rules.decide(*found) : Decision{NotInMesh{}, {}};
     if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
-        return CniError(CniErrorCode::enrolment_failed,
-                        "pod " + name + " is not started, because it cannot be intercepted rightly",
-                        refused->reason);
+        return CniError(
+            CniErrorCode::enrolment_failed,
+            "pod " + name + " is not started, because it cannot be intercepted correctly",
+            refused->reason);
     }
     EnrolmentKeeper& keeper = parts_.attachments.keeper();
     const auto done = found ? keeper.apply(state, decision, candidate.netns, candidate.view)

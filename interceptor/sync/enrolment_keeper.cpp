@@ -82,7 +82,7 @@ void EnrolmentKeeper::name_conflicts(AttachmentState& state) const {
             {PodProblem::Kind::other,
              "the address " + conflict.address.to_string() + " is " +
                  (owner ? "pod " + owner->to_string() + "'s" : std::string("another pod's")) +
-                 ", which the cluster has given it to: from elsewhere it goes on leading there; "
+                 ", to which the cluster has assigned it; on the node it stays that pod's: "
                  "remove it from this pod's interfaces"});
     }
 }

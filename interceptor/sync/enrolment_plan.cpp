@@ -86,9 +86,8 @@ Result<EnrolmentPlan> plan_enrolment(const InMesh& decided, const Netns& netns,
                                      const std::string& proc) {
     if (view.addresses.empty()) {
         return Error(
-            "the network namespace has no address beside loopback and link-local ones; fsm-cni "
-            "must "
-            "stand behind the plugin that gives the pod its addresses");
+            "the network namespace has no address besides loopback and link-local ones; fsm-cni "
+            "must come after the plugin that assigns the pod's addresses");
     }
     EnrolmentPlan plan;
     plan.enrolment.netns_cookie = view.cookie;

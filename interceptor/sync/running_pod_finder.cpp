@@ -96,8 +96,8 @@ void RunningPodFinder::enrol_running() {
 void RunningPodFinder::report_search(const Failures& failures) {
     parts_.conditions.follow(
         Component::reconciler, "search",
-        failures.result("find pods that run without an attachment, which go around their sidecars "
-                        "until then; tried again"));
+        failures.result("find pods that run without an attachment, which bypass their sidecars "
+                        "until then; retried"));
 }
 
 Result<void> RunningPodFinder::enrol_found(const Pod& pod, const RunningPod& place) {

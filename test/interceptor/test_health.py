@@ -38,7 +38,7 @@ def test_a_broken_configuration_harms_nothing_that_runs(instance):
     path.write_text("acceleration: [\n")
     wait_for(lambda: problems(instance), SOON)
     [problem] = problems(instance)
-    assert str(path) in problem and "could not be started again" in problem
+    assert str(path) in problem and "cannot be restarted" in problem
     assert metric(instance, "configuration") == 1
     assert "configuration, since 2" in instance.command("status", "--socket", instance.socket).stdout
     assert_probes_pass(instance)

@@ -163,7 +163,7 @@ def test_puts_the_entry_back_and_names_the_file(instance, runtime):
         eventually(lambda: runtime.plugins()[-1] == "fsm-cni")
     eventually(lambda: any(f"{path} 2 times" in problem
                            for problem in instance.get_json("/v1/status")["problems"]))
-    assert f"took fsm-cni out of the chain in {path}" in instance.log.read_text()
+    assert f"removed fsm-cni from the chain in {path}" in instance.log.read_text()
 
 
 def test_nothing_is_installed_without_being_told(instance, runtime):

@@ -129,7 +129,7 @@ TEST(SharedIdentity, OfAContainerBesideTheSidecarIsAProblem) {
     in_mesh(decision);
     EXPECT_THAT(texts_of(decision.problems),
                 ElementsAre(AllOf(HasSubstr("container app has runAsUser 1337"),
-                                  HasSubstr("around the sidecar"), HasSubstr("another one"))));
+                                  HasSubstr("bypass the sidecar"), HasSubstr("another one"))));
     pod.containers[0].run_as_user = 1000;
     EXPECT_THAT(decide(profile_of("istio"), pod, {}).problems, IsEmpty());
     pod.containers[0].run_as_group = 1337;

@@ -136,7 +136,7 @@ TEST_F(FailurePolicy, APodThatCannotBeInterceptedRightlyIsNotStarted) {
     const TestNetns netns;
     source.put(refused_pod());
     const auto outcome = enroller->create(request_for("web", netns.path()));
-    EXPECT_CNI_ERROR(outcome, enrolment_failed, "cannot be intercepted rightly");
+    EXPECT_CNI_ERROR(outcome, enrolment_failed, "cannot be intercepted correctly");
     EXPECT_CNI_ERROR(outcome, enrolment_failed, "set its runAsUser to 1500");
     EXPECT_FALSE(datapath.enrolled(netns.cookie()));
     EXPECT_TRUE(enroller->attachments().empty());

@@ -84,7 +84,7 @@ TEST_F(PodWarningsTest, APodThatCannotBeInterceptedRightly) {
     source.put(pod);
     EXPECT_CNI_ERROR(enroller->create(request(netns)), enrolment_failed, "runs as uid 0");
     expect_warning(PodWarningReason::refused,
-                   "runs as uid 0, but the mesh knows its sidecars by uid 1500");
+                   "runs as uid 0, but the mesh's sidecars have uid 1500");
 }
 
 TEST_F(PodWarningsTest, AnApplicationWithTheSidecarsUid) {
