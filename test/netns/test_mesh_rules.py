@@ -79,7 +79,7 @@ def test_what_is_not_done_is_said_at_the_pod(make_mesh, inbound):
     mesh = make_mesh(inbound, profile="istio")
     pod = start(istio_pod(mesh, "pod", {"ISTIO_META_DNS_CAPTURE": "true"}))
     assert pod.state()["state"] == "in-mesh"
-    assert "DNS queries are not led to the sidecar" in pod.state()["problems"][0]
+    assert "DNS queries are not redirected to the sidecar" in pod.state()["problems"][0]
 
 
 @pytest.mark.also_iptables
