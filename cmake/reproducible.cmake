@@ -14,5 +14,6 @@ add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:${FSM_PREFIX_MAPS}>")
 # What each program is linked with, archives included, as the linker says it: for the list of parts
 # (scripts/lib/sbom.py).
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/linked)
+set(FSM_LINKED_FILES ${PROJECT_BINARY_DIR}/linked/$<TARGET_PROPERTY:NAME>.d)
 add_link_options(
-  "$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-Wl,--dependency-file=${PROJECT_BINARY_DIR}/linked/$<TARGET_PROPERTY:NAME>.d>")
+  "$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-Wl,--dependency-file=${FSM_LINKED_FILES}>")

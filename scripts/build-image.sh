@@ -3,7 +3,7 @@
 # file that every runtime imports (docker-archive).
 #
 #   scripts/build-image.sh [--name NAME:TAG] [--output FILE] [--build FOLDER]
-#                          [--architecture ARCH --sysroot FOLDER]
+#                          [--root FOLDER] [--architecture ARCH --sysroot FOLDER]
 #
 #   --name     default: localhost/fsm-interceptor:<version of the project>
 #   --output   default: build/fsm-interceptor.tar
@@ -55,7 +55,9 @@ main() {
 read_arguments() {
     while [[ $# -gt 0 ]]; do
         case $1 in
-            --name | --output | --build | --architecture | --sysroot | --root) [[ -n ${2:-} ]] || die "$1 needs a value" ;;&
+            --name | --output | --build | --architecture | --sysroot | --root)
+                [[ -n ${2:-} ]] || die "$1 needs a value"
+                ;;&
             --name) name=$2 ;;
             --output) output=$(realpath --canonicalize-missing "$2") ;;
             --build) build_folder=$(realpath --canonicalize-missing "$2") ;;

@@ -26,11 +26,12 @@ readonly kubernetes_packages=(
     containerd runc containernetworking-plugins busybox gcc libc6-dev openssl
     iptables conntrack iproute2 procps util-linux
 )
-# What the product is linked with, for an architecture that it is cross-built for; and the compiler.
+# For an architecture that the product is cross-built for: what it is linked with, and what its image has; and
+# the compiler.
 readonly sysroot_packages=(
     libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev
     libcpp-httplib-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev libssl-dev
-    prometheus-cpp-dev libgtest-dev libgmock-dev
+    prometheus-cpp-dev libgtest-dev libgmock-dev iptables
 )
 readonly cross_packages=(g++-aarch64-linux-gnu binutils-aarch64-linux-gnu)
 # The emulated machines with Debian's kernels; what is in them is unpacked, not installed.

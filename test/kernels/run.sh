@@ -94,7 +94,8 @@ fetch_kernel() {
     version=${image#linux-image-}
     kernel=$work/kernel-$version
     if [[ ! -e $kernel/unpacked ]]; then
-        mapfile -t packages < <(debian_field "$image" Depends | grep -oE 'linux-(base|binary|modules)-[^ ,]+' | sort -u)
+        mapfile -t packages < <(debian_field "$image" Depends |
+            grep -oE 'linux-(base|binary|modules)-[^ ,]+' | sort -u)
         rm -rf "$work"/kernel-*
         debian_unpack "$kernel" "$image" "${packages[@]}"
     fi

@@ -42,13 +42,20 @@ def kernels(matrix):
 
 def read(folder, architecture):
     """What a kernel's column says, row by row; None when nothing of it has been run."""
-    if not (folder / "capabilities.json").exists():
+    if not (folder / "kernel.txt").exists():
         return None
     column = {"kernel": (folder / "kernel.txt").read_text().strip(), "architecture": architecture}
     for file, row in SUITES.items():
         if (folder / file).exists():
             column[row] = " / ".join(str(number) for number in counts(folder / file))
-    found = json.loads((folder / "capabilities.json").read_text())
+    if (folder / "capabilities.json").exists():
+        column.update(capabilities(folder / "capabilities.json"))
+    return column
+
+
+def capabilities(file):
+    column = {}
+    found = json.loads(file.read_text())
     programs = [each for each in found["capabilities"] if each["name"].startswith("program ")]
     loaded = sum(each["works"] for each in programs)
     column["optional programs that load"] = f"{loaded} of {len(programs)}"
