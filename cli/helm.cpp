@@ -27,8 +27,9 @@ Result<std::pair<int, int>> parse_version(const std::string& text) {
     std::pair<int, int> version;
     // NOLINTNEXTLINE(cert-err34-c): what does not fit is refused below
     if (std::sscanf(text.c_str(), "v%3d.%3d.", &version.first, &version.second) != 2) {
-        return Error("it is not helm, or a helm that nobody knows: as its version it says \"" +
-                     first_line(text) + "\"");
+        return Error(
+            "it is not helm, or a version of helm that is not known: as its version it says \"" +
+            first_line(text) + "\"");
     }
     return version;
 }

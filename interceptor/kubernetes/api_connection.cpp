@@ -163,7 +163,7 @@ Result<void> ApiConnection::trust(const ClusterAccess& access) {
 
 Result<void> ApiConnection::expect_name(const std::string& name) {
     X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(client_.ssl_context());
-    // A certificate without alternative names is for nobody, as for Kubernetes' own clients.
+    // A certificate without alternative names matches no host, as for Kubernetes' own clients.
     X509_VERIFY_PARAM_set_hostflags(
         parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     const int set = is_address(name)

@@ -52,8 +52,8 @@ struct NotInMesh {
 enum class Ipv6Rule : std::uint8_t { policy, first_address, any_address };
 
 struct InMesh {
-    // sidecar_uid and sidecar_gid are those that the pod's own user namespace knows: whoever
-    // enrols the pod maps them to the host's when `user_namespace` is set.
+    // sidecar_uid and sidecar_gid are those that the pod's own user namespace knows: the
+    // enroller maps them to the host's when `user_namespace` is set.
     InterceptionPolicy policy;
     std::vector<std::string> excluded_interfaces;
     bool user_namespace = false;  // spec.hostUsers: false

@@ -269,7 +269,7 @@ bool PolicyBuilder::set_inbound_mechanism(std::string_view word) {
 
 // ---- all together ------------------------------------------------------------------------------
 
-// With any_list, a list that nobody gave adds nothing to the ports and everything to the ranges
+// With any_list, a list that is not given adds nothing to the ports and everything to the ranges
 // (Istio's defaults: includeOutboundPorts "", includeOutboundIPRanges "*").
 void PolicyBuilder::combine_outbound_inclusion() {
     TrafficFilter& outbound = policy().outbound;

@@ -159,7 +159,7 @@ def test_verbose_shows_what_is_called(terminal):
 @pytest.mark.parametrize("version,words", [
     ("v3.13.3", "it is v3.13.3, which is too old; install helm 3.14 or newer"),
     ("v2.17.0", "too old"),
-    ("3.19", "it is not helm, or a helm that nobody knows"),
+    ("3.19", "it is not helm, or a version of helm that is not known"),
     ("", "it is not helm"),
 ])
 def test_helm_that_will_not_do(terminal, version, words):

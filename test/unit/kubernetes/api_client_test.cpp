@@ -130,7 +130,7 @@ TEST_F(ApiClientTest, ShowsItsCertificate) {
     with.client_certificate.text = own.certificate;
     with.client_key.file = directory_.write("key.pem", own.key);
     EXPECT_EQ(failure(with), "status 200");
-    with.client_key.text = authority_.issue("somebody else").key;
+    with.client_key.text = authority_.issue("another client").key;
     with.client_key.file.clear();
     EXPECT_THAT(failure(with), HasSubstr("client key"));
 }

@@ -124,7 +124,8 @@ TEST_F(PodEventsTest, TellsLaterWhatItCouldNotTellWhileTheApiWasAway) {
     open();
     const auto began = std::chrono::steady_clock::now();
     events_->warn(kBadList);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 100ms) << "nobody waits for an event";
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 100ms)
+        << "the caller does not wait for an event";
     std::this_thread::sleep_for(500ms);  // dozens of attempts
     EXPECT_EQ(events_->waiting(), 1U);
     ASSERT_EQ(events_->problems().size(), 1U);

@@ -101,9 +101,9 @@ TEST_F(PodWarningsTest, AContainerThatIsNoPodHasNoOwner) {
     options.unknown_pods = UnknownPods::refuse;
     start();
     enroller->tell_owners(notifier_);
-    auto nobody = request_for("", netns.path());
-    nobody.args = "";
-    EXPECT_CNI_ERROR(enroller->create(nobody), invalid_environment, "not a pod");
+    auto unnamed = request_for("", netns.path());
+    unnamed.args = "";
+    EXPECT_CNI_ERROR(enroller->create(unnamed), invalid_environment, "not a pod");
     EXPECT_TRUE(notifier_.warnings.empty());
 }
 

@@ -84,7 +84,7 @@ TEST(UserNamespace, TranslatesByAProcessInTheNetworkNamespace) {
     const TestNetns host_owned;
     const auto netns = Netns::open(host_owned.path());
     ASSERT_TRUE(netns);
-    EXPECT_FALSE(host_id(*netns, "/proc", IdKind::user, 1500)) << "nobody is there yet";
+    EXPECT_FALSE(host_id(*netns, "/proc", IdKind::user, 1500)) << "no process is there yet";
     const ShiftedProcess process(host_owned.path());
     const auto uid = host_id(*netns, "/proc", IdKind::user, 1500);
     ASSERT_TRUE(uid) << uid.error().message();
