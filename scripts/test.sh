@@ -12,6 +12,8 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/common.sh"
 # shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib/beside.sh"
+# shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/counting.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib/leaks.sh"
@@ -339,7 +341,6 @@ begin_tidy() {
 # product; what only computes takes what is left of the processors. They begin when nothing is left that
 # has the cgroup tree for itself, and run beside the other suites. The demo waits for netns: it looks
 # whether anything of ours is left on the machine.
-declare -A beside=()
 begin_beside() {
     local wanted=" $* "
     if [[ $wanted == *' netns '* ]] && built release; then
@@ -363,39 +364,6 @@ begin_build() {
 }
 wait_for_build() {
     [[ -z ${beside[build-$1]:-} ]] || finish_beside "build-$1" || true
-}
-
-# run_beside SUITE LOG COMMAND…: as a group of processes, so that it can be ended as one.
-run_beside() {
-    local suite=$1 log=$2
-    shift 2
-    set -m
-    "$@" >"$log" 2>&1 </dev/null &
-    set +m
-    beside[$suite]=$!
-}
-
-# On what the others leave of the processors.
-idle() {
-    chrt --idle --pid 0 "$BASHPID"
-    "$@"
-}
-
-# finish_beside SUITE: waits for what was begun, and has its exit status.
-finish_beside() {
-    local status=0
-    wait "${beside[$1]}" || status=$?
-    unset "beside[$1]"
-    return "$status"
-}
-
-# As Ctrl-C does, so that tests clean up after themselves.
-end_beside() {
-    local pid
-    for pid in "${beside[@]}"; do
-        kill -INT -- "-$pid" 2>/dev/null || true
-    done
-    wait
 }
 
 check_leaks() {

@@ -86,8 +86,9 @@ class PolicyRun : public testing::TestWithParam<Family> {
         policy.outbound.included_ranges =
             policy.inbound.included_ranges = {range(kIncluded), range(kBoth)};
         const PolicyEntries entries = policy_entries(kPodId, policy);
-        must(
-            write_policy(map_of(object->maps.fsm_ports), map_of(object->maps.fsm_ranges), entries));
+        const BpfMap ports = map_of(object->maps.fsm_ports);
+        const BpfMap ranges = map_of(object->maps.fsm_ranges);
+        must(write_policy(must(PortsMap::of(ports)), must(RangesMap::of(ranges)), entries));
     }
 
     static BpfMap map_of(const bpf_map* map) {

@@ -21,7 +21,7 @@ void expect_run(int failed, const char* what) {
 }  // namespace
 
 ProgramRun::ProgramRun()
-    : loaded_(must(load_programs(instance_.options, {}))),
+    : loaded_(must(load_programs(instance_.options, {kFeatures.begin(), kFeatures.end()}, {}))),
       ingress_(must(loaded_.pod_programs.at("fsm_ingress").make(kCookie))),
       egress_(must(loaded_.pod_programs.at("fsm_egress").make(kCookie))),
       lookup_(must(loaded_.pod_programs.at("fsm_lookup").make(kCookie))) {

@@ -30,9 +30,13 @@ fsm::HttpResponse create(const std::string& body) {
     return {outcome ? 200 : 400, outcome ? "ok" : fsm::cni::error_body(outcome.error())};
 }
 
+std::string fault_body(fsm::HttpFault, const std::string& message, const std::string& details) {
+    return message + details;
+}
+
 const fsm::HttpRouter& router() {
     static const auto* kRouter = [] {
-        auto* made = new fsm::HttpRouter;
+        auto* made = new fsm::HttpRouter(fault_body);
         made->post(std::string(fsm::cni::kCreateRoute), create);
         made->get(std::string(fsm::cni::kStatusRoute),
                   [](const std::string&) { return fsm::HttpResponse(); });

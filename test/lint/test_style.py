@@ -47,6 +47,7 @@ file = 12
 checked = true
 pattern = '\\b(nobody|whoever)\\b'
 allowed = ['user nobody']
+unchecked_files = []
 """
 
 ABI = """/* The contract. */
