@@ -10,7 +10,7 @@
 namespace fsm::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using Ports = PortSet;
 
 Cidr cidr(const char* text) {

@@ -9,8 +9,8 @@
 namespace fsm::test {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 std::vector<IpAddress> addresses(std::initializer_list<const char*> texts) {
     std::vector<IpAddress> result;

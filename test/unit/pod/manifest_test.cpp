@@ -11,8 +11,8 @@
 namespace fsm::test {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 std::vector<Pod> pods_in(const std::string& text) {
     auto pods = parse_manifests(text, "m.yaml");

@@ -15,8 +15,8 @@
 namespace fsm::test {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 std::string content_of(const std::string& path) {
     std::ifstream file(path);
@@ -257,10 +257,10 @@ TEST(MeshProfile, WhatIsWrongIsNamedWithFileLineAndKey) {
     }
 }
 
-class ProfilesDirectory : public testing::Test {
+class ProfilesDirectory : public ::testing::Test {
   protected:
     void SetUp() override {
-        std::string pattern = testing::TempDir() + "fsm-profiles-XXXXXX";
+        std::string pattern = ::testing::TempDir() + "fsm-profiles-XXXXXX";
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         path_ = pattern;
     }

@@ -10,9 +10,11 @@
 #include <variant>
 
 #include "interceptor/pod/mesh_profile.h"
+#include "test/unit/problem_texts.h"
 
 namespace fsm::test {
 
+using fsm::testing::texts_of;
 using Texts = std::map<std::string, std::string>;
 
 inline MeshProfile profile_of(const std::string& mesh) {

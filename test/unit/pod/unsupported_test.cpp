@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "test/unit/pod/pods.h"
-#include "test/unit/problem_texts.h"
 
 namespace fsm::test {
 namespace {
