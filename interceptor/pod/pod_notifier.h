@@ -9,6 +9,7 @@
 
 #include "common/problem.h"
 #include "interceptor/pod/pod.h"
+#include "interceptor/pod/pod_problem.h"
 
 namespace fsm {
 
@@ -32,6 +33,12 @@ constexpr std::string_view to_string(PodWarningReason reason) {
             return "FsmNodeProblem";
     }
     return "?";
+}
+
+// What a problem of a pod is told as; a refusal of an ADD is PodWarningReason::refused.
+constexpr PodWarningReason reason_of(const PodProblem& problem) {
+    return problem.kind == PodProblem::Kind::annotation ? PodWarningReason::annotation_ignored
+                                                        : PodWarningReason::pod_problem;
 }
 
 struct PodWarning {

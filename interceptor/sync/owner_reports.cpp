@@ -21,10 +21,7 @@ void OwnerReports::new_problems(const AttachmentState& state,
         }
         log::warn("pod={} {}", attachment.pod.to_string(), problem.text);
         if (notifier_ != nullptr) {
-            const auto reason = problem.kind == PodProblem::Kind::annotation
-                                    ? PodWarningReason::annotation_ignored
-                                    : PodWarningReason::pod_problem;
-            notifier_->warn({attachment.pod, attachment.pod_uid, reason, problem.text});
+            notifier_->warn({attachment.pod, attachment.pod_uid, reason_of(problem), problem.text});
         }
     }
 }
