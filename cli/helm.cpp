@@ -34,7 +34,7 @@ Result<std::pair<int, int>> parse_version(const std::string& text) {
 }
 
 // Removes the prefix from helm's error messages.
-std::string words_of(const ProgramOutcome& outcome) {
+std::string error_message(const ProgramOutcome& outcome) {
     std::string text = outcome.errors.empty() ? outcome.output : outcome.errors;
     constexpr std::string_view kPrefix = "Error: ";
     if (const auto at = text.find(kPrefix);
@@ -59,8 +59,9 @@ Result<Helm> Helm::find(const Settings& settings) {
         return Error(context + ": " + outcome.error().message() + "; " + kWhereFrom);
     }
     if (!outcome->succeeded()) {
-        return Error(context + ": `" + describe_command(program.command) + "`: " +
-                     describe_failure(program, *outcome, words_of(*outcome)) + "; " + kWhereFrom);
+        return Error(context + ": `" + describe_command(program.command) +
+                     "`: " + describe_failure(program, *outcome, error_message(*outcome)) + "; " +
+                     kWhereFrom);
     }
     const auto version = parse_version(outcome->output);
     if (!version) {
@@ -90,7 +91,7 @@ Result<std::string> Helm::run(std::vector<std::string> arguments) const {
     FSM_ASSIGN(auto outcome, run_program(program));
     if (!outcome.succeeded()) {
         return Error("helm " + program.command[1] + ": " +
-                     describe_failure(program, outcome, words_of(outcome)));
+                     describe_failure(program, outcome, error_message(outcome)));
     }
     if (settings_.verbose) {
         std::cerr << outcome.errors;

@@ -24,7 +24,7 @@ bool is_log_line(std::string_view line) {
 }
 
 // kubectl's output without its log lines, unless there is nothing else.
-std::string words_of(const std::string& errors) {
+std::string error_message(const std::string& errors) {
     std::string words;
     std::istringstream lines(errors);
     for (std::string line; std::getline(lines, line);) {
@@ -63,7 +63,7 @@ Result<std::string> Kubectl::run(std::vector<std::string> arguments) const {
     }
     if (!outcome->succeeded()) {
         return Error("kubectl " + program.command[1] + ": " +
-                     describe_failure(program, *outcome, words_of(outcome->errors)));
+                     describe_failure(program, *outcome, error_message(outcome->errors)));
     }
     return std::move(outcome->output);
 }

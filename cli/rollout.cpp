@@ -46,7 +46,7 @@ Result<std::vector<nlohmann::json>> pods_of(const Kubectl& kubectl, const Awaite
                          interceptor_selector(awaited.mesh_name)});
 }
 
-Result<Look> look_at_rollout(const Kubectl& kubectl, const Awaited& awaited) {
+Result<Look> rollout_progress(const Kubectl& kubectl, const Awaited& awaited) {
     FSM_ASSIGN(const auto set, kubectl.get({"daemonsets.apps", kInterceptor, "--namespace",
                                             awaited.mesh_namespace}));
     if (number_at(set, "status/observedGeneration") < number_at(set, "metadata/generation")) {
@@ -101,7 +101,7 @@ std::string unready_pods(const Kubectl& kubectl, const Awaited& awaited) {
     return text;
 }
 
-Result<Look> look_at_removal(const Kubectl& kubectl, const Awaited& awaited) {
+Result<Look> removal_progress(const Kubectl& kubectl, const Awaited& awaited) {
     FSM_ASSIGN(const auto pods, pods_of(kubectl, awaited));
     if (pods.empty()) {
         return Look{"no interceptor is left", true};
@@ -119,7 +119,7 @@ Result<Look> look_at_removal(const Kubectl& kubectl, const Awaited& awaited) {
 }  // namespace
 
 Result<void> wait_for_rollout(const Kubectl& kubectl, const Awaited& awaited) {
-    auto outcome = wait(awaited.limit, [&] { return look_at_rollout(kubectl, awaited); });
+    auto outcome = wait(awaited.limit, [&] { return rollout_progress(kubectl, awaited); });
     if (outcome) {
         return {};
     }
@@ -130,7 +130,7 @@ Result<void> wait_for_rollout(const Kubectl& kubectl, const Awaited& awaited) {
 }
 
 Result<void> wait_for_removal(const Kubectl& kubectl, const Awaited& awaited) {
-    auto outcome = wait(awaited.limit, [&] { return look_at_removal(kubectl, awaited); });
+    auto outcome = wait(awaited.limit, [&] { return removal_progress(kubectl, awaited); });
     if (outcome) {
         return {};
     }

@@ -45,7 +45,7 @@ Result<void> remove_release(const Helm& helm, const Kubectl& kubectl,
     return {};
 }
 
-Result<void> complain_about_absence(const Kubectl& kubectl, const UninstallOptions& options) {
+Result<void> report_absence(const Kubectl& kubectl, const UninstallOptions& options) {
     const auto& settings = options.settings;
     FSM_ASSIGN(const auto meshes, find_meshes(kubectl));
     const auto text = "namespace " + settings.fsm_namespace + " has no mesh " + settings.mesh_name +
@@ -67,7 +67,7 @@ Result<void> uninstall_mesh(const UninstallOptions& options) {
     if (there) {
         FSM_TRY(remove_release(helm, kubectl, options));
     } else {
-        FSM_TRY(complain_about_absence(kubectl, options));
+        FSM_TRY(report_absence(kubectl, options));
     }
     if (options.cluster_wide_resources) {
         FSM_ASSIGN(const auto removed,

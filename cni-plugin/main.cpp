@@ -15,14 +15,14 @@ namespace {
 constexpr int kFailure = 1;
 
 // Best effort: a failed write to stderr cannot be reported anywhere.
-void tell_people(std::string_view text) {
+void write_to_stderr(std::string_view text) {
     static_cast<void>(static_cast<bool>(fsm::plugin::write_to(STDERR_FILENO, text)));
 }
 
 int run(bool has_arguments) {
     const auto start = std::chrono::steady_clock::now();
     if (has_arguments || std::getenv("CNI_COMMAND") == nullptr) {
-        tell_people(fsm::plugin::explain_plugin());
+        write_to_stderr(fsm::plugin::usage_text());
     }
     if (has_arguments) {
         return kFailure;  // runtimes pass no arguments
@@ -33,10 +33,10 @@ int run(bool has_arguments) {
     };
     const auto lookup = [](const char* name) -> const char* { return std::getenv(name); };
     const fsm::plugin::PluginAnswer answer = fsm::plugin::run_plugin(lookup, read_stdin, start);
-    tell_people(answer.diagnostics);
+    write_to_stderr(answer.diagnostics);
     const auto written = fsm::plugin::write_to(STDOUT_FILENO, answer.output);
     if (!written) {
-        tell_people("fsm-cni: stdout: " + written.error().message() + "\n");
+        write_to_stderr("fsm-cni: stdout: " + written.error().message() + "\n");
         return kFailure;
     }
     return answer.exit_status;
@@ -49,7 +49,7 @@ int main(int argc, char**) {
     try {
         return run(argc > 1);
     } catch (const std::exception& exception) {  // out of memory; the plugin itself does not throw
-        tell_people(std::string("fsm-cni: ") + exception.what() + "\n");
+        write_to_stderr(std::string("fsm-cni: ") + exception.what() + "\n");
         return kFailure;
     }
 }

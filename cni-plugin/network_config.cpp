@@ -104,7 +104,7 @@ void check_texts(JsonMap& map, std::initializer_list<const char*> keys) {
 
 void read_kubernetes(JsonMap map, PluginSettings& settings) {
     for (std::string& name : map.texts("exclude_namespaces")) {
-        settings.left_alone_namespaces.insert(std::move(name));
+        settings.excluded_namespaces.insert(std::move(name));
     }
     check_texts(map, {"kubeconfig", "cni_bin_dir", "node_name", "intercept_type", "k8s_api_root"});
 }
@@ -128,8 +128,8 @@ cni::Expected<PluginSettings> read_settings(const json& document) {
             return *failure;
         }
     }
-    settings.left_alone_namespaces.insert(interceptor_namespace);
-    settings.left_alone_namespaces.erase("");  // pods outside of Kubernetes have no namespace
+    settings.excluded_namespaces.insert(interceptor_namespace);
+    settings.excluded_namespaces.erase("");  // pods outside of Kubernetes have no namespace
     return settings;
 }
 

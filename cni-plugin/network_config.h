@@ -38,7 +38,7 @@ struct PluginSettings {
     std::string socket = "/var/run/fsm-cni.sock";
     std::chrono::milliseconds timeout = kDefaultTimeout;
     std::string state_dir = "/var/run/fsm";
-    std::set<std::string, std::less<>> left_alone_namespaces;
+    std::set<std::string, std::less<>> excluded_namespaces;
 };
 
 struct NetworkConfig {

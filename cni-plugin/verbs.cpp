@@ -49,8 +49,8 @@ PluginAnswer answer(const Call& call, const std::optional<cni::Error>& failure) 
     return failure ? fail(*failure, call.config.cni_version) : succeed_silently();
 }
 
-bool is_left_alone(const Call& call) {
-    return call.config.settings.left_alone_namespaces.contains(
+bool is_excluded(const Call& call) {
+    return call.config.settings.excluded_namespaces.contains(
         cni::pod_of(call.request.args).pod_namespace);
 }
 
@@ -74,7 +74,7 @@ PluginAnswer pass_result_on(const Call& call) {
 
 PluginAnswer add(const Call& call) {
     const std::string& version = call.config.cni_version;
-    if (is_left_alone(call)) {
+    if (is_excluded(call)) {
         return pass_result_on(call);
     }
     const auto withdrawn = withdraw_deletion_note(call.config.settings.state_dir, key_of(call));
@@ -90,7 +90,7 @@ PluginAnswer add(const Call& call) {
 }
 
 PluginAnswer del(const Call& call) {
-    if (is_left_alone(call)) {
+    if (is_excluded(call)) {
         return succeed_silently();
     }
     const auto failure = call.interceptor.delete_pod(call.request);
@@ -115,7 +115,7 @@ PluginAnswer del(const Call& call) {
 }
 
 PluginAnswer check(const Call& call) {
-    if (is_left_alone(call)) {
+    if (is_excluded(call)) {
         return succeed_silently();
     }
     return answer(call, call.interceptor.check_pod(call.request));
@@ -186,7 +186,7 @@ PluginAnswer run_plugin(const VariableLookup& lookup, const StdinReader& read_st
     return run_verb({environment->verb, environment->request, *config, interceptor});
 }
 
-std::string explain_plugin() {
+std::string usage_text() {
     return std::string("fsm-cni ") + kVersion +
            ": CNI plugin that puts pods under the interception of fsm-interceptor.\n"
            "Container runtimes start it (CNI_COMMAND is ADD, DEL, CHECK, GC, STATUS or VERSION) "

@@ -33,6 +33,6 @@ PluginAnswer run_plugin(const VariableLookup& lookup, const StdinReader& read_st
                         Deadline start);
 
 // For a user who starts the plugin by hand.
-std::string explain_plugin();
+std::string usage_text();
 
 }  // namespace fsm::plugin

@@ -78,7 +78,7 @@ Result<void> Netns::run(const std::function<void()>& work) const {
     if (setns(fd_.get(), CLONE_NEWNET) != 0) {
         return Error::from_errno("enter network namespace");
     }
-    const Return on_every_way_out(home);
+    const Return on_scope_exit(home);
     work();
     return {};
 }

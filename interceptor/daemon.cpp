@@ -59,7 +59,7 @@ std::string configured(const std::optional<Choice>& choice) {
 }
 
 // Why the interceptor stops. `left`: the DaemonSet no longer selects this node.
-enum class Ending : std::uint8_t { stopped, removed, left };
+enum class ExitReason : std::uint8_t { stopped, removed, left };
 
 // Waits for a signal and returns it.
 int wait_for_signal() {
@@ -73,24 +73,24 @@ int wait_for_signal() {
 }
 
 // Without pods in the data path nothing has to stay.
-Ending end_of_deselected(const Datapath& datapath) {
+ExitReason exit_reason_of_deselected(const Datapath& datapath) {
     const auto held = datapath.pods();
     if (held && held->empty()) {
         log::info(
             "stopping: the DaemonSet no longer selects this node, and no pod of the mesh runs "
             "here: removing everything");
-        return Ending::removed;
+        return ExitReason::removed;
     }
     log::info(
         "stopping: the DaemonSet no longer selects this node: removing fsm-cni from the chain. "
         "{} pods stay intercepted until they end; pods that start from now on are "
         "not. `fsm-interceptor uninstall` on the node removes the rest",
         held ? std::to_string(held->size()) : "an unknown number of");
-    return Ending::left;
+    return ExitReason::left;
 }
 
 // The cluster stops the pod in the same way for an upgrade and for a removal.
-Ending wait_for_end(RemovalWatch* removal, const Datapath& datapath) {
+ExitReason wait_for_end(RemovalWatch* removal, const Datapath& datapath) {
     const int received = wait_for_signal();
     const StopReason reason = received == SIGTERM && removal != nullptr ? removal->stop_reason()
                                                                         : StopReason::replacement;
@@ -98,14 +98,14 @@ Ending wait_for_end(RemovalWatch* removal, const Datapath& datapath) {
         case StopReason::removal:
             log::info("stopping: {}; the interceptor's DaemonSet is gone, so everything is removed",
                       strsignal(received));
-            return Ending::removed;
+            return ExitReason::removed;
         case StopReason::deselection:
-            return end_of_deselected(datapath);
+            return exit_reason_of_deselected(datapath);
         case StopReason::replacement:
             break;
     }
     log::info("stopping: {}; pods stay as they are", strsignal(received));
-    return Ending::stopped;
+    return ExitReason::stopped;
 }
 
 void log_kernel(const Datapath& datapath) {
@@ -160,7 +160,8 @@ struct Parts {
 };
 
 // The socket comes last: a client that finds it finds an interceptor that is ready.
-Result<Ending> serve_until_end(const Parts& parts, const HttpRouter& router, const Views& views) {
+Result<ExitReason> serve_until_end(const Parts& parts, const HttpRouter& router,
+                                   const Views& views) {
     const std::string& socket = parts.line.config.socket;
     FSM_ASSIGN(const auto server, serve_api(socket, router));
     log::info("ready: socket={} attachments={}", socket, parts.enroller.attachments().size());
@@ -169,7 +170,7 @@ Result<Ending> serve_until_end(const Parts& parts, const HttpRouter& router, con
     if (taint != nullptr) {
         taint->start([&views] { return readiness(views); });
     }
-    const Ending ending = wait_for_end(parts.pods.removal.get(), parts.datapath);
+    const ExitReason ending = wait_for_end(parts.pods.removal.get(), parts.datapath);
     if (taint != nullptr) {
         taint->stop();
     }
@@ -194,7 +195,7 @@ Views views_of(const Parts& parts, const Reconciler& reconciler, const RequestMe
             [&installer = parts.installer] { return installer.installed(); }};
 }
 
-Result<Ending> serve(const Parts& parts) {
+Result<ExitReason> serve(const Parts& parts) {
     auto relay = std::make_shared<ChangeRelay>();
     FSM_TRY(parts.pods.source->watch([relay](const PodName& name) { relay->pod_changed(name); }));
     FSM_TRY(parts.enroller.restore());
@@ -229,7 +230,7 @@ Result<EnrollerOptions> enroller_options(const Config& config) {
 }
 
 // Holds the instance's lock while it runs.
-Result<Ending> run_until_end(const CommandLine& line) {
+Result<ExitReason> run_until_end(const CommandLine& line) {
     const Config& config = line.config;
     FSM_ASSIGN(const auto lock, InstanceLock::take(config.enroller.state_directory));
     // Before the data path is touched: it may be another interceptor's.
@@ -243,9 +244,9 @@ Result<Ending> run_until_end(const CommandLine& line) {
     Installer installer(config.install_options());
     installer.on_place([&chain_use](const std::optional<Installer::Place>& place) {
         if (place) {
-            chain_use.entry_stands(place->file, place->since);
+            chain_use.entry_present(place->file, place->since);
         } else {
-            chain_use.entry_is_gone();
+            chain_use.entry_removed();
         }
     });
     Conditions conditions;
@@ -254,9 +255,9 @@ Result<Ending> run_until_end(const CommandLine& line) {
     FSM_ASSIGN(const auto enroller, Enroller::open(std::move(options), std::move(profile),
                                                    *pods.source, *datapath, conditions));
     if (pods.notifier != nullptr) {
-        enroller->tell_owners(*pods.notifier);
+        enroller->set_notifier(*pods.notifier);
     }
-    enroller->tell_chain_use(chain_use);
+    enroller->set_chain_use(chain_use);
     return serve({line, pods, *datapath, installer, conditions, *enroller, config_watch});
 }
 
@@ -266,13 +267,13 @@ Result<void> run_daemon(const CommandLine& line) {
     const Config& config = line.config;
     log::info("fsm-interceptor {} pid={} mode={} profile={} stateDirectory={}", kVersion, getpid(),
               to_string(config.mode), config.profile, config.enroller.state_directory);
-    FSM_ASSIGN(const Ending ending, run_until_end(line));
+    FSM_ASSIGN(const ExitReason ending, run_until_end(line));
     switch (ending) {
-        case Ending::removed:
+        case ExitReason::removed:
             return uninstall(config);
-        case Ending::left:
+        case ExitReason::left:
             return leave_node(config);
-        case Ending::stopped:
+        case ExitReason::stopped:
             break;
     }
     return {};

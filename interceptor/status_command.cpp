@@ -126,13 +126,13 @@ std::string describe_counters_of(const nlohmann::json& answer) {
 
 // The answer of the interceptor to GET `path`, formatted for users.
 Result<std::string> describe_answer(const std::string& socket, const std::string& path,
-                                    std::string (*describe_it)(const nlohmann::json&)) {
+                                    std::string (*formatter)(const nlohmann::json&)) {
     FSM_ASSIGN(const auto answer, ask(socket, path));
     if (answer.status != kSuccess) {
         return Error("the interceptor on " + socket + " says " + reason_of(answer.body));
     }
     try {
-        return describe_it(nlohmann::json::parse(answer.body));
+        return formatter(nlohmann::json::parse(answer.body));
     } catch (const nlohmann::json::exception& failure) {
         return Error("unexpected answer on " + socket + ": " + failure.what());
     }

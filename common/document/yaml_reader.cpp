@@ -30,11 +30,11 @@ Error located(const std::string& origin, int line, const std::string& what) {
 class StandstillCheck final : public YAML::EventHandler {
   public:
     void OnDocumentStart(const YAML::Mark& mark) override {
-        stands_still_ = mark.pos == position_;
+        is_stuck_ = mark.pos == position_;
         position_ = mark.pos;
         line_ = mark.line;
     }
-    bool stands_still() const { return stands_still_; }
+    bool is_stuck() const { return is_stuck_; }
     int line() const { return line_; }
 
     void OnDocumentEnd() override {}
@@ -52,7 +52,7 @@ class StandstillCheck final : public YAML::EventHandler {
   private:
     int position_ = -1;
     int line_ = 0;
-    bool stands_still_ = false;
+    bool is_stuck_ = false;
 };
 
 // Throws yaml-cpp's exceptions.
@@ -61,7 +61,7 @@ Result<void> check_that_it_ends(const std::string& text, const std::string& orig
     YAML::Parser parser(stream);
     StandstillCheck check;
     while (parser.HandleNextDocument(check)) {
-        if (check.stands_still()) {
+        if (check.is_stuck()) {
             return located(origin, check.line() + 1,
                            "is not valid YAML: a document cannot begin like this");
         }

@@ -101,7 +101,7 @@ class HttpRouter::Engine final : public httplib::Server {
   public:
     explicit Engine(const HttpRouter& router) : router_(router) {
         set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
-            explain(request, response);
+            render_error(request, response);
         });
         set_exception_handler([this](const httplib::Request& request, httplib::Response& response,
                                      const std::exception_ptr& thrown) {
@@ -118,7 +118,9 @@ class HttpRouter::Engine final : public httplib::Server {
         });
     }
 
-    void know(const std::string& path, const std::string& method) { methods_[path].insert(method); }
+    void add_route(const std::string& path, const std::string& method) {
+        methods_[path].insert(method);
+    }
 
     std::string respond(std::string request) {
         MemoryStream stream(std::move(request));
@@ -131,7 +133,7 @@ class HttpRouter::Engine final : public httplib::Server {
 
   private:
     // Called for every status from 400 on; a handler's own body is kept.
-    void explain(const httplib::Request& request, httplib::Response& response) {
+    void render_error(const httplib::Request& request, httplib::Response& response) {
         if (!response.body.empty()) {
             return;
         }
@@ -166,12 +168,12 @@ HttpRouter::~HttpRouter() = default;
 
 void HttpRouter::get(const std::string& path, HttpHandler handler) {
     engine_->Get(path, wrap(std::move(handler)));
-    engine_->know(path, "GET");
+    engine_->add_route(path, "GET");
 }
 
 void HttpRouter::post(const std::string& path, HttpHandler handler) {
     engine_->Post(path, wrap(std::move(handler)));
-    engine_->know(path, "POST");
+    engine_->add_route(path, "POST");
 }
 
 std::string HttpRouter::respond(std::string request) const {

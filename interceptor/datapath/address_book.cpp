@@ -71,7 +71,7 @@ std::optional<AddressBook::Cookie> AddressBook::if_living(Cookie owner) const {
     return owner;
 }
 
-Result<std::optional<AddressBook::Cookie>> AddressBook::living_owner_but(
+Result<std::optional<AddressBook::Cookie>> AddressBook::other_living_owner(
     Cookie pod, const IpAddress& address) const {
     FSM_ASSIGN(const auto owner, owner_of(address));
     if (!owner || *owner == pod) {
@@ -183,7 +183,7 @@ Result<void> AddressBook::check(const PodEnrolment& pod) const {
     }
     for (const IpAddress& address : pod.given) {
         FSM_ASSIGN(const auto owner, owner_of(address));
-        FSM_ASSIGN(const auto other, living_owner_but(pod.netns_cookie, address));
+        FSM_ASSIGN(const auto other, other_living_owner(pod.netns_cookie, address));
         if (owner != pod.netns_cookie && !other) {
             return Error("the pod's address " + address.to_string() + " does not lead to it");
         }
@@ -196,7 +196,7 @@ Result<std::vector<AddressConflict>> AddressBook::conflicts(const PodEnrolment& 
     all.insert(pod.given.begin(), pod.given.end());
     std::vector<AddressConflict> conflicts;
     for (const IpAddress& address : all) {
-        FSM_ASSIGN(const auto other, living_owner_but(pod.netns_cookie, address));
+        FSM_ASSIGN(const auto other, other_living_owner(pod.netns_cookie, address));
         if (other) {
             conflicts.push_back({address, *other});
         }

@@ -64,7 +64,7 @@ class AddressBook {
     Result<void> claim(Cookie pod, const IpAddress& address);
     Result<std::optional<Cookie>> owner_of(const IpAddress& address) const;
     // Nothing: the pod may have it.
-    Result<std::optional<Cookie>> living_owner_but(Cookie pod, const IpAddress& address) const;
+    Result<std::optional<Cookie>> other_living_owner(Cookie pod, const IpAddress& address) const;
 
     // With mutex_ held.
     std::optional<Cookie> if_living(Cookie owner) const;

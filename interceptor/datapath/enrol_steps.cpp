@@ -25,7 +25,7 @@ Result<struct fsm_pod> EnrolSteps::run() {
 
 Result<void> EnrolSteps::run_steps() {
     constexpr Step kSteps[] = {
-        &EnrolSteps::look_at_what_is_there,
+        &EnrolSteps::read_former_state,
         &EnrolSteps::write_lists,
         &EnrolSteps::enter_listeners,
         &EnrolSteps::choose_mechanism,
@@ -43,7 +43,7 @@ Result<void> EnrolSteps::run_steps() {
 
 // ---- before the switch -------------------------------------------------------------------------
 
-Result<void> EnrolSteps::look_at_what_is_there() {
+Result<void> EnrolSteps::read_former_state() {
     FSM_ASSIGN(former_, parts_.table.entry_of(pod_));
     FSM_ASSIGN(const struct fsm_observed observed, parts_.table.observed_of(pod_));
     known_ = parts_.table.record_of(pod_);
@@ -83,7 +83,7 @@ Result<void> EnrolSteps::choose_mechanism() {
     const ListenerPorts ports = listener_ports(enrolment_.policy);
     FSM_ASSIGN(const InboundChoice choice,
                choose_inbound(enrolment_.policy, parts_.inbound_obstacles,
-                              {listeners_entered_, port_of_mptcp_alone(ports, sockets_)}));
+                              {listeners_entered_, mptcp_only_port(ports, sockets_)}));
     record_.decision.inbound = choice.mechanism;
     record_.inbound_reason = choice.reason;
     record_.decision.listeners = listeners_seen(ports, sockets_, seen_before_);

@@ -30,7 +30,7 @@ class EnrolSteps {
     using Step = Result<void> (EnrolSteps::*)();
 
     Result<void> run_steps();
-    Result<void> look_at_what_is_there();
+    Result<void> read_former_state();
     Result<void> write_lists();
     Result<void> enter_listeners();
     Result<void> choose_mechanism();

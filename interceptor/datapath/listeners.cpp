@@ -70,8 +70,8 @@ SeenListeners seen_listeners(std::uint32_t seen) {
             (seen & FSM_SEEN_IN6) != 0};
 }
 
-std::uint16_t port_of_mptcp_alone(const ListenerPorts& ports,
-                                  const std::vector<ListeningSocket>& sockets) {
+std::uint16_t mptcp_only_port(const ListenerPorts& ports,
+                              const std::vector<ListeningSocket>& sockets) {
     struct Kinds {
         bool mptcp = false;
         bool other = false;

@@ -45,7 +45,7 @@ Result<std::map<std::uint64_t, Fd>> take_sockets(const std::string& proc, NetnsI
 
 // The inbound port, of one family, with MPTCP listeners only, to which sk_lookup cannot steer. 0:
 // there is none.
-std::uint16_t port_of_mptcp_alone(const ListenerPorts& ports,
-                                  const std::vector<ListeningSocket>& sockets);
+std::uint16_t mptcp_only_port(const ListenerPorts& ports,
+                              const std::vector<ListeningSocket>& sockets);
 
 }  // namespace fsm

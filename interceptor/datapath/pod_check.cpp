@@ -44,7 +44,7 @@ Result<void> check_sidecar(const PodParts& parts, const Netns& netns, std::uint6
     if (inbound_of(entry) == InboundMechanism::tc) {
         return {};
     }
-    if (const std::uint16_t port = port_of_mptcp_alone(ports, sockets); port != 0) {
+    if (const std::uint16_t port = mptcp_only_port(ports, sockets); port != 0) {
         return Error("the sidecar listens by MPTCP on port " + std::to_string(port) +
                      ", where sk_lookup cannot steer to");
     }

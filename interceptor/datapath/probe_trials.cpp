@@ -235,7 +235,7 @@ class BlockedReader {
     BlockedReader(const BlockedReader&) = delete;
     BlockedReader& operator=(const BlockedReader&) = delete;
 
-    bool done_soon() const {
+    bool is_done_in_time() const {
         return within_patience([this] { return done_.load(); });
     }
     // Whether it returns when it is woken, instead of sleeping on. True: it has returned.
@@ -284,7 +284,7 @@ Result<ProbeFailure> blocking_read_beside_writer(ProbeLab& lab) {
     }
     lab.choose(ProbePath::redirected);
     FSM_TRY(send_all(connection.writer.get(), 1));
-    if (!reader.done_soon() || reader.count() != 1) {
+    if (!reader.is_done_in_time() || reader.count() != 1) {
         return ProbeFailure("a blocking read did not return the redirected byte");
     }
     return ProbeFailure();
@@ -343,7 +343,7 @@ Result<ProbeFailure> reset_is_seen(ProbeLab& lab) {
     const linger abort{1, 0};
     setsockopt(connection.writer.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
     connection.writer.reset();
-    if (!reader.done_soon()) {
+    if (!reader.is_done_in_time()) {
         return ProbeFailure("a blocking read did not end at a reset");
     }
     if (reader.error() != ECONNRESET) {

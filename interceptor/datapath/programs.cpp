@@ -195,9 +195,9 @@ Result<std::set<std::string>> accepted_programs(const DatapathOptions& options,
     return accepted;
 }
 
-Result<Object> load_what_the_kernel_takes(const DatapathOptions& options, const FeatureSet& used,
-                                          const MapSet& reused,
-                                          std::vector<KernelCapability>& refusals) {
+Result<Object> load_supported_programs(const DatapathOptions& options, const FeatureSet& used,
+                                       const MapSet& reused,
+                                       std::vector<KernelCapability>& refusals) {
     const std::set<std::string> all = programs_of(used);
     auto object = load_only(options, reused, {used, all});
     if (object) {
@@ -280,7 +280,7 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
     raise_memory_limit();
     LoadedObject loaded;
     FSM_ASSIGN(const Object object,
-               load_what_the_kernel_takes(options, used, reused, loaded.capabilities));
+               load_supported_programs(options, used, reused, loaded.capabilities));
     for (const FeatureSpec& feature : features()) {
         for (const ProgramSpec& spec : feature.programs) {
             const bpf_program* program = bpf_object__find_program_by_name(object->obj, spec.name);

@@ -15,18 +15,18 @@ namespace {
 
 constexpr std::string_view kList = ".conflist";
 
-std::string without_ending(const std::string& name) {
+std::string without_suffix(const std::string& name) {
     return name.substr(0, name.rfind('.'));
 }
 
 // The possible names of a chain that is made from a single plugin's file.
 std::vector<std::string> list_names_of(const std::string& single) {
-    return {without_ending(single) + std::string(kList), single + std::string(kList)};
+    return {without_suffix(single) + std::string(kList), single + std::string(kList)};
 }
 
 // The reverse: the possible files from which a chain of that name was made.
 std::vector<std::string> single_names_of(const std::string& list) {
-    const std::string stem = without_ending(list);
+    const std::string stem = without_suffix(list);
     std::vector<std::string> names = {stem + ".conf", stem + ".json"};
     if (config_form_of(stem)) {
         names.push_back(stem);
@@ -81,7 +81,7 @@ Result<std::string> convert(const ConfigFiles& files, const std::vector<std::str
 
 // The chains beside a single plugin's file that stays; runtimes read them first.
 std::vector<std::string> names_beside(const std::string& single) {
-    const std::string stem = without_ending(single);
+    const std::string stem = without_suffix(single);
     return {"00-fsm-" + stem + std::string(kList), ".fsm-" + stem + std::string(kList)};
 }
 
@@ -95,7 +95,7 @@ std::optional<std::string> single_beside(const ConfigFiles& files, const std::st
         if (!file || !has_entry(file->text)) {
             return std::nullopt;
         }
-        const auto stem = without_ending(list).substr(prefix.size());
+        const auto stem = without_suffix(list).substr(prefix.size());
         const auto json = files.exists(stem + ".json");
         return stem + (json && *json ? ".json" : ".conf");
     }

@@ -171,7 +171,7 @@ class Installer::Watcher {
         found.in_chain = true;
         found.place = place_of(*state);
         const auto now = Clock::now();
-        tell(*state, state->inserted ? pace_.record_put_in(state->file, now)
+        tell(*state, state->inserted ? pace_.record_inserted(state->file, now)
                                      : pace_.record_present(state->file, now));
         return now < pace_.not_before() ? remaining(now) : recheck_;
     }

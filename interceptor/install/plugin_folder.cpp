@@ -31,7 +31,7 @@ Result<std::vector<std::string>> plugin_files(const ConfigFiles& folder) {
     return names;
 }
 
-Result<Plugins> look_into_folder(const ConfigFiles& folder) {
+Result<Plugins> inspect_folder(const ConfigFiles& folder) {
     FSM_ASSIGN(const auto names, plugin_files(folder));
     Plugins plugins;
     for (const auto& name : names) {
@@ -52,7 +52,7 @@ std::string choose_name(const std::vector<std::string>& others) {
     return std::string(found == kNames.end() ? kNames.back() : *found);
 }
 
-bool says_the_same(const ConfigFiles& folder, const std::string& name, const std::string& text) {
+bool has_same_content(const ConfigFiles& folder, const std::string& name, const std::string& text) {
     const auto present = folder.read(name);
     return present && present->text == text;
 }
@@ -60,7 +60,7 @@ bool says_the_same(const ConfigFiles& folder, const std::string& name, const std
 }  // namespace
 
 Result<void> validate_folder(const ConfigFiles& folder) {
-    FSM_ASSIGN(const auto plugins, look_into_folder(folder));
+    FSM_ASSIGN(const auto plugins, inspect_folder(folder));
     if (!plugins.others.empty()) {
         return {};
     }
@@ -70,10 +70,10 @@ Result<void> validate_folder(const ConfigFiles& folder) {
 
 Result<FolderEntry> insert_into_folder(const ConfigFiles& folder, const ConfigFile& like,
                                        const std::string& entry) {
-    FSM_ASSIGN(const auto plugins, look_into_folder(folder));
+    FSM_ASSIGN(const auto plugins, inspect_folder(folder));
     const FolderEntry done = {choose_name(plugins.others), plugins.ours.empty()};
     const std::string text = entry + "\n";
-    if (!says_the_same(folder, done.name, text)) {
+    if (!has_same_content(folder, done.name, text)) {
         FSM_TRY(folder.create(done.name, text, like));
     }
     for (const auto& name : plugins.ours) {

@@ -28,12 +28,12 @@ unsigned ReinsertionPace::record_present(const std::string& file, Clock::time_po
     return history_of(file, now).first.lost;
 }
 
-unsigned ReinsertionPace::record_put_in(const std::string& file, Clock::time_point now) {
+unsigned ReinsertionPace::record_inserted(const std::string& file, Clock::time_point now) {
     const auto [history, begins] = history_of(file, now);
     if (begins) {
         return 0;
     }
-    const bool is_stale = now - history.last_put_in > kSettledAfter;
+    const bool is_stale = now - history.last_inserted > kSettledAfter;
     history = {is_stale ? 1 : history.lost + 1, now};
     not_before_ = now + pause_after(history.lost);
     return history.lost;
@@ -42,7 +42,7 @@ unsigned ReinsertionPace::record_put_in(const std::string& file, Clock::time_poi
 std::optional<ReinsertionPace::Conflict> ReinsertionPace::conflict(Clock::time_point now) const {
     const auto found = files_.find(last_);
     if (found == files_.end() || found->second.lost < 2 ||
-        now - found->second.last_put_in > kSettledAfter) {
+        now - found->second.last_inserted > kSettledAfter) {
         return std::nullopt;
     }
     return Conflict{last_, found->second.lost, pause_after(found->second.lost)};

@@ -24,7 +24,7 @@ class ReinsertionPace {
     // The entry is still in `file`, or was inserted just now. Both return how often it has been
     // removed from that file in the present conflict.
     unsigned record_present(const std::string& file, Clock::time_point now);
-    unsigned record_put_in(const std::string& file, Clock::time_point now);
+    unsigned record_inserted(const std::string& file, Clock::time_point now);
 
     // The earliest time of the next insertion.
     Clock::time_point not_before() const { return not_before_; }
@@ -39,7 +39,7 @@ class ReinsertionPace {
   private:
     struct History {
         unsigned lost = 0;
-        Clock::time_point last_put_in;
+        Clock::time_point last_inserted;
     };
 
     // Starts the file's history now unless it exists; returns whether it was started.

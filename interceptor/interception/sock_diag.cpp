@@ -93,7 +93,7 @@ Result<unsigned> sockets_in_use(const char* file, std::string_view label) {
     return count;
 }
 
-Result<std::vector<TcpConnection>> connections_that_are(
+Result<std::vector<TcpConnection>> select_connections(
     const std::function<bool(const TcpConnection&)>& chosen) {
     constexpr std::uint32_t kOpen = ~(1U << TCP_LISTEN | 1U << TCP_TIME_WAIT | 1U << TCP_CLOSE);
     std::vector<TcpConnection> connections;
@@ -185,7 +185,7 @@ Result<std::size_t> abort_connections(const std::function<bool(const TcpConnecti
     if (!may_have_tcp_sockets()) {
         return std::size_t{0};
     }
-    FSM_ASSIGN(const auto connections, connections_that_are(chosen));
+    FSM_ASSIGN(const auto connections, select_connections(chosen));
     FSM_ASSIGN(const Fd netlink, open_sock_diag());
     std::size_t ended = 0;
     for (const TcpConnection& connection : connections) {

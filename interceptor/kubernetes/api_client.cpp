@@ -61,7 +61,7 @@ std::string ApiAnswer::describe() const {
     return printable(text.substr(0, kLongestMessage));
 }
 
-bool ApiAnswer::says_not_found() const {
+bool ApiAnswer::is_not_found() const {
     return status == 404 && text_of(status_object(body), "reason") == "NotFound";
 }
 

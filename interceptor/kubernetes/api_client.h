@@ -33,7 +33,7 @@ struct ApiAnswer {
     std::string describe() const;
     // Whether the API itself reports that the object does not exist; other servers at the address
     // may also answer 404.
-    bool says_not_found() const;
+    bool is_not_found() const;
 };
 
 // One part of a path or query, percent-encoded.

@@ -47,7 +47,7 @@ Result<FoundPod> PodQuery::ask(const PodName& name) {
 }
 
 Result<FoundPod> PodQuery::understand(const PodName& name, const ApiAnswer& answer) const {
-    if (answer.says_not_found()) {
+    if (answer.is_not_found()) {
         return FoundPod();
     }
     const std::string what = "ask " + client_.url() + " for pod " + name.to_string();

@@ -116,7 +116,7 @@ StopReason RemovalWatch::Implementation::stop_reason() {
 
 bool RemovalWatch::Implementation::is_removal(const Result<ApiAnswer>& answer,
                                               const Result<json>& daemon_set) const {
-    if (answer && answer->says_not_found()) {
+    if (answer && answer->is_not_found()) {
         return true;
     }
     if (answer && is_refusal(answer->status)) {

@@ -36,7 +36,7 @@ class ManifestDirectory::Implementation {
     void scan();
     void publish(ManifestSnapshot next);
     void watch_until_stopped();
-    void tell_changes();
+    void notify_changes();
 
     const std::string directory_;
     const std::chrono::milliseconds rescan_;
@@ -46,8 +46,8 @@ class ManifestDirectory::Implementation {
 
     mutable std::mutex mutex_;  // the members below; never held while scanning or calling out
     std::shared_ptr<const ManifestSnapshot> snapshot_ = std::make_shared<ManifestSnapshot>();
-    std::set<PodName> untold_;  // changes not yet passed to the callback
-    Result<void> scanned_;      // the thread's last result
+    std::set<PodName> unreported_;  // changes not yet passed to the callback
+    Result<void> scanned_;          // the thread's last result
 
     std::function<void(const PodName&)> changed_;  // set before thread_ starts
     std::optional<DirectoryWatch> watch_;          // set before thread_ starts
@@ -103,12 +103,12 @@ void ManifestDirectory::Implementation::publish(ManifestSnapshot next) {
     for (const auto& [name, pod] : published->pods) {
         const auto before = snapshot_->pods.find(name);
         if (before == snapshot_->pods.end() || before->second != pod) {
-            untold_.insert(name);
+            unreported_.insert(name);
         }
     }
     for (const auto& [name, pod] : snapshot_->pods) {
         if (published->pods.count(name) == 0) {
-            untold_.insert(name);
+            unreported_.insert(name);
         }
     }
     snapshot_ = std::move(published);
@@ -122,7 +122,7 @@ Result<void> ManifestDirectory::Implementation::watch(std::function<void(const P
     changed_ = std::move(changed);
     {
         const std::lock_guard lock(mutex_);
-        untold_.clear();
+        unreported_.clear();
     }
     thread_ = std::thread([this] { watch_until_stopped(); });
     return {};
@@ -133,7 +133,7 @@ void ManifestDirectory::Implementation::watch_until_stopped() {
     while (!stopping_) {
         auto scanned = guarded("follow the manifests in " + directory_, [&] {
             scan();
-            tell_changes();
+            notify_changes();
         });
         {
             const std::lock_guard lock(mutex_);
@@ -144,11 +144,11 @@ void ManifestDirectory::Implementation::watch_until_stopped() {
     }
 }
 
-void ManifestDirectory::Implementation::tell_changes() {
+void ManifestDirectory::Implementation::notify_changes() {
     std::set<PodName> changes;
     {
         const std::lock_guard lock(mutex_);
-        changes.swap(untold_);
+        changes.swap(unreported_);
     }
     for (const PodName& name : changes) {
         if (stopping_) {

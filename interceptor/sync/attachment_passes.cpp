@@ -62,12 +62,12 @@ void AttachmentPasses::reconcile(ReconcileDepth depth) {
 }
 
 void AttachmentPasses::reconcile_pod(const PodName& name) {
-    for (const auto& key : parts_.attachments.table().keys_that_may_be(name)) {
+    for (const auto& key : parts_.attachments.table().candidate_keys(name)) {
         reconcile_one(key, ReconcileDepth::settings);
     }
 }
 
-void AttachmentPasses::look_after_node() {
+void AttachmentPasses::check_node() {
     for (const std::string& repaired : parts_.maintenance.verify_node()) {
         log::error("{}; it was restored", repaired);
     }
@@ -101,7 +101,7 @@ void AttachmentPasses::report_events() {
     }
 }
 
-void AttachmentPasses::tell_containers() {
+void AttachmentPasses::update_containers() {
     const AttachmentTable& table = parts_.attachments.table();
     auto told = parts_.containers.refresh(
         [&](std::uint64_t netns_cookie) { return !table.keys_in(netns_cookie).empty(); });
@@ -190,7 +190,7 @@ void AttachmentPasses::note_containers(const AttachmentState& state, const Pod& 
     if (const auto* in_mesh = std::get_if<InMesh>(&decision.verdict)) {
         others = containers_beside(in_mesh->sidecar_container, pod);
     }
-    parts_.containers.know(state.attachment.netns_cookie, std::move(others));
+    parts_.containers.set_wanted(state.attachment.netns_cookie, std::move(others));
 }
 
 void AttachmentPasses::reapply(AttachmentState& state, const Pod& pod, const Decision& decision) {

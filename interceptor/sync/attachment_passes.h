@@ -25,7 +25,7 @@ namespace fsm {
 // also enters the namespaces and verifies the data path.
 enum class ReconcileDepth : std::uint8_t { settings, everything };
 
-// Threads: every function may be called from any thread, except tell_containers() and a pass over
+// Threads: every function may be called from any thread, except update_containers() and a pass over
 // `everything`, of which only one may run at a time.
 class AttachmentPasses {
   public:
@@ -51,9 +51,9 @@ class AttachmentPasses {
     void reconcile_pod(const PodName& name);
     // Restores node-wide attachments, and enrols pods again whose sidecar requires it. To be called
     // every second.
-    void look_after_node();
+    void check_node();
     // After the passes above: updates which containers are not sidecars.
-    void tell_containers();
+    void update_containers();
 
     // Ends a running pass early.
     void interrupt() { interrupted_ = true; }

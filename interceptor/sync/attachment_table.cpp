@@ -51,7 +51,7 @@ std::vector<AttachmentKey> AttachmentTable::keys_where(
     return keys;
 }
 
-std::vector<AttachmentKey> AttachmentTable::keys_that_may_be(const PodName& pod) const {
+std::vector<AttachmentKey> AttachmentTable::candidate_keys(const PodName& pod) const {
     return keys_where([&](const AttachmentState& state) {
         const PodName& attached = state.attachment.pod;
         // If the pod was unknown, the runtime's name for it can differ from the source's.

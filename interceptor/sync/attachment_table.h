@@ -84,7 +84,7 @@ class AttachmentTable {
     // On any network.
     std::vector<AttachmentKey> keys_of(const cni::Interface& interface) const;
     // Those of the pod, and those whose pod was unknown.
-    std::vector<AttachmentKey> keys_that_may_be(const PodName& pod) const;
+    std::vector<AttachmentKey> candidate_keys(const PodName& pod) const;
     // A copy of everything: for views, not for use in each request.
     std::vector<AttachmentState> all() const;
     // Calls `visit` with the table locked; it must not use the table.

@@ -10,7 +10,7 @@ constexpr std::chrono::seconds kPodStart{10};
 
 }  // namespace
 
-void ChainUse::entry_stands(const std::string& file, Time since) {
+void ChainUse::entry_present(const std::string& file, Time since) {
     const std::lock_guard guard(mutex_);
     if (file != file_ || since != since_) {
         missed_ = 0;
@@ -19,7 +19,7 @@ void ChainUse::entry_stands(const std::string& file, Time since) {
     since_ = since;
 }
 
-void ChainUse::entry_is_gone() {
+void ChainUse::entry_removed() {
     const std::lock_guard guard(mutex_);
     file_.clear();
     missed_ = 0;

@@ -21,9 +21,9 @@ class ChainUse {
     using Time = std::chrono::nanoseconds;
 
     // `file` contains the entry, since that time.
-    void entry_stands(const std::string& file, Time since);
+    void entry_present(const std::string& file, Time since);
     // Pods that start now are expected to start without an ADD.
-    void entry_is_gone();
+    void entry_removed();
 
     // An ADD for a pod that the pod source knows. ADDs of other containers are no evidence: another
     // runtime of the node may send them.

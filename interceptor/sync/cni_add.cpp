@@ -166,7 +166,7 @@ CniOutcome CniAdd::settle(AttachmentState& state, const FoundPod& found,
     }
     EnrolmentKeeper& keeper = parts_.attachments.keeper();
     const auto done = found ? keeper.apply(state, decision, candidate.netns, candidate.view)
-                            : keeper.leave_outside(state, candidate.netns, candidate.view);
+                            : keeper.keep_outside_mesh(state, candidate.netns, candidate.view);
     if (state.membership == Membership::in_mesh) {
         if (!done) {
             return CniError(CniErrorCode::enrolment_failed, "cannot intercept pod " + name,

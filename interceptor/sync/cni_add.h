@@ -49,7 +49,7 @@ class CniAdd {
         : parts_(parts), lookup_rules_(lookup_rules) {}
 
     // Called for every ADD of a pod that the source knows. Set before anything else.
-    void tell(ChainUse& use) { chain_use_ = &use; }
+    void set_chain_use(ChainUse& use) { chain_use_ = &use; }
 
     CniOutcome add(const cni::Request& request);
 

@@ -134,7 +134,7 @@ ContainerCgroups::ContainerCgroups(ContainerRegistry& datapath, std::string dire
     directory_.clear();
 }
 
-void ContainerCgroups::know(std::uint64_t netns_cookie, std::set<std::string> others) {
+void ContainerCgroups::set_wanted(std::uint64_t netns_cookie, std::set<std::string> others) {
     const std::lock_guard guard(mutex_);
     auto& pod = pods_[netns_cookie];
     if (pod.wanted == others) {
@@ -145,7 +145,7 @@ void ContainerCgroups::know(std::uint64_t netns_cookie, std::set<std::string> ot
     pod.searches = 0;
 }
 
-Result<void> ContainerCgroups::learn_told() {
+Result<void> ContainerCgroups::read_stored() {
     if (!told_) {
         FSM_ASSIGN(told_, datapath_.other_containers());
     }
@@ -189,7 +189,7 @@ Result<void> ContainerCgroups::refresh(const std::function<bool(std::uint64_t)>&
     if (directory_.empty()) {
         return {};
     }
-    FSM_TRY(learn_told());
+    FSM_TRY(read_stored());
     std::erase_if(pods_, [&](const auto& entry) { return !is_attached(entry.first); });
     search();
     std::optional<Error> failure;

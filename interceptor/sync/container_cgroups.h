@@ -49,7 +49,7 @@ class ContainerCgroups {
     ContainerCgroups(ContainerRegistry& datapath, std::string directory);
 
     // The ids of the pod's running containers that are not its sidecar.
-    void know(std::uint64_t netns_cookie, std::set<std::string> others);
+    void set_wanted(std::uint64_t netns_cookie, std::set<std::string> others);
 
     // Searches for cgroups of new containers, passes the changes to the data path, and drops pods
     // that are no longer attached. Cheap if nothing has changed.
@@ -62,7 +62,7 @@ class ContainerCgroups {
         int searches = 0;  // unsuccessful ones since `wanted` has changed
     };
 
-    Result<void> learn_told();
+    Result<void> read_stored();
     void search();
     Result<void> tell(std::uint64_t netns_cookie, const OtherContainers& now);
 

@@ -38,7 +38,7 @@ bool is_being_written(const fs::path& path) {
            std::time(nullptr) - info.st_mtime < kAbandonedAfterSeconds;
 }
 
-bool is_there(const fs::path& path) {
+bool path_exists(const fs::path& path) {
     struct stat info {};
     return lstat(path.c_str(), &info) == 0;
 }
@@ -85,7 +85,7 @@ std::vector<std::string> DeletionNotes::consume(const Lock& lock, const Withdraw
             continue;
         }
         const auto locks = lock(*note);
-        if (is_there(path) && withdraw(*note)) {
+        if (path_exists(path) && withdraw(*note)) {
             remove_entry(path, problems);
         }
     }

@@ -33,9 +33,9 @@ Enroller::Enroller(const EnrollerOptions& options, MeshProfile profile, const Po
       passes_({attachments_, namespaces_, rules_, source, lookup_, datapath, finder_, left_behind_,
                containers_, owners_, conditions}) {}
 
-void Enroller::tell_chain_use(ChainUse& use) {
-    add_.tell(use);
-    finder_.tell(use);
+void Enroller::set_chain_use(ChainUse& use) {
+    add_.set_chain_use(use);
+    finder_.set_chain_use(use);
 }
 
 Result<void> Enroller::restore() {
@@ -44,7 +44,7 @@ Result<void> Enroller::restore() {
     removal_.consume_deletion_notes();
     passes_.reconcile(ReconcileDepth::everything);
     finder_.enrol_running();
-    passes_.tell_containers();
+    passes_.update_containers();
     left_behind_.name_unknown_pods();
     return {};
 }

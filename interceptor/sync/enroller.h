@@ -54,9 +54,9 @@ class Enroller {
 
     // Receives refusals and problems of pods. Set before anything else; the notifier must outlive
     // the enroller.
-    void tell_owners(PodNotifier& notifier) { owners_.notify(notifier); }
+    void set_notifier(PodNotifier& notifier) { owners_.notify(notifier); }
     // Receives every ADD, and pods without one. Set before anything else.
-    void tell_chain_use(ChainUse& use);
+    void set_chain_use(ChainUse& use);
 
     // Takes over the state of an earlier process: attachments on disk, deletion notes. Call it
     // once, before anything else.
@@ -70,10 +70,10 @@ class Enroller {
     }
     CniOutcome status() const { return verbs_.status(); }
 
-    void look_after_node() { passes_.look_after_node(); }
+    void check_node() { passes_.check_node(); }
     void reconcile(ReconcileDepth depth) { passes_.reconcile(depth); }
     void reconcile_pod(const PodName& name) { passes_.reconcile_pod(name); }
-    void tell_containers() { passes_.tell_containers(); }
+    void update_containers() { passes_.update_containers(); }
     void consume_deletion_notes() { removal_.consume_deletion_notes(); }
     void enrol_running() { finder_.enrol_running(); }
 

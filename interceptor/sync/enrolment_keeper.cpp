@@ -30,7 +30,7 @@ void log_enrolled(const AttachmentState& state) {
 
 // A mechanism that is not the first choice, or one that waits for connections to end, is retried
 // while the pod lives.
-bool may_become_better(const EnrolledPod& pod) {
+bool may_improve(const EnrolledPod& pod) {
     return !pod.inbound_reason.empty() || pod.draining;
 }
 
@@ -44,7 +44,7 @@ Result<void> EnrolmentKeeper::enrol(AttachmentState& state, const InMesh& decide
     state.plan_again = plan.provisional;
     if (state.applied == plan.enrolment) {
         auto intact = datapath_.check(netns, view.cookie);
-        if (intact && !may_become_better(*intact)) {
+        if (intact && !may_improve(*intact)) {
             state.enrolled = std::move(*intact);
             return {};
         }
@@ -94,12 +94,12 @@ Result<void> EnrolmentKeeper::apply(AttachmentState& state, const Decision& deci
     if (const auto* outside = std::get_if<NotInMesh>(&decision.verdict)) {
         state.membership = Membership::not_in_mesh;
         state.reason = outside->reason;
-        return leave_outside(state, netns, view);
+        return keep_outside_mesh(state, netns, view);
     }
     if (const auto* sidecarless = std::get_if<Sidecarless>(&decision.verdict)) {
         state.membership = Membership::sidecarless;
         state.reason = sidecarless->reason;
-        return leave_outside(state, netns, view);
+        return keep_outside_mesh(state, netns, view);
     }
     if (const auto* refused = std::get_if<Refused>(&decision.verdict)) {
         return refuse(state, *refused, netns, view);
@@ -130,11 +130,11 @@ Result<void> EnrolmentKeeper::refuse(AttachmentState& state, const Refused& refu
     state.membership = Membership::refused;
     state.reason.clear();
     state.problems.push_back(refusal_problem(refused));
-    return leave_outside(state, netns, view);
+    return keep_outside_mesh(state, netns, view);
 }
 
-Result<void> EnrolmentKeeper::leave_outside(AttachmentState& state, const Netns& netns,
-                                            const NetnsView& view) {
+Result<void> EnrolmentKeeper::keep_outside_mesh(AttachmentState& state, const Netns& netns,
+                                                const NetnsView& view) {
     const auto lock = netns_locks_.lock(view.cookie);
     const bool shared = table_.has_other_in(
         view.cookie, state.attachment.key,

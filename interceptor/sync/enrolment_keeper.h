@@ -39,7 +39,8 @@ class EnrolmentKeeper {
                        const NetnsView& view);
 
     // For a container outside the mesh: no interception.
-    Result<void> leave_outside(AttachmentState& state, const Netns& netns, const NetnsView& view);
+    Result<void> keep_outside_mesh(AttachmentState& state, const Netns& netns,
+                                   const NetnsView& view);
 
     // Ends the attachment. `netns` is null if its namespace no longer exists.
     Result<void> detach(const AttachmentState& state, const Netns* netns);

@@ -37,7 +37,7 @@ Result<void> LeftBehind::take_over() {
 
 void LeftBehind::name_unknown_pods() {
     unknown_pods_.merge(held_at_start_);
-    look_at_unknown_pods();
+    recheck_unknown_pods();
 }
 
 void LeftBehind::adopt(Attachment attachment, const std::vector<EnrolledPod>& held) {
@@ -59,12 +59,12 @@ void LeftBehind::adopt(Attachment attachment, const std::vector<EnrolledPod>& he
 }
 
 void LeftBehind::look() {
-    look_at_files_set_aside();
-    look_at_unknown_pods();
+    check_set_aside_files();
+    recheck_unknown_pods();
 }
 
 // Until the runtime's DEL, or until the pod is found running.
-void LeftBehind::look_at_unknown_pods() {
+void LeftBehind::recheck_unknown_pods() {
     if (unknown_pods_.empty()) {
         return;
     }
@@ -89,7 +89,7 @@ void LeftBehind::look_at_unknown_pods() {
 }
 
 // A file that was set aside is a problem until an operator deletes it.
-void LeftBehind::look_at_files_set_aside() {
+void LeftBehind::check_set_aside_files() {
     const AttachmentStore& store = attachments_.store();
     const auto files = store.set_aside();
     if (!files) {

@@ -37,8 +37,8 @@ class LeftBehind {
 
   private:
     void adopt(Attachment attachment, const std::vector<EnrolledPod>& held);
-    void look_at_files_set_aside();
-    void look_at_unknown_pods();
+    void check_set_aside_files();
+    void recheck_unknown_pods();
 
     AttachmentLifeCycle& attachments_;
     const PodNamespaces& namespaces_;

@@ -103,7 +103,7 @@ void note_interface(const ifaddrs& entry, NetnsView& view) {
     }
 }
 
-Result<NetnsView> look_from_inside(const Netns& netns) {
+Result<NetnsView> read_from_inside(const Netns& netns) {
     NetnsView view;
     FSM_ASSIGN(view.cookie, netns.cookie_from_inside());
     ifaddrs* list = nullptr;
@@ -125,7 +125,7 @@ Result<NetnsView> look_from_inside(const Netns& netns) {
 
 Result<NetnsView> inspect_netns(const Netns& netns, const std::string& first_interface) {
     Result<NetnsView> view = NetnsView();
-    FSM_TRY(netns.run([&] { view = look_from_inside(netns); }));
+    FSM_TRY(netns.run([&] { view = read_from_inside(netns); }));
     if (view) {
         auto& addresses = view->addresses;
         std::stable_partition(addresses.begin(), addresses.end(), [&](const auto& address) {

@@ -54,7 +54,7 @@ Result<void> Reconciler::pass() {
     failures.note(guarded("read deletion notes", [&] { enroller_.consume_deletion_notes(); }));
     failures.note(guarded("look at the attachments", [&] { enroller_.reconcile(depth); }));
     failures.note(guarded("find running pods", [&] { enroller_.enrol_running(); }));
-    failures.note(guarded("tell containers apart", [&] { enroller_.tell_containers(); }));
+    failures.note(guarded("tell containers apart", [&] { enroller_.update_containers(); }));
     last_pass_ = Clock::now();
     return failures.result();
 }
@@ -69,7 +69,7 @@ void Reconciler::follow_changes(const std::set<PodName>& changed) {
             enroller_.reconcile_pod(name);
         }
         enroller_.enrol_running();
-        enroller_.tell_containers();
+        enroller_.update_containers();
     });
     if (!followed) {
         conditions_.follow(Component::reconciler, kPass, followed);
@@ -95,7 +95,7 @@ void Reconciler::loop() {
         if (Clock::now() >= next_look) {
             conditions_.follow(
                 Component::reconciler, "node",
-                guarded("look after the node's programs", [&] { enroller_.look_after_node(); }));
+                guarded("look after the node's programs", [&] { enroller_.check_node(); }));
             next_look = Clock::now() + timing_.node_interval;
         }
         if (Clock::now() >= next_pass) {

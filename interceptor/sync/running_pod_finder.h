@@ -35,7 +35,7 @@ class RunningPodFinder {
     explicit RunningPodFinder(const Parts& parts) : parts_(parts) {}
 
     // Called for pods without an ADD. Set before anything else.
-    void tell(ChainUse& use) { chain_use_ = &use; }
+    void set_chain_use(ChainUse& use) { chain_use_ = &use; }
 
     // Enrols the source's pods that run on this node without an attachment. Cheap if there is none;
     // otherwise it limits its own rate.

@@ -43,7 +43,7 @@ TEST(NetworkConfig, has_defaults) {
     EXPECT_EQ(config->settings.socket, "/var/run/fsm-cni.sock");
     EXPECT_EQ(config->settings.state_dir, "/var/run/fsm");
     EXPECT_EQ(config->settings.timeout, milliseconds(10000));
-    EXPECT_THAT(config->settings.left_alone_namespaces, ElementsAre("fsm-system"));
+    EXPECT_THAT(config->settings.excluded_namespaces, ElementsAre("fsm-system"));
 }
 
 TEST(NetworkConfig, takes_all_settings) {
@@ -60,7 +60,7 @@ TEST(NetworkConfig, takes_all_settings) {
     EXPECT_EQ(config->settings.socket, "/run/other.sock");
     EXPECT_EQ(config->settings.state_dir, "/run/other");
     EXPECT_EQ(config->settings.timeout, milliseconds(250));
-    EXPECT_THAT(config->settings.left_alone_namespaces, ElementsAre("a", "kube-system", "mesh"));
+    EXPECT_THAT(config->settings.excluded_namespaces, ElementsAre("a", "kube-system", "mesh"));
 }
 
 TEST(NetworkConfig, takes_null_for_absent) {

@@ -306,8 +306,8 @@ TEST_F(VerbsTest, print_texts_that_are_not_utf8_nevertheless) {
 }
 
 TEST(ExplainPlugin, says_what_it_is) {
-    EXPECT_THAT(explain_plugin(), HasSubstr("fsm-cni"));
-    EXPECT_THAT(explain_plugin(), HasSubstr("CNI 0.1.0 to 1.1.0"));
+    EXPECT_THAT(usage_text(), HasSubstr("fsm-cni"));
+    EXPECT_THAT(usage_text(), HasSubstr("CNI 0.1.0 to 1.1.0"));
 }
 
 }  // namespace

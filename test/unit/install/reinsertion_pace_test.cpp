@@ -12,7 +12,7 @@ class Pace : public ::testing::Test {
   protected:
     // The pause that follows an insertion of the entry.
     Clock::duration put_in(const std::string& file = "a") {
-        pace.record_put_in(file, now);
+        pace.record_inserted(file, now);
         return std::max<Clock::duration>(0s, pace.not_before() - now);
     }
 

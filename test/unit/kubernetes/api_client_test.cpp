@@ -181,12 +181,12 @@ TEST_F(ApiClientTest, RefusalsAreAnswers) {
     const auto answer = get(access());
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->describe(), "403 Forbidden: pods is forbidden");
-    EXPECT_FALSE(answer->says_not_found());
+    EXPECT_FALSE(answer->is_not_found());
     // A proxy's 404 for an unknown page is not the API's 404 for an unknown pod.
     server_.next(any, [](Exchange& exchange) { exchange.answer(404, "<html>not found</html>"); });
-    EXPECT_FALSE(get(access())->says_not_found());
+    EXPECT_FALSE(get(access())->is_not_found());
     server_.next(any, [](Exchange& exchange) { exchange.refuse(404, "NotFound", "no such pod"); });
-    EXPECT_TRUE(get(access())->says_not_found());
+    EXPECT_TRUE(get(access())->is_not_found());
 }
 
 TEST_F(ApiClientTest, AnswersAreBounded) {

@@ -12,7 +12,7 @@ const PodName kPod = {"default", "web"};
 
 class ChainUseTest : public ::testing::Test {
   protected:
-    void SetUp() override { use.entry_stands("/etc/cni/net.d/00-podman.conflist", 1000s); }
+    void SetUp() override { use.entry_present("/etc/cni/net.d/00-podman.conflist", 1000s); }
     ChainUse use;
 };
 
@@ -39,16 +39,16 @@ TEST_F(ChainUseTest, ACallForAPodShowsThatTheChainIsUsed) {
 
 TEST_F(ChainUseTest, AnotherPlaceIsAnotherChance) {
     use.found_without_add(kPod, 1020s);
-    use.entry_stands("/etc/cni/net.d/00-podman.conflist", 1000s);
+    use.entry_present("/etc/cni/net.d/00-podman.conflist", 1000s);
     EXPECT_EQ(use.problems().size(), 1U) << "the same as before";
-    use.entry_stands("/etc/cni/net.d/10-crio.conflist", 1030s);
+    use.entry_present("/etc/cni/net.d/10-crio.conflist", 1030s);
     EXPECT_TRUE(use.problems().empty());
     use.found_without_add(kPod, 1020s);
     EXPECT_TRUE(use.problems().empty());
 }
 
 TEST_F(ChainUseTest, WithoutAnEntryNoCallIsExpected) {
-    use.entry_is_gone();
+    use.entry_removed();
     use.found_without_add(kPod, 1020s);
     EXPECT_TRUE(use.problems().empty());
 }

@@ -133,17 +133,17 @@ TEST_F(ContainerCgroupsTest, TellsOnceAndFollowsTheStatus) {
     ToldDatapath datapath;
     ContainerCgroups containers(datapath, directory_);
     const auto first = make(pod_ / "aaa");
-    containers.know(kPod, {"aaa"});
+    containers.set_wanted(kPod, {"aaa"});
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.held.at(kPod), (OtherContainers{5, {first}}));
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.calls, 1);
 
     const auto second = make(pod_ / "bbb");
-    containers.know(kPod, {"bbb"});
+    containers.set_wanted(kPod, {"bbb"});
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.held.at(kPod), (OtherContainers{5, {second}}));
-    containers.know(kPod, {});
+    containers.set_wanted(kPod, {});
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_TRUE(datapath.held.at(kPod).cgroups.empty());
 }
@@ -151,7 +151,7 @@ TEST_F(ContainerCgroupsTest, TellsOnceAndFollowsTheStatus) {
 TEST_F(ContainerCgroupsTest, ACgroupThatComesLaterIsFoundAndOneThatNeverComesIsGivenUp) {
     ToldDatapath datapath;
     ContainerCgroups containers(datapath, directory_);
-    containers.know(kPod, {"aaa", "bbb"});
+    containers.set_wanted(kPod, {"aaa", "bbb"});
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.calls, 0);
     const auto late = make(pod_ / "aaa");
@@ -162,7 +162,7 @@ TEST_F(ContainerCgroupsTest, ACgroupThatComesLaterIsFoundAndOneThatNeverComesIsG
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.held.at(kPod).cgroups.size(), 1U);
     // Until the pod's status changes again.
-    containers.know(kPod, {"aaa", "bbb", "ccc"});
+    containers.set_wanted(kPod, {"aaa", "bbb", "ccc"});
     ASSERT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.held.at(kPod).cgroups.size(), 2U);
 }
@@ -182,7 +182,7 @@ TEST_F(ContainerCgroupsTest, AFailureIsToldAndTriedAgain) {
     datapath.failure = "map full";
     ContainerCgroups containers(datapath, directory_);
     const auto cgroup = make(pod_ / "aaa");
-    containers.know(kPod, {"aaa"});
+    containers.set_wanted(kPod, {"aaa"});
     const auto told = containers.refresh(all_attached);
     ASSERT_FALSE(told);
     EXPECT_EQ(told.error().message(), "map full");
@@ -194,7 +194,7 @@ TEST_F(ContainerCgroupsTest, AFailureIsToldAndTriedAgain) {
 TEST_F(ContainerCgroupsTest, WithoutADirectoryNothingIsLookedFor) {
     ToldDatapath datapath;
     ContainerCgroups containers(datapath, "");
-    containers.know(kPod, {"aaa"});
+    containers.set_wanted(kPod, {"aaa"});
     EXPECT_TRUE(containers.refresh(all_attached));
     EXPECT_EQ(datapath.calls, 0);
 }

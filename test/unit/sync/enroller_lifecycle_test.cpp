@@ -161,11 +161,11 @@ TEST_F(Lifecycle, APodIsEnrolledAgainWhenItsSidecarAsksForIt) {
     const TestNetns netns;
     source.put(mesh_pod("web"));
     create("web", netns);
-    enroller->look_after_node();
+    enroller->check_node();
     EXPECT_EQ(datapath.enrol_calls(), 1);
     datapath.asked_again = {netns.cookie()};
     datapath.check_failure = "the sidecar listens by MPTCP";
-    enroller->look_after_node();
+    enroller->check_node();
     EXPECT_EQ(datapath.enrol_calls(), 2);
 }
 

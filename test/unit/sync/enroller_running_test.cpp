@@ -70,8 +70,8 @@ TEST_F(Running, a_pod_that_starts_without_us_is_enrolled_by_a_pass) {
 TEST_F(Running, a_pod_that_started_although_the_entry_stood_in_the_chain_is_a_problem) {
     const auto ticks_per_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
     ChainUse use;
-    enroller->tell_chain_use(use);
-    use.entry_stands("/etc/cni/net.d/00-podman.conflist", std::chrono::seconds(1000));
+    enroller->set_chain_use(use);
+    use.entry_present("/etc/cni/net.d/00-podman.conflist", std::chrono::seconds(1000));
     run_process("sandbox", netns.path(), kUid, 100, 1020 * ticks_per_second);
     source.put(mesh_pod("web", kUid));
     enroller->enrol_running();

@@ -16,7 +16,7 @@ class PodWarningsTest : public EnrollerTest {
     PodWarningsTest() { pod_.annotations["flomesh.io/outbound-port-exclusion-list"] = "x, 5432"; }
     void SetUp() override {
         EnrollerTest::SetUp();
-        enroller->tell_owners(notifier_);
+        enroller->set_notifier(notifier_);
     }
     // One warning, to the owner of the pod.
     void expect_warning(PodWarningReason reason, const std::string& part_of_message) const {
@@ -63,9 +63,9 @@ TEST_F(PodWarningsTest, AnEventOfTheDataPathOnceAMinute) {
     EXPECT_OK(enroller->create(request(netns)));
     datapath.events = {{netns.cookie(), "its connections are refused", 7},
                        {unknown.cookie(), "of no attachment", 1}};
-    enroller->look_after_node();
+    enroller->check_node();
     datapath.events = {{netns.cookie(), "its connections are refused", 9}};
-    enroller->look_after_node();
+    enroller->check_node();
     expect_warning("FsmPodProblem", "its connections are refused");
 }
 
@@ -100,7 +100,7 @@ TEST_F(PodWarningsTest, AContainerThatIsNoPodHasNoOwner) {
     const TestNetns netns;
     options.unknown_pods = UnknownPods::refuse;
     start();
-    enroller->tell_owners(notifier_);
+    enroller->set_notifier(notifier_);
     auto unnamed = request_for("", netns.path());
     unnamed.args = "";
     EXPECT_CNI_ERROR(enroller->create(unnamed), invalid_environment, "not a pod");
