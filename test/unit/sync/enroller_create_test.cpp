@@ -8,7 +8,25 @@ namespace fsm::testing {
 
 namespace {
 
-class Create : public EnrollerTest {};
+struct BadRequest {
+    std::string name;
+    cni::Request request;
+    CniErrorCode code;
+    std::string mentions;
+};
+
+class Create : public EnrollerTest {
+  protected:
+    static void expect_refusals(Enroller& enroller, const std::vector<BadRequest>& table) {
+        for (const auto& row : table) {
+            const auto outcome = enroller.create(row.request);
+            ASSERT_FALSE(outcome) << row.name;
+            EXPECT_EQ(outcome.error().code, row.code) << row.name << ": " << why(outcome);
+            EXPECT_NE(why(outcome).find(row.mentions), std::string::npos)
+                << row.name << ": " << why(outcome);
+        }
+    }
+};
 
 // With Istio's profile, which has such pods.
 class CreateInIstio : public EnrollerTest {
@@ -237,23 +255,6 @@ TEST_F(Create, TellsAttachmentsApartWhoseNamesLookAlike) {
     EXPECT_EQ(enroller->attachments().size(), 2U);
     EXPECT_TRUE(datapath.enrolled(first.cookie()));
     EXPECT_TRUE(datapath.enrolled(second.cookie()));
-}
-
-struct BadRequest {
-    std::string name;
-    cni::Request request;
-    CniErrorCode code;
-    std::string mentions;
-};
-
-void expect_refusals(Enroller& enroller, const std::vector<BadRequest>& table) {
-    for (const auto& row : table) {
-        const auto outcome = enroller.create(row.request);
-        ASSERT_FALSE(outcome) << row.name;
-        EXPECT_EQ(outcome.error().code, row.code) << row.name << ": " << why(outcome);
-        EXPECT_NE(why(outcome).find(row.mentions), std::string::npos)
-            << row.name << ": " << why(outcome);
-    }
 }
 
 TEST_F(Create, RefusesWhatIsNotWellFormed) {

@@ -66,7 +66,7 @@ TEST_F(PodWarningsTest, AnEventOfTheDataPathOnceAMinute) {
     enroller->check_node();
     datapath.events = {{netns.cookie(), "its connections are refused", 9}};
     enroller->check_node();
-    expect_warning("FsmPodProblem", "its connections are refused");
+    expect_warning(PodWarningReason::pod_problem, "its connections are refused");
 }
 
 TEST_F(PodWarningsTest, ARefusal) {
