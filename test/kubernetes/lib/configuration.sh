@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The configuration files of a node's daemons.
+# shellcheck disable=SC2154  # settings.sh assigns it
 : "${here:?source settings.sh first}"
 
 write_configuration() {

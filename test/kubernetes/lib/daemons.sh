@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The daemons of a node. Each is started only if it does not run: `up.sh` restarts what was killed.
+# shellcheck disable=SC2154  # settings.sh assigns it
 : "${here:?source settings.sh first}"
 
 start_daemons() {

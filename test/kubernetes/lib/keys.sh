@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The cluster's certificate authority, and the client certificates for the API server.
+# shellcheck disable=SC2154  # settings.sh assigns it
 : "${here:?source settings.sh first}"
 
 make_keys() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A node's namespaces, its cgroups, and its links to the machine and to the other nodes.
+# shellcheck disable=SC2154  # settings.sh assigns it
 : "${here:?source settings.sh first}"
 
 start_node() {
