@@ -17,5 +17,5 @@ endif()
 # It checks what the optimiser knows, and warns when there is none.
 add_compile_options($<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE>
                     $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=3>)
-# A static program asks for -static-pie itself (cni-plugin/CMakeLists.txt).
+# A static program asks for -static-pie itself (cni-plugin and cli).
 add_link_options(-pie -Wl,-z,relro,-z,now,-z,noexecstack)
