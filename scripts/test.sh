@@ -23,16 +23,15 @@ source "$(dirname "$0")/lib/lint.sh"
 source "$(dirname "$0")/lib/tools.sh"
 
 readonly suites=(
-    lint unit bpf cni cli chart release interceptor transparency e2e netns demo kubernetes tidy fuzz
-    races
+    lint unit bpf cni cli chart release interceptor transparency e2e netns demo kubernetes
 )
 # These take minutes of both processors of a small machine, and say the same wherever they run.
-readonly named_only=(races-netns kernels)
+readonly named_only=(tidy fuzz races races-netns kernels)
 declare -rA about=(
     [lint]="shellcheck, clang-format and the rules of CONTRIBUTING over the sources"
-    [tidy]="clang-tidy over the product"
-    [fuzz]="every fuzzer for a minute, or for FUZZ_SECONDS"
-    [races]="what has threads, by itself, with ThreadSanitizer"
+    [tidy]="on request: clang-tidy over the product"
+    [fuzz]="on request: every fuzzer for a minute, or for FUZZ_SECONDS"
+    [races]="on request: what has threads, by itself, with ThreadSanitizer"
     [races-netns]="on request: a part of netns with ThreadSanitizer"
     [unit]="every library by itself, with AddressSanitizer and UndefinedBehaviorSanitizer"
     [bpf]="the BPF programs, loaded into this kernel"
