@@ -17,9 +17,9 @@ main() {
     [[ $# -eq 2 || $# -eq 3 ]] || die "usage: $0 BUILD_FOLDER TARGET_FOLDER [SYSROOT]"
     local build=$1 root=$2
     sysroot=${3:-}
-    tools_of "$build/cni-plugin/fsm-cni"
     [[ -x $build/interceptor/fsm-interceptor && -x $build/cni-plugin/fsm-cni ]] ||
         die "no fsm-interceptor and fsm-cni in $build: build them first (cmake --build --preset release)"
+    tools_of "$build/cni-plugin/fsm-cni"
     [[ ! -e $root ]] || die "$root already exists: name a new folder"
 
     mkdir -p "$root"/{app,etc/fsm,host,proc,run,sys,tmp,usr/share/doc/fsm,var}
