@@ -23,7 +23,7 @@ struct Request {
     std::string_view method;
     std::string_view target;
     std::string_view body;                    // JSON; empty: the request has no body
-    std::string_view agent = "fsm";           // who asks
+    std::string_view agent = "fsm";           // of the header User-Agent
     std::size_t max_response = kMaxResponse;  // bytes
 };
 
