@@ -64,11 +64,8 @@ Result<std::optional<AddressBook::Cookie>> AddressBook::owner_of(const IpAddress
     return pod_ips_.lookup(map_address(address));
 }
 
-std::optional<AddressBook::Cookie> AddressBook::if_living(Cookie owner) const {
-    if (!pods_.contains(owner) || !is_alive_(owner)) {
-        return std::nullopt;
-    }
-    return owner;
+bool AddressBook::lives(Cookie pod) const {
+    return pods_.contains(pod) && is_alive_(pod);
 }
 
 Result<std::optional<AddressBook::Cookie>> AddressBook::other_living_owner(
@@ -78,7 +75,7 @@ Result<std::optional<AddressBook::Cookie>> AddressBook::other_living_owner(
         return std::optional<Cookie>();
     }
     const std::lock_guard guard(mutex_);
-    return if_living(*owner);
+    return lives(*owner) ? owner : std::nullopt;
 }
 
 // The lock is not held while the maps are written, except for an address that has an owner:
@@ -106,7 +103,7 @@ Result<void> AddressBook::claim(Cookie pod, const IpAddress& address) {
     const std::lock_guard guard(mutex_);
     if (!unclaimed) {
         FSM_ASSIGN(const auto owner, owner_of(address));
-        if (owner && *owner != pod && if_living(*owner)) {
+        if (owner && *owner != pod && lives(*owner)) {
             return {};
         }
         FSM_TRY(pod_ips_.put(map_address(address), pod));

@@ -67,7 +67,7 @@ class AddressBook {
     Result<std::optional<Cookie>> other_living_owner(Cookie pod, const IpAddress& address) const;
 
     // With mutex_ held.
-    std::optional<Cookie> if_living(Cookie owner) const;
+    bool lives(Cookie pod) const;
     Result<void> reduce_to(Cookie pod, const Entries& wanted);
     Result<void> remove_given(Cookie pod, const IpAddress& address);
 
