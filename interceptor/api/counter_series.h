@@ -19,20 +19,21 @@ struct CounterSeries {
 };
 
 inline constexpr std::array kCounterSeries = {
-    CounterSeries{"connect_outbound", &kDecisions, "connect", "outbound", "listed"},
-    CounterSeries{"connect_self", &kDecisions, "connect", "inbound", "self_call"},
-    CounterSeries{"connect_refused", &kDecisions, "connect", "refused", "not_stored"},
-    CounterSeries{"handshake_over_share", &kDecisions, "connect", "refused", "over_share"},
-    CounterSeries{"inbound_steered", &kDecisions, "sk_lookup", "inbound", "listed"},
-    CounterSeries{"inbound_no_listener", &kDecisions, "sk_lookup", "refused", "no_listener"},
-    CounterSeries{"inbound_rewritten", &kDecisions, "tc", "inbound", "listed"},
-    CounterSeries{"inbound_tuple_taken", &kDecisions, "tc", "refused", "tuple_taken"},
-    CounterSeries{"inbound_hidden", &kDecisions, "tc", "refused", "header_hidden"},
-    CounterSeries{"message_redirected", &kMessages, "", "redirected", "peer_keeps_up"},
-    CounterSeries{"message_no_peer", &kMessages, "", "tcp", "no_peer"},
-    CounterSeries{"message_behind_tcp", &kMessages, "", "tcp", "behind_tcp"},
-    CounterSeries{"message_coalesced", &kMessages, "", "tcp", "coalesced"},
-    CounterSeries{"message_over_limit", &kMessages, "", "tcp", "over_limit"},
+    CounterSeries{"connect_outbound", &kDecisions, "connect", "redirected", "outbound"},
+    CounterSeries{"connect_self", &kDecisions, "connect", "redirected", "self-call"},
+    CounterSeries{"connect_refused", &kDecisions, "connect", "refused", "no-memory"},
+    CounterSeries{"handshake_over_share", &kDecisions, "connect", "refused", "over-share"},
+    CounterSeries{"inbound_steered", &kDecisions, "sk_lookup", "redirected", "inbound"},
+    CounterSeries{"inbound_no_listener", &kDecisions, "sk_lookup", "refused",
+                  "no-inbound-listener"},
+    CounterSeries{"inbound_rewritten", &kDecisions, "tc", "redirected", "inbound"},
+    CounterSeries{"inbound_tuple_taken", &kDecisions, "tc", "refused", "tuple-taken"},
+    CounterSeries{"inbound_hidden", &kDecisions, "tc", "refused", "hidden-header"},
+    CounterSeries{"message_redirected", &kMessages, "", "redirected", "message-moved"},
+    CounterSeries{"message_no_peer", &kMessages, "", "tcp", "message-no-peer"},
+    CounterSeries{"message_behind_tcp", &kMessages, "", "tcp", "message-behind-tcp"},
+    CounterSeries{"message_coalesced", &kMessages, "", "tcp", "message-coalesced"},
+    CounterSeries{"message_over_limit", &kMessages, "", "tcp", "message-over-limit"},
 };
 
 }  // namespace fsm::metric

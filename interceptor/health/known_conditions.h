@@ -20,7 +20,10 @@ inline constexpr std::string_view kOtherCondition = "other";
 
 // Of a component, the first that fits.
 inline constexpr std::array kKnownConditions = {
-    KnownCondition{Component::datapath, "attachment/", "program_not_attached"},
+    KnownCondition{Component::datapath, "attachment/bpffs", "bpffs_missing"},
+    KnownCondition{Component::datapath, "attachment/pins", "pins_missing"},
+    KnownCondition{Component::datapath, "attachment/cgroup", "cgroup_replaced"},
+    KnownCondition{Component::datapath, "attachment/", "not_attached"},
     KnownCondition{Component::datapath, "former mode", "former_mode"},
     KnownCondition{Component::datapath, "", kOtherCondition},
     KnownCondition{Component::pod_source, "watch", "watch_failed"},

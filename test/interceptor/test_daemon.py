@@ -180,7 +180,7 @@ def test_metrics_by_tcp_and_nothing_else(instance):
     instance.start()
     status, text = scrape(port)
     assert status == 200
-    outbound = 'fsm_decisions_total{hook="connect",verdict="outbound",reason="listed"} 0'
+    outbound = 'fsm_decisions_total{hook="connect",verdict="redirected",reason="outbound"} 0'
     assert outbound in text.splitlines()
     assert "fsm_program_" not in text, "programStatistics is off: no such series, not a 0"
     assert [scrape(port, path)[0] for path in ("/v1/pods", "/v1/status", "/readyz", "/")] == [404] * 4

@@ -148,7 +148,7 @@ TEST_F(Api, Metrics) {
     ask("POST", "/v1/cni/delete-pod", body_for(""));
     const auto text = ask("GET", "/metrics").body;
     for (const char* line :
-         {"fsm_decisions_total{hook=\"connect\",verdict=\"outbound\",reason=\"listed\"} 42",
+         {"fsm_decisions_total{hook=\"connect\",verdict=\"redirected\",reason=\"outbound\"} 42",
           "fsm_map_entries{map=\"fsm_pods\"} 1", "fsm_attachments{state=\"in-mesh\"} 0",
           "fsm_cni_requests_total{result=\"ok\",verb=\"del\"} 1", "fsm_build_info{",
           "fsm_scrape_errors 0", "fsm_pod_events_waiting 3", "fsm_pod_events_dropped_total 2"}) {

@@ -32,8 +32,9 @@ class Metrics : public ApiTest {
 };
 
 TEST_F(Metrics, DecisionsAndMessagesAreSeriesOfOneName) {
-    EXPECT_EQ(value("fsm_decisions_total{hook=\"connect\",verdict=\"outbound\",reason=\"listed\"}"),
-              "42");
+    EXPECT_EQ(
+        value("fsm_decisions_total{hook=\"connect\",verdict=\"redirected\",reason=\"outbound\"}"),
+        "42");
     EXPECT_EQ(value("fsm_connect_outbound_total"), "absent");
     EXPECT_EQ(value("fsm_listener_seen_total"), "7");
 }
@@ -70,6 +71,12 @@ TEST_F(Metrics, EveryKnownConditionHasASeries) {
     EXPECT_EQ(condition("pod-source", "pod_unreadable"), "1");
     EXPECT_EQ(condition("pod-source", "other"), "0");
     EXPECT_EQ(condition("attachments", "other"), "1");
+    datapath.set_node_conditions({{"attachment/bpffs", "it was unmounted"}});
+    EXPECT_EQ(condition("datapath", "bpffs_missing"), "1");
+    EXPECT_EQ(condition("datapath", "not_attached"), "0");
+    datapath.set_node_conditions({{"attachment/fsm_connect4", "it is detached"}});
+    EXPECT_EQ(condition("datapath", "bpffs_missing"), "0");
+    EXPECT_EQ(condition("datapath", "not_attached"), "1");
     conditions->clear(Component::pod_source, "watch");
     EXPECT_EQ(condition("pod-source", "watch_failed"), "0");
 }
