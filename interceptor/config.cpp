@@ -231,6 +231,7 @@ void read_limits(YamlMap& map, DatapathOptions& options) {
     read_size(map, "unreadLimit", options.unread_limit_bytes, kLeastUnread, kMostUnread);
     read_size(map, "coalesceBelow", options.coalesce_below_bytes, 0, kMostUnread);
     options.kernel_tracing = map.boolean("kernelTracing", options.kernel_tracing);
+    options.program_statistics = map.boolean("programStatistics", options.program_statistics);
 }
 
 void read_mode(YamlMap& map, Config& config) {

@@ -24,6 +24,7 @@
 //   disabledFeatures: []                acceleration, inbound-sk_lookup, inbound-tc: not loaded
 //   maxPods, maxPolicyEntries, maxConnections, unreadLimit (bytes)
 //   metricsAddress: ""                  ADDRESS:PORT of /metrics; "": on the socket only
+//   programStatistics: false            /metrics has the run time of the programs; costs each run
 //   logLevel: trace|debug|info|warn|error|off, kernelTracing: false
 #pragma once
 

@@ -3,7 +3,7 @@
 #
 #   scripts/bench.sh            a table for people, about 20 minutes
 #   scripts/bench.sh --quick    one size a workload, less than a minute
-#   scripts/bench.sh --json     {"rows": [...]} for programs
+#   scripts/bench.sh --json     {"about": {...}, "rows": [...]} for programs
 #   scripts/bench.sh --help     all options
 set -euo pipefail
 

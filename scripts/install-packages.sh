@@ -19,7 +19,7 @@ readonly run_packages=(
 )
 readonly test_packages=(
     python3 python3-pytest python3-yaml gdb git
-    clang-format clang-tidy libclang-rt-14-dev shellcheck
+    clang-format clang-tidy libclang-rt-14-dev shellcheck prometheus
 )
 # The test cluster; Kubernetes itself comes from Go modules.
 readonly kubernetes_packages=(

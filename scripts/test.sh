@@ -23,7 +23,7 @@ source "$(dirname "$0")/lib/lint.sh"
 source "$(dirname "$0")/lib/tools.sh"
 
 readonly suites=(
-    lint unit bpf cni cli chart release interceptor transparency e2e netns demo kubernetes
+    lint unit bpf cni cli chart release interceptor metrics transparency e2e netns demo kubernetes
 )
 # These take minutes of both processors of a small machine, and say the same wherever they run.
 readonly named_only=(tidy fuzz races races-netns kernels)
@@ -37,6 +37,7 @@ declare -rA about=(
     [bpf]="the BPF programs, loaded into this kernel"
     [netns]="interceptor and data path with pods that are network namespaces"
     [interceptor]="the daemon from outside: socket, configuration, commands, uninstall"
+    [metrics]="rules, dashboard and names, by a real Prometheus that scrapes a real interceptor"
     [cni]="the plugin: verbs, versions, errors, many pods at once"
     [cli]="fsm against a helm and a kubectl that fail, and with a real helm"
     [chart]="every profile, mode and platform; refused values; rights; manifests in step"
@@ -179,6 +180,7 @@ suite_interceptor() {
     pytest_suite interceptor \
         "--fsm-interceptor=$repository/build/release/interceptor/fsm-interceptor"
 }
+suite_metrics() { pytest_suite metrics; }
 suite_release() { pytest_suite release; }
 suite_transparency() { pytest_suite transparency; }
 suite_e2e() { pytest_suite e2e; }

@@ -58,6 +58,7 @@ void log_refusal(const std::string& name, const cni::Interface& interface, const
 
 void add_verb(HttpRouter& router, RequestMeter& meter, std::string_view path,
               const std::string& name, Verb verb) {
+    meter.expect(name);
     router.post(std::string(path), [&meter, name, verb = std::move(verb)](const std::string& body) {
         const auto start = std::chrono::steady_clock::now();
         const auto request = cni::parse_body(body);

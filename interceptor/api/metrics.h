@@ -7,7 +7,8 @@
 
 namespace fsm {
 
-// Values that cannot be read are omitted and counted in fsm_scrape_errors.
+// Values that cannot be read are omitted, counted in fsm_scrape_errors, and a condition of
+// Component::metrics.
 std::string render_metrics(const Views& views);
 
 }  // namespace fsm

@@ -10,10 +10,10 @@ namespace fsm {
 
 namespace {
 
-// In seconds. They include the relevant limits: 20 ms for ADD under load, 5 s for a pod to become
-// known.
+// In seconds. They include the relevant limits: 0.7 ms of processor time for an ADD, 20 ms for one
+// under load, 5 s for a pod to become known.
 const prometheus::Histogram::BucketBoundaries kBuckets = {
-    0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
 }  // namespace
 
@@ -32,6 +32,14 @@ class RequestMeter::Families {
 };
 
 RequestMeter::RequestMeter() : families_(std::make_unique<Families>()) {}
+
+void RequestMeter::expect(const std::string& verb) {
+    for (const char* result : {"ok", "error"}) {
+        families_->requests.Add({{"verb", verb}, {"result", result}});
+    }
+    families_->durations.Add({{"verb", verb}}, kBuckets);
+}
+
 RequestMeter::~RequestMeter() = default;
 
 void RequestMeter::count(const std::string& verb, bool succeeded,

@@ -22,6 +22,8 @@ class RequestMeter {
     RequestMeter(const RequestMeter&) = delete;
     RequestMeter& operator=(const RequestMeter&) = delete;
 
+    // The series of a verb exist from here on, with 0: the first request is then an increase, too.
+    void expect(const std::string& verb);
     void count(const std::string& verb, bool succeeded, std::chrono::nanoseconds duration);
     std::vector<prometheus::MetricFamily> collect() const;
 

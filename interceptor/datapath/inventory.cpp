@@ -4,6 +4,15 @@
 
 namespace fsm {
 
+namespace {
+
+bool can_fill(std::uint32_t type) {
+    return type != BPF_MAP_TYPE_ARRAY && type != BPF_MAP_TYPE_PERCPU_ARRAY &&
+           type != BPF_MAP_TYPE_PROG_ARRAY && type != BPF_MAP_TYPE_SK_STORAGE;
+}
+
+}  // namespace
+
 Result<EnrolledPod> Inventory::describe(std::uint64_t netns_cookie,
                                         const struct fsm_pod& entry) const {
     EnrolledPod pod;
@@ -49,7 +58,8 @@ Result<std::vector<DatapathMap>> Inventory::maps() const {
     std::vector<DatapathMap> maps;
     for (const auto& [name, map] : loaded_.maps) {
         FSM_ASSIGN(const std::uint64_t entries, map.count());
-        maps.push_back({name, map.id(), entries, map.shape().max_entries});
+        maps.push_back(
+            {name, map.id(), entries, map.shape().max_entries, can_fill(map.shape().type)});
     }
     return maps;
 }

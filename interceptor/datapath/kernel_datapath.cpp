@@ -78,6 +78,11 @@ Result<std::unique_ptr<KernelDatapath>> KernelDatapath::create(Parts parts) {
     if (const auto ring = own.find("fsm_events"); ring != own.end()) {
         FSM_ASSIGN(datapath->events_, EventReader::open(ring->second));
     }
+    if (datapath->parts_.options.program_statistics) {
+        datapath->meter_ = std::make_unique<ProgramMeter>(datapath->parts_.loaded.maps);
+        // Counted from here on. A failure is no reason not to intercept: each scrape tells it.
+        static_cast<void>(datapath->meter_->read());
+    }
     return datapath;
 }
 

@@ -25,6 +25,7 @@
 #include "interceptor/datapath/other_containers.h"
 #include "interceptor/datapath/pins.h"
 #include "interceptor/datapath/pod_parts.h"
+#include "interceptor/datapath/program_statistics.h"
 #include "interceptor/datapath/programs.h"
 #include "interceptor/datapath/sweeper.h"
 #include "interceptor/interception/datapath.h"
@@ -74,6 +75,9 @@ class KernelDatapath : public Datapath {
     }
     Result<std::vector<DatapathMap>> maps() const override { return inventory_.maps(); }
     Result<std::vector<DatapathProgram>> programs() const override { return inventory_.programs(); }
+    Result<std::vector<ProgramStatistics>> program_statistics() const override {
+        return meter_ == nullptr ? std::vector<ProgramStatistics>() : meter_->read();
+    }
     Result<std::vector<CounterValue>> counters() const override { return inventory_.counters(); }
     const std::vector<KernelCapability>& capabilities() const override {
         return parts_.probe.capabilities;
@@ -101,6 +105,7 @@ class KernelDatapath : public Datapath {
     const Inventory inventory_;
     Sweeper sweeper_;
     std::unique_ptr<EventReader> events_;          // null: not loaded
+    std::unique_ptr<ProgramMeter> meter_;          // null: no statistics are wanted
     mutable KeyedMutex<std::uint64_t> pod_locks_;  // by cookie; before the locks of the parts
 };
 

@@ -80,7 +80,7 @@ Result<NodeAttachments> NodeAttachments::open(const DatapathOptions& options, co
 NodeAttachments::NodeAttachments(NodeAttachments&& other) noexcept
     : bpffs_(other.bpffs_),
       run_directory_(other.run_directory_),
-      in_container_(other.in_container_),
+      mounts_bpffs_(other.mounts_bpffs_),
       tree_(other.tree_),
       path_(other.path_),
       cgroup_(std::move(other.cgroup_)),
@@ -212,7 +212,7 @@ void NodeAttachments::verify_bpffs(Look& look) {
         return;
     }
     const std::string what = "no bpffs is mounted at " + bpffs_ + " any more";
-    auto mounted = in_container_ ? require_bpffs(bpffs_) : ensure_bpffs(bpffs_, run_directory_);
+    auto mounted = mounts_bpffs_ ? ensure_bpffs(bpffs_, run_directory_) : require_bpffs(bpffs_);
     if (mounted) {
         mounted = make_pin_directory(tree_.links());
     }

@@ -54,7 +54,7 @@ class NodeAttachments {
     NodeAttachments(const DatapathOptions& options, const PinTree& tree, std::string cgroup)
         : bpffs_(options.bpffs),
           run_directory_(options.run_directory),
-          in_container_(options.proc != "/proc"),
+          mounts_bpffs_(options.mount_bpffs),
           tree_(tree),
           path_(std::move(cgroup)) {}
 
@@ -71,7 +71,7 @@ class NodeAttachments {
 
     const std::string bpffs_;
     const std::string run_directory_;
-    const bool in_container_;
+    const bool mounts_bpffs_;
     const PinTree tree_;
     const std::string path_;
     mutable std::mutex mutex_;

@@ -33,6 +33,9 @@ struct DatapathOptions {
     FeatureSet disabled_features;
 
     bool kernel_tracing = false;  // bpf_printk for every decision
+    // The kernel counts and times the runs of all BPF programs of the node, which costs each run
+    // some tens of nanoseconds.
+    bool program_statistics = false;
 
     bool operator==(const DatapathOptions&) const = default;
 };

@@ -74,6 +74,9 @@ class Handover : public Datapath {
     Result<std::optional<EnrolledPod>> pod(std::uint64_t netns_cookie) const override;
     Result<std::vector<DatapathMap>> maps() const override { return current_->maps(); }
     Result<std::vector<DatapathProgram>> programs() const override { return current_->programs(); }
+    Result<std::vector<ProgramStatistics>> program_statistics() const override {
+        return current_->program_statistics();
+    }
     Result<std::vector<CounterValue>> counters() const override { return current_->counters(); }
     const std::vector<KernelCapability>& capabilities() const override {
         return current_->capabilities();

@@ -27,11 +27,21 @@ struct DatapathProgram {
     bool attached = false;
 };
 
+// Sums over all kernel programs of this name, since the interceptor's start or since the statistics
+// were switched on.
+struct ProgramStatistics {
+    std::string name;
+    std::string hook;
+    std::uint64_t runs = 0;
+    std::uint64_t nanoseconds = 0;
+};
+
 struct DatapathMap {
     std::string name;
     std::uint32_t id = 0;
     std::uint64_t entries = 0;
     std::uint64_t max_entries = 0;
+    bool can_fill = true;  // not an array, all of whose entries always exist, nor sockets' storage
 };
 
 struct CounterValue {
@@ -58,6 +68,10 @@ class Inspection {
 
     virtual Result<std::vector<DatapathMap>> maps() const = 0;
     virtual Result<std::vector<DatapathProgram>> programs() const = 0;
+    // Empty unless the kernel keeps statistics for the interceptor (programStatistics).
+    virtual Result<std::vector<ProgramStatistics>> program_statistics() const {
+        return std::vector<ProgramStatistics>();
+    }
     virtual Result<std::vector<CounterValue>> counters() const = 0;
     virtual const std::vector<KernelCapability>& capabilities() const = 0;
     // The meaning of `acceleration: auto` on this kernel for a sidecar that reads safely, and the

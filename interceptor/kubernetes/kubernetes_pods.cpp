@@ -36,6 +36,10 @@ PodName name_of(const json& object) {
     return {metadata_text(object, "namespace"), metadata_text(object, "name")};
 }
 
+double seconds_between(Clock::time_point begin, Clock::time_point end) {
+    return std::chrono::duration<double>(end - begin).count();
+}
+
 std::string seconds_since(Clock::time_point moment) {
     return std::to_string(
         std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - moment).count());
@@ -155,8 +159,11 @@ void KubernetesPods::Implementation::list_ended() {
     std::set<PodName> news;
     {
         const std::lock_guard guard(mutex_);
-        for (const auto& [name, pod] : coming_) {
+        for (auto& [name, pod] : coming_) {
             const auto before = pods_.find(name);
+            if (before != pods_.end()) {
+                pod.continue_from(before->second);
+            }
             if (before == pods_.end() || before->second != pod) {
                 news.insert(name);
             }
@@ -184,6 +191,9 @@ void KubernetesPods::Implementation::changed(const json& object) {
         const auto known = pods_.find(name);
         if (known != pods_.end() && known->second == *pod) {
             return;  // only its status changed
+        }
+        if (known != pods_.end()) {
+            pod->continue_from(known->second);
         }
         if (known == pods_.end() && pods_.size() >= options_.max_pods) {
             is_full_ = true;
@@ -284,6 +294,8 @@ std::vector<SourceFigure> KubernetesPods::Implementation::figures() const {
     const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
     return {
         {Kind::level, "connected", "1: the API server answers", now.connected ? 1.0 : 0.0},
+        {Kind::level, "disconnected_seconds", "For how long the API server has not answered",
+         now.connected || now.failures == 0 ? 0.0 : seconds_between(now.since, Clock::now())},
         {Kind::level, "pods", "Pods in memory", number(known)},
         {Kind::count, "lists", "Times that all pods were listed", number(now.lists)},
         {Kind::count, "watches", "Watches begun", number(now.watches)},

@@ -98,20 +98,22 @@ void ManifestDirectory::Implementation::scan() {
 }
 
 void ManifestDirectory::Implementation::publish(ManifestSnapshot next) {
-    auto published = std::make_shared<const ManifestSnapshot>(std::move(next));
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, pod] : published->pods) {
+    for (auto& [name, pod] : next.pods) {
         const auto before = snapshot_->pods.find(name);
+        if (before != snapshot_->pods.end()) {
+            pod.continue_from(before->second);
+        }
         if (before == snapshot_->pods.end() || before->second != pod) {
             unreported_.insert(name);
         }
     }
     for (const auto& [name, pod] : snapshot_->pods) {
-        if (published->pods.count(name) == 0) {
+        if (next.pods.count(name) == 0) {
             unreported_.insert(name);
         }
     }
-    snapshot_ = std::move(published);
+    snapshot_ = std::make_shared<const ManifestSnapshot>(std::move(next));
 }
 
 Result<void> ManifestDirectory::Implementation::watch(std::function<void(const PodName&)> changed) {

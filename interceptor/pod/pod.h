@@ -1,6 +1,7 @@
 // Pod: the interceptor's model of a Kubernetes Pod, from any source.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -35,6 +36,13 @@ struct Container {
     bool operator==(const Container&) const = default;
 };
 
+// When this pod became known. Two readings of one pod are equal, whenever they were made.
+struct KnownSince {
+    std::chrono::steady_clock::time_point time = std::chrono::steady_clock::now();
+
+    bool operator==(const KnownSince&) const { return true; }
+};
+
 struct Pod {
     PodName name;
     std::string uid;  // metadata.uid; empty if unknown
@@ -51,6 +59,14 @@ struct Pod {
     std::map<std::string, std::string> running_containers;
     bool host_network = false;
     bool user_namespace = false;  // spec.hostUsers: false
+    KnownSince known;
+
+    // For a source that reads a pod again: it is the same pod as `before`, and known as long.
+    void continue_from(const Pod& before) {
+        if (uid == before.uid) {
+            known = before.known;
+        }
+    }
 
     bool operator==(const Pod&) const = default;
 };

@@ -77,6 +77,10 @@ CniOutcome CniAdd::add_locked(Candidate& candidate) {
         attachments.take_back(state, candidate.netns, previous);
         return settled;
     }
+    // Runtimes may repeat an ADD.
+    if (found && state.membership == Membership::in_mesh && !previous) {
+        parts_.times.enrolled(std::chrono::steady_clock::now() - found->known.time);
+    }
     parts_.owners.new_problems(state, {});
     attachments.table().put(state);
     replace_found_running(state.attachment);

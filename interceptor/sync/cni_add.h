@@ -15,6 +15,7 @@
 #include "interceptor/sync/attachment_life_cycle.h"
 #include "interceptor/sync/chain_use.h"
 #include "interceptor/sync/cni_error.h"
+#include "interceptor/sync/enrolment_times.h"
 #include "interceptor/sync/mesh_rules.h"
 #include "interceptor/sync/netns_view.h"
 #include "interceptor/sync/owner_reports.h"
@@ -43,6 +44,7 @@ class CniAdd {
         const PodLookup& lookup;
         const OwnerReports& owners;
         Conditions& conditions;
+        EnrolmentTimes& times;
     };
 
     CniAdd(const Parts& parts, PodLookupRules lookup_rules)

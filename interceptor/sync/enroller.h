@@ -81,6 +81,7 @@ class Enroller {
     void interrupt();
 
     std::vector<AttachmentState> attachments() const { return attachments_.table().all(); }
+    const EnrolmentTimes& enrolment_times() const { return times_; }
 
   private:
     Enroller(const EnrollerOptions& options, MeshProfile profile, const PodSource& source,
@@ -92,6 +93,7 @@ class Enroller {
     const MeshRules rules_;
     PodLookup lookup_;
     OwnerReports owners_;
+    EnrolmentTimes times_;
     AttachmentLifeCycle attachments_;
     ContainerCgroups containers_;
     CniAdd add_;

@@ -132,6 +132,9 @@ Result<void> RunningPodFinder::enrol_found(const Pod& pod, const RunningPod& pla
         log::error("pod={} cannot be intercepted, tried again every 5 s: {}", pod.name.to_string(),
                    applied.error().message());
     }
+    if (state.enrolled) {
+        parts_.times.enrolled(std::chrono::steady_clock::now() - pod.known.time);
+    }
     parts_.owners.new_problems(state, {});
     attachments.table().put(state);
     return {};

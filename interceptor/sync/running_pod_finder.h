@@ -12,6 +12,7 @@
 #include "interceptor/pod/pod_source.h"
 #include "interceptor/sync/attachment_life_cycle.h"
 #include "interceptor/sync/chain_use.h"
+#include "interceptor/sync/enrolment_times.h"
 #include "interceptor/sync/mesh_rules.h"
 #include "interceptor/sync/owner_reports.h"
 #include "interceptor/sync/pod_namespaces.h"
@@ -30,6 +31,7 @@ class RunningPodFinder {
         const PodSource& source;
         const OwnerReports& owners;
         Conditions& conditions;
+        EnrolmentTimes& times;
     };
 
     explicit RunningPodFinder(const Parts& parts) : parts_(parts) {}

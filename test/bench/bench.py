@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import pathlib
+import platform
 import random
 import signal
 import statistics
@@ -178,6 +179,16 @@ def rows_of(values, plan, modes):
     return rows
 
 
+def about(chosen):
+    """What a figure means nothing without."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        model = next((line.partition(":")[2].strip() for line in file
+                      if line.startswith("model name")), platform.machine())
+    return {"machine": f"{os.cpu_count()} processors {model}", "kernel": platform.release(),
+            "date": time.strftime("%Y-%m-%d", time.gmtime()), "rounds": chosen.rounds,
+            "seconds": chosen.seconds}
+
+
 def human_size(size):
     for unit, name in ((KIB * KIB, "MB"), (KIB, "KB")):
         if size >= unit and size % unit == 0:
@@ -267,7 +278,7 @@ def main():
     finally:
         progress("")
     if chosen.json:
-        print(json.dumps({"rows": rows}, indent=1))
+        print(json.dumps({"about": about(chosen), "rows": rows}, indent=1))
     else:
         print_table(rows, chosen.modes, chosen.rounds, chosen.seconds)
         print(f"({time.monotonic() - started:.0f} s in all)")

@@ -39,6 +39,7 @@ unreadLimit: 65536
 disabledFeatures: [acceleration, inbound-sk_lookup]
 logLevel: debug
 kernelTracing: true
+programStatistics: true
 cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excludeNamespaces: [a]}
 """)
     assert answer.returncode == 0, answer.stderr
@@ -69,6 +70,7 @@ cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excl
     ("\ndisabledFeatures: [interception]\n", [":2:", "disabledFeatures", "inbound-tc"]),
     ("logLevel: loud\n", ["logLevel", "debug"]),
     ("kernelTracing: 3\n", ["kernelTracing"]),
+    ("programStatistics: 3\n", ["programStatistics"]),
     ("metricsAddress: 9091\n", ["metricsAddress", "ADDRESS:PORT"]),
     ("metricsAddress: fd00::1:9091\n", ["metricsAddress", "brackets"]),
     ("metricsAddress: 10.0.0.1:0\n", ["metricsAddress", "1 to 65535"]),

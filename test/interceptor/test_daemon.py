@@ -180,7 +180,9 @@ def test_metrics_by_tcp_and_nothing_else(instance):
     instance.start()
     status, text = scrape(port)
     assert status == 200
-    assert "fsm_connect_outbound_total 0" in text.splitlines()
+    outbound = 'fsm_decisions_total{hook="connect",verdict="redirected",reason="outbound"} 0'
+    assert outbound in text.splitlines()
+    assert "fsm_program_" not in text, "programStatistics is off: no such series, not a 0"
     assert [scrape(port, path)[0] for path in ("/v1/pods", "/v1/status", "/readyz", "/")] == [404] * 4
     assert scrape(port, "/v1/cni/create-pod", "POST")[0] == 404
     instance.stop()

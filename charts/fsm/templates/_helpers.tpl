@@ -127,6 +127,7 @@ acceleration: {{ $fsm.acceleration | quote }}
 {{- end }}
 logLevel: {{ ternary "debug" $fsm.logLevel $interceptor.debug | quote }}
 kernelTracing: {{ $interceptor.kernelTracing }}
+programStatistics: {{ $interceptor.programStatistics }}
 {{- with int $interceptor.metricsPort }}
 metricsAddress: {{ printf ":%d" . | quote }}
 {{- end }}

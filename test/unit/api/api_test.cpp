@@ -148,8 +148,8 @@ TEST_F(Api, Metrics) {
     ask("POST", "/v1/cni/delete-pod", body_for(""));
     const auto text = ask("GET", "/metrics").body;
     for (const char* line :
-         {"fsm_connect_outbound_total 42", "fsm_map_entries{map=\"fsm_pods\"} 1",
-          "fsm_attachments{state=\"in-mesh\"} 0",
+         {"fsm_decisions_total{hook=\"connect\",verdict=\"redirected\",reason=\"outbound\"} 42",
+          "fsm_map_entries{map=\"fsm_pods\"} 1", "fsm_attachments{state=\"in-mesh\"} 0",
           "fsm_cni_requests_total{result=\"ok\",verb=\"del\"} 1", "fsm_build_info{",
           "fsm_scrape_errors 0", "fsm_pod_events_waiting 3", "fsm_pod_events_dropped_total 2"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
@@ -195,7 +195,7 @@ TEST_F(Api, MetricsCountAddressesThatAreAnotherPods) {
     EXPECT_NE(ask("GET", "/metrics").body.find("fsm_address_conflicts 1"), std::string::npos);
 }
 
-// The alerts of docs/troubleshooting.md clear when their cause is gone.
+// The alerts of docs/alerts.md clear when their cause is gone.
 TEST_F(Api, AProblemIsInEveryViewUntilItIsOver) {
     const auto value = [&](const std::string& component) {
         const auto text = ask("GET", "/metrics").body;

@@ -100,13 +100,17 @@ class FakeDatapath : public Datapath {
         if (unreadable) {
             return Error("maps cannot be read");
         }
-        return std::vector<DatapathMap>{{"fsm_pods", 7, 1, 4096}};
+        return std::vector<DatapathMap>{{"fsm_pods", 7, 1, 4096}, {"fsm_counters", 8, 9, 9, false}};
     }
     Result<std::vector<DatapathProgram>> programs() const override {
         return std::vector<DatapathProgram>{{"fsm_connect4", "cgroup/connect4", 5, true}};
     }
     Result<std::vector<CounterValue>> counters() const override {
-        return std::vector<CounterValue>{{"connect_outbound", "Connects", 42}};
+        return std::vector<CounterValue>{{"connect_outbound", "Connects", 42},
+                                         {"listener_seen", "Listeners", 7}};
+    }
+    Result<std::vector<ProgramStatistics>> program_statistics() const override {
+        return statistics;
     }
     const std::vector<KernelCapability>& capabilities() const override { return capabilities_; }
     Acceleration automatic_acceleration() const override { return Acceleration::sidecar; }
@@ -163,10 +167,11 @@ class FakeDatapath : public Datapath {
     bool unreadable = false;
     InboundMechanism inbound = InboundMechanism::sk_lookup;
     std::string inbound_reason;
-    std::vector<std::uint64_t> asked_again;  // what pods_to_enrol_again() answers
-    std::vector<std::string> repaired;       // what verify_node() answers, once
-    std::vector<PodEvent> events;            // what take_events() answers, once
-    std::uint64_t cut = 0;                   // the pod whose open connections were cut
+    std::vector<std::uint64_t> asked_again;     // what pods_to_enrol_again() answers
+    std::vector<std::string> repaired;          // what verify_node() answers, once
+    std::vector<PodEvent> events;               // what take_events() answers, once
+    std::vector<ProgramStatistics> statistics;  // what program_statistics() answers
+    std::uint64_t cut = 0;                      // the pod whose open connections were cut
     std::atomic<int> sweeps = 0;
     mutable std::atomic<int> map_counts = 0;  // calls of maps()
     mutable std::atomic<int> listings = 0;    // calls of pods()
