@@ -217,7 +217,7 @@ void read_disabled_features(YamlMap& map, FeatureSet& disabled) {
         if (found == kFeatures.end()) {
             map.fail("disabledFeatures", "\"" + text +
                                              "\" must be acceleration, inbound-sk_lookup, "
-                                             "inbound-tc or events");
+                                             "inbound-tc, events or connections");
         } else {
             disabled.insert(*found);
         }

@@ -12,6 +12,7 @@
 
 #include "common/version.h"
 #include "interceptor/api/cni_routes.h"
+#include "interceptor/api/connection_routes.h"
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/http_server.h"
 #include "interceptor/api/metrics_endpoint.h"
@@ -212,6 +213,7 @@ Result<ExitReason> serve(const Parts& parts) {
     HttpRouter router{error_body_of};
     add_cni_routes(router, parts.enroller, meter);
     add_view_routes(router, views);
+    add_connection_routes(router, views);
     auto ending = serve_until_end(parts, router, views);
     relay->connect(nullptr);
     return ending;

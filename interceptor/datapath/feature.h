@@ -14,6 +14,7 @@ enum class Feature : std::uint8_t {
     inbound_lookup,  // inbound by sk_lookup
     inbound_tc,      // inbound by tc filters
     events,          // what the programs tell user space as it happens
+    connections,     // the list of open connections
 };
 
 inline constexpr std::array kFeatures = {Feature::interception, Feature::acceleration,
@@ -35,6 +36,8 @@ constexpr std::string_view to_string(Feature feature) {
             return "inbound-tc";
         case Feature::events:
             return "events";
+        case Feature::connections:
+            return "connections";
     }
     return "?";
 }

@@ -150,11 +150,14 @@ Result<Object> load_only(const DatapathOptions& options, const MapSet& reused,
     return object;
 }
 
+// Those that are loaded at the start.
 std::set<std::string> programs_of(const FeatureSet& used) {
     std::set<std::string> names;
     for (const Feature feature : used) {
         for (const ProgramSpec& spec : spec_of(feature).programs) {
-            names.insert(spec.name);
+            if (spec.kind != HookKind::request) {
+                names.insert(spec.name);
+            }
         }
     }
     return names;
@@ -181,11 +184,15 @@ Result<bool> is_accepted(const DatapathOptions& options, const FeatureSet& used,
 
 Result<std::set<std::string>> accepted_programs(const DatapathOptions& options,
                                                 const FeatureSet& used,
+                                                const std::set<std::string>& all,
                                                 std::vector<KernelCapability>& refusals) {
     std::set<std::string> accepted;
     for (const Feature feature : used) {
         const FeatureSpec& of_feature = spec_of(feature);
         for (const ProgramSpec& spec : of_feature.programs) {
+            if (!all.contains(spec.name)) {
+                continue;
+            }
             FSM_ASSIGN(const bool taken, is_accepted(options, used, of_feature, spec, refusals));
             if (taken) {
                 accepted.insert(spec.name);
@@ -203,7 +210,8 @@ Result<Object> load_supported_programs(const DatapathOptions& options, const Fea
     if (object) {
         return object;
     }
-    FSM_ASSIGN(const std::set<std::string> accepted, accepted_programs(options, used, refusals));
+    FSM_ASSIGN(const std::set<std::string> accepted,
+               accepted_programs(options, used, all, refusals));
     if (accepted == all) {
         return std::move(object.error());  // not caused by a single program
     }
@@ -279,6 +287,7 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
                                    const MapSet& reused) {
     raise_memory_limit();
     LoadedObject loaded;
+    loaded.used = used;
     FSM_ASSIGN(const Object object,
                load_supported_programs(options, used, reused, loaded.capabilities));
     for (const FeatureSpec& feature : features()) {
@@ -299,6 +308,15 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
     FSM_TRY(keep_maps(maps_of(object, MapSpec::Life::process), loaded.process_maps));
     FSM_TRY(copy_pod_programs(object, loaded));
     return loaded;
+}
+
+Result<Fd> load_on_request(const DatapathOptions& options, const FeatureSet& used,
+                           const MapSet& maps, const char* name) {
+    FeatureSet needed = used;
+    needed.erase(Feature::events);  // its ring would be made for nothing
+    FSM_ASSIGN(const Object object, load_only(options, maps, {needed, {name}}));
+    const bpf_program* program = bpf_object__find_program_by_name(object->obj, name);
+    return duplicate(bpf_program__fd(program), name);
 }
 
 Result<std::uint32_t> program_id(int fd) {

@@ -75,6 +75,9 @@ class Handover : public Datapath {
     Result<std::vector<DatapathMap>> maps() const override { return current_->maps(); }
     Result<std::vector<DatapathProgram>> programs() const override { return current_->programs(); }
     Result<std::vector<CounterValue>> counters() const override { return current_->counters(); }
+    Result<std::vector<OpenSocket>> open_sockets() const override {
+        return current_->open_sockets();
+    }
     const std::vector<KernelCapability>& capabilities() const override {
         return current_->capabilities();
     }
