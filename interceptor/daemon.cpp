@@ -15,6 +15,7 @@
 #include "interceptor/api/connection_routes.h"
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/http_server.h"
+#include "interceptor/api/log_routes.h"
 #include "interceptor/api/metrics_endpoint.h"
 #include "interceptor/api/request_meter.h"
 #include "interceptor/api/unix_listener.h"
@@ -214,6 +215,7 @@ Result<ExitReason> serve(const Parts& parts) {
     add_cni_routes(router, parts.enroller, meter);
     add_view_routes(router, views);
     add_connection_routes(router, views);
+    add_log_routes(router);
     auto ending = serve_until_end(parts, router, views);
     relay->connect(nullptr);
     return ending;

@@ -17,9 +17,9 @@ enum class Feature : std::uint8_t {
     connections,     // the list of open connections
 };
 
-inline constexpr std::array kFeatures = {Feature::interception, Feature::acceleration,
+inline constexpr std::array kFeatures = {Feature::interception,   Feature::acceleration,
                                          Feature::inbound_lookup, Feature::inbound_tc,
-                                         Feature::events};
+                                         Feature::events,         Feature::connections};
 
 using FeatureSet = std::set<Feature>;
 

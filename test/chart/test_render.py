@@ -189,6 +189,13 @@ def test_own_namespace_never_waits_for_the_interceptor(chart):
         [NAMESPACE]
 
 
+def test_log(chart):
+    config = chart.render("fsm.logLevels.sync=debug", "fsm.logFormat=json").config
+    assert config["logLevel"] == "info"
+    assert config["logLevels"] == {"sync": "debug"}
+    assert config["logFormat"] == "json"
+
+
 def test_fsm_names_of_the_interceptors_settings(chart):
     objects = chart.render(
         "fsm.fsmInterceptor.debug=true", "fsm.fsmInterceptor.kernelTracing=true",
@@ -196,6 +203,7 @@ def test_fsm_names_of_the_interceptors_settings(chart):
         "fsm.fsmInterceptor.podLabels.a=b")
     config = objects.config
     assert config["logLevel"] == "debug"
+    assert "logLevels" not in config and config["logFormat"] == "text"
     assert config["kernelTracing"] is True
     assert config["podSource"]["kubernetes"]["allNodes"] is True
     assert config["cni"]["install"] is False

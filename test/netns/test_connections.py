@@ -2,19 +2,21 @@
 
 import json
 import os
+import socket
 import subprocess
 import threading
 
 import pytest
 
 from harness import programs
-from harness.application import Conversation
-from harness.load import SERVER_PORT, start_server
+from harness.application import Conversation, listen
+from harness.load import SERVER_PORT, listening_sockets, start_server
 from harness.wait import eventually
 
 PORT = 8080
 QUESTION = len(b"who are you?\n")
 ECHOED = 100_000
+OPEN_AT_ONCE = 1000
 
 
 def open_connections(mesh):
@@ -103,3 +105,221 @@ def test_way_from_application_to_application(mesh, acceleration, family):
         assert (each["toServer"]["redirected"] > 0) == each["accelerated"], each
         assert each["client"]["unread"] == each["server"]["unread"] == 0, each
         assert 0 <= each["ageSeconds"] < 60, each
+
+
+def client_command(mesh, *arguments):
+    return subprocess.run([programs.INTERCEPTOR, *map(str, arguments), "--config",
+                           mesh.interceptor.configuration], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+def listed(mesh, *arguments):
+    answer = client_command(mesh, "connections", *arguments)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def test_client_that_is_not_in_the_mesh(mesh):
+    server = mesh.member("server")
+    server.start_sidecar()
+    server.serve(PORT)
+    outsider = mesh.outsider("outsider")
+    HeldOpen(outsider, server.pod.ip4)
+
+    inbound = one(of_pods(mesh, "server"), kind="inbound", state="ESTABLISHED")
+    assert inbound["client"]["process"] == "outside"
+    assert host(inbound["client"]["address"]) == outsider.pod.ip4
+    assert inbound["destination"] == f"{server.pod.ip4}:{PORT}"
+    assert not inbound["accelerated"]
+    assert inbound["toServer"] == {"redirected": 0, "tcp": QUESTION + ECHOED}
+    assert inbound["toClient"]["tcp"] > ECHOED
+
+
+def test_two_pods_with_the_same_addresses_and_ports(mesh):
+    """Both applications use one address and one port of it: their connections to the sidecars have the
+    same addresses and ports, in two network namespaces."""
+    shared = ("10.99.0.1", 40000)
+    server = mesh.outsider("server")
+    server.serve(PORT)
+    clients = [mesh.member("twin-a"), mesh.member("twin-b")]
+    for client in clients:
+        client.start_sidecar()
+        client.pod.root.run("ip", "address", "add", f"{shared[0]}/32", "dev", "eth0")
+        HeldOpen(client, server.pod.ip4, source=shared)
+
+    outbound = [each for each in of_pods(mesh, "twin-a", "twin-b") if each["kind"] == "outbound"]
+    assert len({each["client"]["address"] for each in outbound}) == 1
+    assert len({each["server"]["address"] for each in outbound}) == 1
+    assert sorted((each["client"]["pod"], each["server"]["pod"]) for each in outbound) == [
+        ("default/twin-a", "default/twin-a"), ("default/twin-b", "default/twin-b")]
+
+
+def test_connection_that_closes(mesh):
+    client, server = mesh.pair(PORT)
+    held = HeldOpen(client, server.pod.ip4)
+    assert any(each["state"] == "ESTABLISHED" for each in of_pods(mesh, "client", "server"))
+    held.close()
+    eventually(lambda: not [each for each in of_pods(mesh, "client", "server")
+                            if each["state"] in ("ESTABLISHED", "CLOSE_WAIT")])
+
+
+def accept_and_wait(port):
+    with listen("::", port) as listener:
+        connection, _ = listener.accept()
+        with connection:
+            threading.Event().wait()
+
+
+def write_and_shut_down(address, port):
+    with Conversation(address, port) as conversation:
+        conversation.socket.sendall(b"x" * QUESTION)
+        conversation.socket.shutdown(socket.SHUT_WR)
+        threading.Event().wait()
+
+
+def test_bytes_of_a_half_closed_connection_are_without_the_fin(mesh):
+    outsider = mesh.outsider("server")
+    client = mesh.member("client")
+    client.start_sidecar()
+    outsider.keep(outsider.pod.root.spawn(accept_and_wait, PORT))
+    eventually(lambda: listening_sockets(outsider, PORT))
+    client.keep(client.pod.application.spawn(write_and_shut_down, outsider.pod.ip4, PORT))
+
+    def closing():
+        [outbound] = [each for each in of_pods(mesh, "client") if each["kind"] == "outbound"]
+        assert outbound["state"] == "FIN_WAIT2", outbound
+        return outbound
+
+    found = eventually(closing)
+    assert found["server"]["state"] == "CLOSE_WAIT"
+    assert sum(found["toServer"].values()) == QUESTION
+    assert sum(found["toClient"].values()) == 0
+
+
+def never_read(port, accepted):
+    with listen("::", port) as listener:
+        connection, _ = listener.accept()
+        with connection:
+            os.write(accepted, b"x")
+            threading.Event().wait()
+
+
+def test_unread_bytes_are_those_of_the_end_that_does_not_read(mesh):
+    server = mesh.member("server")
+    server.start_sidecar()
+    read, write = os.pipe()
+    server.keep(server.pod.application.spawn(never_read, PORT, write))
+    eventually(lambda: listening_sockets(server, PORT))
+    client = mesh.outsider("client")
+    client.keep(client.pod.application.spawn(write_and_shut_down, server.pod.ip4, PORT))
+    assert os.read(read, 1) == b"x"
+    os.close(read)
+    os.close(write)
+
+    def delivered():
+        found = one(of_pods(mesh, "server"), kind="plain")
+        assert found["server"]["unread"] == QUESTION, found
+        return found
+
+    found = eventually(delivered)
+    assert found["client"]["unread"] == 0
+    by_unread = json.loads(listed(mesh, "--pod", "default/server", "--sort", "unread", "-o",
+                                  "json").splitlines()[0])
+    assert by_unread["kind"] == "plain"
+
+
+@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+def test_list_is_chosen_and_sorted(mesh):
+    client, server = mesh.pair(PORT, PORT + 1)
+    HeldOpen(client, server.pod.ip4)
+    HeldOpen(client, server.pod.ip6, PORT + 1)
+
+    heading, *rows = listed(mesh, "--pod", "default/client", "--to", server.pod.ip4).splitlines()
+    assert heading.split()[0] == "POD"
+    assert [row.split()[:2] for row in rows] == [["default/client", "inbound"],
+                                                 ["default/client", "outbound"]]
+    assert heading.index("STATE") == rows[0].index("ESTABLISHED")
+    ports = {json.loads(line)["destination"].rpartition(":")[2]
+             for line in listed(mesh, "--pod", "default/client", "--port", PORT + 1, "-o",
+                                "json").splitlines()}
+    assert ports == {str(PORT + 1)}
+    assert listed(mesh, "--pod", "default/client", "--to", "192.0.2.0/24", "-o", "json") == ""
+    ages = [json.loads(line)["ageSeconds"] for line in
+            listed(mesh, "--pod", "default/client", "--sort", "age", "-o", "json").splitlines()]
+    assert len(ages) == 4 and ages == sorted(ages)
+    assert "acceleration" in listed(mesh, "--pod", "default/server", "-o", "wide")
+
+
+@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+def test_list_is_printed_again(mesh):
+    watching = subprocess.Popen([programs.INTERCEPTOR, "connections", "--watch", "0.2", "--config",
+                                 mesh.interceptor.configuration], stdout=subprocess.PIPE, text=True)
+    try:
+        headings = [line for line in (watching.stdout.readline() for _ in range(3))
+                    if line.startswith("POD ")]
+        assert headings
+    finally:
+        watching.kill()
+        watching.wait(10)
+        watching.stdout.close()
+
+
+def hold_open(client, address, count):
+    start = client.start(programs.STREAM, "hold", "--address", address, "--port", SERVER_PORT,
+                         "--count", count, "--processes", 2, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, text=True)
+    assert json.loads(start.process.stdout.readline()) == {"opened": count, "failed": 0}
+    return start
+
+
+@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+@pytest.mark.parametrize("acceleration", ["sidecar"])
+def test_thousand_open_connections_are_all_there(mesh, acceleration):
+    """With both ends, also while others come and go."""
+    client = mesh.member("client")
+    server = mesh.outsider("server")
+    client.start_sidecar("relay", "--workers", "2")
+    start_server(server, SERVER_PORT, "--workers", "2")
+    held = hold_open(client, server.pod.ip4, OPEN_AT_ONCE)
+
+    outbound = [each for each in of_pods(mesh, "client") if each["kind"] == "outbound"]
+    assert len(outbound) == OPEN_AT_ONCE
+    assert len({each["client"]["socketCookie"] for each in outbound}) == OPEN_AT_ONCE
+    assert all(each["server"]["pod"] == "default/client" for each in outbound)
+    table = listed(mesh, "--pod", "default/client", "--port", SERVER_PORT)
+    assert len(table.splitlines()) == 1 + 2 * OPEN_AT_ONCE
+    held.process.stdin.close()
+    assert json.loads(held.process.stdout.readline()) == {"alive": OPEN_AT_ONCE, "lost": 0}
+    eventually(lambda: not [each for each in of_pods(mesh, "client")
+                            if each["state"] == "ESTABLISHED"])
+
+
+def loaded_programs():
+    listing = json.loads(subprocess.run(["bpftool", "-j", "prog", "list"], check=True,
+                                        capture_output=True).stdout)
+    return [program["id"] for program in listing if program.get("name") == "fsm_connections"]
+
+
+@pytest.mark.parametrize("inbound", ["sk_lookup"], indirect=True)
+def test_iterator_is_in_the_kernel_only_while_a_list_is_made(mesh):
+    before = set(loaded_programs())
+    open_connections(mesh)
+    eventually(lambda: not set(loaded_programs()) - before)
+    assert "fsm_connections" not in [each["name"] for each in
+                                     mesh.interceptor.get("programs")["programs"]]
+
+
+def test_disabled_list_says_so(make_mesh):
+    mesh = make_mesh("sk_lookup", disabledFeatures=["connections"])
+    answer = client_command(mesh, "connections")
+    assert answer.returncode == 1
+    assert "disabledFeatures" in answer.stderr
+    mesh.remove()
+
+
+def test_mode_iptables_has_no_list(make_mesh):
+    mesh = make_mesh("iptables")
+    answer = client_command(mesh, "connections")
+    assert answer.returncode == 1
+    assert "mode ebpf" in answer.stderr
+    mesh.remove()
