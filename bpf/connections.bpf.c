@@ -11,6 +11,10 @@
 #define RCV_SHUTDOWN 1
 
 /* The iterator's context: linux/bpf.h does not have it. */
+struct seq_file {
+    __u64 count; /* bytes of this read so far; size_t */
+} __attribute__((preserve_access_index));
+
 struct bpf_iter_meta {
     struct seq_file* seq;
 } __attribute__((preserve_access_index));
@@ -21,6 +25,15 @@ struct bpf_iter__bpf_sk_storage_map {
     struct sock* sk;
     void* value;
 };
+
+/* Not pinned: it is made for one list. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, FSM_OPEN_SLOTS);
+    __type(key, __u32);
+    __type(value, struct fsm_open_socket);
+} fsm_open FSM_MAP;
 
 static __always_inline void read_address(const struct sock* sk, struct fsm_open_socket* open) {
     const struct sock_common* common = &sk->__sk_common;
@@ -98,18 +111,22 @@ int fsm_connections(struct bpf_iter__bpf_sk_storage_map* ctx) {
         return 0;
     }
     struct tcp_sock* tcp = tcp_sock_of(sk);
-    struct fsm_open_socket open = {.state = sk->__sk_common.skc_state};
-    if (!tcp || open.state == BPF_TCP_CLOSE || open.state == BPF_TCP_LISTEN) {
+    const __u8 state = sk->__sk_common.skc_state;
+    const __u32 slot = (__u32)ctx->meta->seq->count;
+    struct fsm_open_socket* open = bpf_map_lookup_elem(&fsm_open, &slot);
+    if (!tcp || !open || state == BPF_TCP_CLOSE || state == BPF_TCP_LISTEN) {
         return 0;
     }
-    open.netns_cookie = sk->__sk_common.skc_net.net->net_cookie;
-    open.socket_cookie = bpf_get_socket_cookie(sk);
-    read_address(sk, &open);
-    read_tcp(tcp, &open);
-    read_conn(conn, &open);
-    read_pace(sk, &open);
-    read_pod(tcp, &open);
-    bpf_seq_write(ctx->meta->seq, &open, sizeof(open));
+    __builtin_memset(open, 0, sizeof(*open)); /* of an earlier read */
+    open->state = state;
+    open->netns_cookie = sk->__sk_common.skc_net.net->net_cookie;
+    open->socket_cookie = bpf_get_socket_cookie(sk);
+    read_address(sk, open);
+    read_tcp(tcp, open);
+    read_conn(conn, open);
+    read_pace(sk, open);
+    read_pod(tcp, open);
+    bpf_seq_write(ctx->meta->seq, &state, sizeof(state));
     return 0;
 }
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What the iterator of open connections (connections.bpf.c) returns: one record per socket.
+/* What the iterator of open connections (connections.bpf.c) returns: one record per socket, in the
+ * map fsm_open. A read() of the iterator returns a byte for each record, of which the first is in
+ * slot 0. A read of at most FSM_OPEN_SLOTS bytes is one pass of the kernel over its list: no socket
+ * is left out because others come and go. The kernel's buffer for what a read returns, 8 pages,
+ * would hold 240 records.
  *
  * Included by bpf/ and by interceptor/datapath, like abi.h. The iterator and its reader are one
  * build, and nothing of it is pinned: no layout number covers this. */
@@ -7,6 +11,8 @@
 #define FSM_BPF_CONNECTIONS_H
 
 #include "abi.h"
+
+#define FSM_OPEN_SLOTS 16384
 
 enum fsm_open_flag {
     FSM_OPEN_IN_MESH = 1 << 0,       /* its pod is enrolled now; without it, `scope` is 0 */

@@ -1,6 +1,7 @@
 #include "interceptor/client/connection_view.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -90,12 +91,21 @@ std::uint64_t unread_at(const json& connection, const char* end) {
     return connection.at(end).value("unread", std::uint64_t{0});
 }
 
+// In the order in which data passes them.
+std::string rank_of_kind(const json& connection) {
+    constexpr std::array kKinds = {"outbound", "inbound", "self-call", "plain"};
+    const auto kind = connection.at("kind").get<std::string>();
+    const auto* found = std::find(kKinds.begin(), kKinds.end(), kind);
+    return std::to_string(found - kKinds.begin());
+}
+
 // Less is first.
 using SortKey = std::tuple<double, std::string, Target, std::string>;
 
 SortKey sort_key(const json& connection, ConnectionOrder order) {
     const Target target = destination_of(connection);
-    const std::string client = connection.at("client").at("address").get<std::string>();
+    const std::string client =
+        rank_of_kind(connection) + connection.at("client").at("address").get<std::string>();
     switch (order) {
         case ConnectionOrder::pod:
             return {0, pod_of(connection), target, client};

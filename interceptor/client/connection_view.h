@@ -15,7 +15,7 @@
 namespace fsm {
 
 enum class ConnectionOrder : std::uint8_t {
-    pod,          // and within it by destination
+    pod,          // and within it by destination and kind
     destination,  // by address and port
     age,          // the newest first
     bytes,        // the one that carried most first

@@ -2,10 +2,12 @@
 
 #include <bpf/bpf.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <unordered_set>
 
 #include "bpf/connections.h"
@@ -107,27 +109,51 @@ Result<Fd> attach(const Fd& program, const BpfMap& storage) {
     return iterator;
 }
 
-// The kernel writes whole records. Between two reads sockets can come and go, and then it may
-// return one twice.
-Result<std::vector<OpenSocket>> read_all(const Fd& iterator) {
+// The records of the latest read, which the program writes.
+class Records {
+  public:
+    static Result<Records> map(const BpfMap& map) {
+        void* memory = mmap(nullptr, kSize, PROT_READ, MAP_SHARED, map.fd(), 0);
+        if (memory == MAP_FAILED) {
+            return Error::from_errno("map the memory of the iterator's records");
+        }
+        return Records(static_cast<const struct fsm_open_socket*>(memory));
+    }
+
+    const struct fsm_open_socket& at(std::size_t slot) const { return records_.get()[slot]; }
+
+  private:
+    static constexpr std::size_t kSize = sizeof(struct fsm_open_socket) * FSM_OPEN_SLOTS;
+    struct Unmap {
+        void operator()(const struct fsm_open_socket* records) const {
+            munmap(const_cast<struct fsm_open_socket*>(records), kSize);
+        }
+    };
+
+    explicit Records(const struct fsm_open_socket* records) : records_(records) {}
+
+    std::unique_ptr<const struct fsm_open_socket, Unmap> records_;
+};
+
+// Between two reads sockets can come and go: then the kernel may return one twice, or leave one
+// out. A read has room for the sockets of all but the largest nodes.
+Result<std::vector<OpenSocket>> read_all(const Fd& iterator, const Records& records) {
     std::vector<OpenSocket> sockets;
     std::unordered_set<std::uint64_t> seen;
-    std::vector<struct fsm_open_socket> records(1024);
+    std::vector<char> one_each(FSM_OPEN_SLOTS);
     while (true) {
-        const ssize_t size =
-            read(iterator.get(), records.data(), records.size() * sizeof(struct fsm_open_socket));
-        if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        const ssize_t count = read(iterator.get(), one_each.data(), one_each.size());
+        if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
             continue;
         }
-        if (size < 0) {
+        if (count < 0) {
             return Error::from_errno("read the sockets of the iterator");
         }
-        if (size == 0) {
+        if (count == 0) {
             return sockets;
         }
-        const std::size_t count = static_cast<std::size_t>(size) / sizeof(struct fsm_open_socket);
-        for (std::size_t index = 0; index < count; ++index) {
-            const struct fsm_open_socket& record = records[index];
+        for (std::size_t slot = 0; slot < static_cast<std::size_t>(count); ++slot) {
+            const struct fsm_open_socket& record = records.at(slot);
             if (record.place >= kFirstPlace && record.place <= kLastPlace &&
                 seen.insert(record.socket_cookie).second) {
                 sockets.push_back(from_kernel(record));
@@ -143,16 +169,17 @@ Result<std::vector<OpenSocket>> list_open_sockets(const DatapathOptions& options
     if (!loaded.used.contains(Feature::connections)) {
         return Error(disabled_reason(Feature::connections), EOPNOTSUPP);
     }
-    auto program = load_on_request(options, loaded.used, loaded.maps, kConnectionsProgram);
+    auto requested = load_on_request(options, loaded, Feature::connections);
     // Loading has read the kernel's type information, tens of megabytes.
     (void)malloc_trim(0);
-    if (!program) {
-        return std::move(program.error())
+    if (!requested) {
+        return std::move(requested.error())
             .within("load the iterator over open connections, which needs Linux " +
                     std::string(spec_of(Feature::connections).programs.front().since));
     }
-    FSM_ASSIGN(const Fd iterator, attach(*program, loaded.maps.at("fsm_conn")));
-    return read_all(iterator);
+    FSM_ASSIGN(const Fd iterator, attach(requested->program, loaded.maps.at("fsm_conn")));
+    FSM_ASSIGN(const Records records, Records::map(requested->maps.at(kConnectionsMap)));
+    return read_all(iterator, records);
 }
 
 }  // namespace fsm

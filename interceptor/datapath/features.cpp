@@ -91,7 +91,7 @@ FeatureSpec connections() {
             nullptr,
             {{kConnectionsProgram, "iter/bpf_sk_storage_map, on request", HookKind::request,
               BPF_TRACE_ITER, "5.12"}},
-            {}};
+            {{kConnectionsMap, MapSpec::Life::process}}};
 }
 
 // Empty: it is loaded.

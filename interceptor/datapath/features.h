@@ -32,6 +32,7 @@ struct ProgramSpec {
 };
 
 inline constexpr const char* kConnectionsProgram = "fsm_connections";
+inline constexpr const char* kConnectionsMap = "fsm_open";
 
 struct MapSpec {
     const char* name;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -150,14 +151,26 @@ Result<Object> load_only(const DatapathOptions& options, const MapSet& reused,
     return object;
 }
 
-// Those that are loaded at the start.
+bool is_loaded_at_start(Feature feature) {
+    const auto& programs = spec_of(feature).programs;
+    return std::none_of(programs.begin(), programs.end(), [](const ProgramSpec& program) {
+        return program.kind == HookKind::request;
+    });
+}
+
+// Without what is loaded on request, with its maps.
+FeatureSet loaded_at_start(const FeatureSet& used) {
+    FeatureSet features;
+    std::copy_if(used.begin(), used.end(), std::inserter(features, features.end()),
+                 is_loaded_at_start);
+    return features;
+}
+
 std::set<std::string> programs_of(const FeatureSet& used) {
     std::set<std::string> names;
     for (const Feature feature : used) {
         for (const ProgramSpec& spec : spec_of(feature).programs) {
-            if (spec.kind != HookKind::request) {
-                names.insert(spec.name);
-            }
+            names.insert(spec.name);
         }
     }
     return names;
@@ -184,15 +197,11 @@ Result<bool> is_accepted(const DatapathOptions& options, const FeatureSet& used,
 
 Result<std::set<std::string>> accepted_programs(const DatapathOptions& options,
                                                 const FeatureSet& used,
-                                                const std::set<std::string>& all,
                                                 std::vector<KernelCapability>& refusals) {
     std::set<std::string> accepted;
     for (const Feature feature : used) {
         const FeatureSpec& of_feature = spec_of(feature);
         for (const ProgramSpec& spec : of_feature.programs) {
-            if (!all.contains(spec.name)) {
-                continue;
-            }
             FSM_ASSIGN(const bool taken, is_accepted(options, used, of_feature, spec, refusals));
             if (taken) {
                 accepted.insert(spec.name);
@@ -210,8 +219,7 @@ Result<Object> load_supported_programs(const DatapathOptions& options, const Fea
     if (object) {
         return object;
     }
-    FSM_ASSIGN(const std::set<std::string> accepted,
-               accepted_programs(options, used, all, refusals));
+    FSM_ASSIGN(const std::set<std::string> accepted, accepted_programs(options, used, refusals));
     if (accepted == all) {
         return std::move(object.error());  // not caused by a single program
     }
@@ -275,7 +283,7 @@ const std::vector<ProgramCall>& program_calls() {
 
 Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& options,
                                                     const FeatureSet& used) {
-    FSM_ASSIGN(const Object object, open_object(options, used));
+    FSM_ASSIGN(const Object object, open_object(options, loaded_at_start(used)));
     std::map<std::string, MapShape> shapes;
     for (const bpf_map* map : state_maps(object)) {
         shapes[bpf_map__name(map)] = shape_of(map);
@@ -288,8 +296,8 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
     raise_memory_limit();
     LoadedObject loaded;
     loaded.used = used;
-    FSM_ASSIGN(const Object object,
-               load_supported_programs(options, used, reused, loaded.capabilities));
+    FSM_ASSIGN(const Object object, load_supported_programs(options, loaded_at_start(used), reused,
+                                                            loaded.capabilities));
     for (const FeatureSpec& feature : features()) {
         for (const ProgramSpec& spec : feature.programs) {
             const bpf_program* program = bpf_object__find_program_by_name(object->obj, spec.name);
@@ -310,13 +318,17 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
     return loaded;
 }
 
-Result<Fd> load_on_request(const DatapathOptions& options, const FeatureSet& used,
-                           const MapSet& maps, const char* name) {
-    FeatureSet needed = used;
+Result<RequestedProgram> load_on_request(const DatapathOptions& options, const LoadedObject& loaded,
+                                         Feature feature) {
+    FeatureSet needed = loaded.used;
     needed.erase(Feature::events);  // its ring would be made for nothing
-    FSM_ASSIGN(const Object object, load_only(options, maps, {needed, {name}}));
+    const char* name = spec_of(feature).programs.front().name;
+    FSM_ASSIGN(const Object object, load_only(options, loaded.maps, {needed, {name}}));
     const bpf_program* program = bpf_object__find_program_by_name(object->obj, name);
-    return duplicate(bpf_program__fd(program), name);
+    RequestedProgram requested;
+    FSM_ASSIGN(requested.program, duplicate(bpf_program__fd(program), name));
+    FSM_TRY(keep_maps(maps_of(object, MapSpec::Life::process), requested.maps));
+    return requested;
 }
 
 Result<std::uint32_t> program_id(int fd) {

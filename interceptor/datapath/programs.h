@@ -43,10 +43,15 @@ Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& optio
 Result<LoadedObject> load_programs(const DatapathOptions& options, const FeatureSet& used,
                                    const MapSet& reused);
 
-// Loads one program of kind HookKind::request on top of these maps. `used`: the features that are
-// loaded. The program ends with the descriptor and with what it is attached by.
-Result<Fd> load_on_request(const DatapathOptions& options, const FeatureSet& used,
-                           const MapSet& maps, const char* name);
+// A program that is loaded on request ends with its descriptor and what it is attached by.
+struct RequestedProgram {
+    Fd program;
+    MapSet maps;  // made for it
+};
+
+// Loads a feature of HookKind::request on top of the maps of `loaded`.
+Result<RequestedProgram> load_on_request(const DatapathOptions& options, const LoadedObject& loaded,
+                                         Feature feature);
 
 // The kernel's id of a loaded program.
 Result<std::uint32_t> program_id(int fd);

@@ -17,6 +17,7 @@ PORT = 8080
 QUESTION = len(b"who are you?\n")
 ECHOED = 100_000
 OPEN_AT_ONCE = 1000
+LISTS = 10
 
 
 def open_connections(mesh):
@@ -236,8 +237,8 @@ def test_list_is_chosen_and_sorted(mesh):
 
     heading, *rows = listed(mesh, "--pod", "default/client", "--to", server.pod.ip4).splitlines()
     assert heading.split()[0] == "POD"
-    assert [row.split()[:2] for row in rows] == [["default/client", "inbound"],
-                                                 ["default/client", "outbound"]]
+    assert [row.split()[:2] for row in rows] == [["default/client", "outbound"],
+                                                 ["default/client", "inbound"]]
     assert heading.index("STATE") == rows[0].index("ESTABLISHED")
     ports = {json.loads(line)["destination"].rpartition(":")[2]
              for line in listed(mesh, "--pod", "default/client", "--port", PORT + 1, "-o",
@@ -264,6 +265,11 @@ def test_list_is_printed_again(mesh):
         watching.stdout.close()
 
 
+def open_and_close(address):
+    while True:
+        socket.create_connection((address, SERVER_PORT)).close()
+
+
 def hold_open(client, address, count):
     start = client.start(programs.STREAM, "hold", "--address", address, "--port", SERVER_PORT,
                          "--count", count, "--processes", 2, stdin=subprocess.PIPE,
@@ -288,6 +294,17 @@ def test_thousand_open_connections_are_all_there(mesh, acceleration):
     assert all(each["server"]["pod"] == "default/client" for each in outbound)
     table = listed(mesh, "--pod", "default/client", "--port", SERVER_PORT)
     assert len(table.splitlines()) == 1 + 2 * OPEN_AT_ONCE
+
+    busy = mesh.member("busy")
+    busy.start_sidecar()
+    busy.keep(busy.pod.application.spawn(open_and_close, server.pod.ip4))
+    held_ones = {each["client"]["socketCookie"] for each in outbound}
+    for _ in range(LISTS):
+        now = open_connections(mesh)
+        assert any(each["client"]["pod"] == "default/busy" for each in now)
+        assert held_ones <= {each["client"].get("socketCookie") for each in now}
+    busy.stop_processes()
+
     held.process.stdin.close()
     assert json.loads(held.process.stdout.readline()) == {"alive": OPEN_AT_ONCE, "lost": 0}
     eventually(lambda: not [each for each in of_pods(mesh, "client")
