@@ -48,13 +48,13 @@ Number without_fin(Number bytes, bool fin) {
     return bytes - (fin && bytes > 0 ? 1 : 0);
 }
 
-// Of accelerated sockets, data that was redirected is in the queue only, and data that came by TCP
-// takes more memory there than it has bytes: the redirected part is known when there is no other.
+// The queue of an accelerated socket also has redirected data. What came by TCP takes more memory
+// there than it has bytes, so the redirected part is known only when there is nothing else.
 std::uint32_t unread_of(const struct fsm_open_socket& socket) {
-    const bool fin = (socket.flags & FSM_OPEN_FIN_RECEIVED) != 0;
-    const std::uint32_t by_tcp = without_fin(socket.unread, fin);
     const bool accelerated = (socket.flags & FSM_OPEN_IN_SOCKET_MAP) != 0;
-    return by_tcp == 0 && accelerated ? socket.queued : by_tcp;
+    return accelerated && socket.unread == 0
+               ? socket.queued
+               : without_fin(socket.unread, (socket.flags & FSM_OPEN_FIN_RECEIVED) != 0);
 }
 
 OpenSocket from_kernel(const struct fsm_open_socket& socket) {

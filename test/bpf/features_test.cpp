@@ -226,8 +226,9 @@ TEST(FeatureChoice, LeavesOutWhatTheKernelCannotDo) {
     KernelProbe probe = capable_kernel();
     probe.order_and_flow_control = false;
     const FeatureChoice choice = choose_features({}, {}, probe);
-    EXPECT_EQ(choice.used, (FeatureSet{Feature::interception, Feature::inbound_lookup,
-                                       Feature::inbound_tc, Feature::events}));
+    EXPECT_EQ(choice.used,
+              (FeatureSet{Feature::interception, Feature::inbound_lookup, Feature::inbound_tc,
+                          Feature::events, Feature::connections}));
     EXPECT_TRUE(choice.unused.contains(Feature::acceleration));
 }
 

@@ -289,6 +289,8 @@ def test_app_armor_of_old_and_new_kubernetes(chart):
     (["fsm.hostPaths.proc=relative"], "fsm.hostPaths.proc", "pattern"),
     (["fsm.bpfName=a/b"], "fsm.bpfName", "pattern"),
     (["fsm.limits.maxPods=0"], "fsm.limits.maxPods", "1"),
+    (["fsm.logLevels.sync=loud"], "fsm.logLevels.sync", "debug"),
+    (["fsm.logFormat=xml"], "fsm.logFormat", "json"),
     (["fsm.fsmInterceptor.metricsPort=70000"], "fsm.fsmInterceptor.metricsPort", "65535"),
     (["fsm.fsmInterceptor.nodeTaint=a b"], "fsm.fsmInterceptor.nodeTaint", "pattern"),
     (["fsm.fsmInterceptor.maxUnavailable=0"], "fsm.fsmInterceptor.maxUnavailable", "1"),
