@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-#define FSM_ABI_LAYOUT 3
+#define FSM_ABI_LAYOUT 4
 
 /* ---- pods: HASH, netns cookie (__u64) -> struct fsm_pod; written by user space only ------------
  */

@@ -82,6 +82,7 @@ static __always_inline void pace_client(const struct end* end, __u64 cookie,
         pace->peer_sock = 0; /* left over from an earlier connection of this socket */
         pace->peer_cookie = 0;
         pace->handshake = *key;
+        pace->redirected = 0;
     }
 }
 
@@ -103,6 +104,7 @@ static __always_inline void pace_server(const struct end* end, const struct fsm_
         pace->peer.role = FSM_ROLE_CLIENT;
         pace->peer_cookie = found->client_cookie;
         pace->peer_sock = found->client_sock;
+        pace->redirected = 0;
     }
 }
 

@@ -223,6 +223,7 @@ static __always_inline struct fsm_conn* remember(struct bpf_sock* sk, const stru
     conn->original = attempt->destination;
     conn->place = verdict == TO_OUTBOUND ? FSM_PLACE_OUTBOUND : FSM_PLACE_SELF_CALL;
     conn->handshake_published = 0;
+    conn->established_ns = 0;
     if (is_loopback(&attempt->source)) {
         /* The application's own choice: nothing to hide. */
         set_v6(&conn->shown.address, 0, 0, 0, 0);

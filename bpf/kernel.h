@@ -9,6 +9,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "abi.h"
+
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
@@ -42,8 +44,25 @@ struct socket {
     struct file* file;
 };
 
+struct net {
+    __u64 net_cookie;
+};
+
+typedef struct {
+    struct net* net;
+} possible_net_t;
+
 struct sock_common {
+    __u32 skc_daddr;
+    __u32 skc_rcv_saddr;
+    __u16 skc_dport;
+    __u16 skc_num;
+    __u16 skc_family;
+    volatile unsigned char skc_state;
     unsigned char skc_ipv6only : 1;
+    possible_net_t skc_net;
+    struct fsm_address skc_v6_daddr; /* struct in6_addr */
+    struct fsm_address skc_v6_rcv_saddr;
     struct {
         long long counter;
     } skc_cookie;
@@ -58,6 +77,7 @@ struct sock {
     } sk_backlog;
     struct socket* sk_socket;
     kuid_t sk_uid;
+    unsigned char sk_shutdown;
     int sk_rcvbuf;
 };
 
@@ -74,6 +94,10 @@ struct tcp_sock {
     struct inet_connection_sock inet_conn;
     __u32 copied_seq;
     __u32 write_seq;
+    __u32 rcv_nxt;
+    __u32 snd_una;
+    __u64 bytes_received;
+    __u64 bytes_acked;
     _Bool is_mptcp;
 };
 

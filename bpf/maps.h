@@ -191,6 +191,7 @@ struct fsm_conn {
     __u8 in_socket_map;    /* and counted in its pod's share */
     __u8 by_tc;            /* the original port is also in fsm_flows */
     struct fsm_handshake_key handshake;
+    __u64 established_ns; /* CLOCK_MONOTONIC; 0: not yet */
 };
 
 struct {
@@ -231,6 +232,7 @@ struct fsm_pace {
     __u64 peer_sock;         /* 0: not yet known */
     __u64 peer_cookie;
     struct fsm_handshake_key handshake; /* where a client reads the two above */
+    __u64 redirected;                   /* bytes that were moved into the reader's queue */
 };
 
 struct {

@@ -97,6 +97,7 @@ int fsm_msg(struct sk_msg_md* msg) {
         count(FSM_COUNTER_MESSAGE_NO_PEER);
         return SK_PASS;
     }
+    pace->redirected += size;
     count(FSM_COUNTER_MESSAGE_REDIRECTED);
     count_many(FSM_COUNTER_MESSAGE_BYTES, size);
     return SK_PASS;

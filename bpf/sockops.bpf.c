@@ -16,13 +16,25 @@
 
 /* ---- the client's end ---- */
 
+/* With TCP Fast Open, data may have been acknowledged already: count back from it. */
+static __always_inline struct fsm_handshake_key key_of_client(struct bpf_sock_ops* ops) {
+    const struct fsm_handshake_key key = {
+        .client_isn = ops->snd_una - (__u32)ops->bytes_acked,
+        .server_isn = ops->rcv_nxt - 1 - (__u32)ops->bytes_received,
+    };
+    return key;
+}
+
+/* For the list of open connections, also of a connection that nothing else is done with. */
+static __always_inline void note_established(struct fsm_conn* conn,
+                                             const struct fsm_handshake_key* key) {
+    conn->handshake = *key;
+    conn->established_ns = bpf_ktime_get_ns();
+}
+
 static __always_inline void publish(struct bpf_sock_ops* ops, const struct end* end,
                                     struct fsm_conn* conn, int accelerate) {
     const __u64 cookie = bpf_get_socket_cookie(ops);
-    /* With TCP Fast Open, data may have been acknowledged already: count back from it. */
-    conn->handshake.client_isn = ops->snd_una - (__u32)ops->bytes_acked;
-    conn->handshake.server_isn = ops->rcv_nxt - 1 - (__u32)ops->bytes_received;
-
     struct fsm_handshake offer = {
         .client_netns = end->netns_cookie,
         .client_cookie = cookie,
@@ -57,6 +69,8 @@ static __always_inline void on_active_established(struct bpf_sock_ops* ops, cons
     if (!conn) {
         return;
     }
+    const struct fsm_handshake_key key = key_of_client(ops);
+    note_established(conn, &key);
     if (conn->place == FSM_PLACE_NONE) {
         conn->place = FSM_PLACE_PLAIN_CLIENT;
     }
@@ -145,8 +159,9 @@ static __always_inline void on_passive_established(struct bpf_sock_ops* ops,
     if (!conn) {
         return;
     }
+    const struct fsm_handshake_key key = key_of_server(ops);
+    note_established(conn, &key);
     conn->place = FSM_PLACE_PLAIN_SERVER;
-    conn->handshake = key_of_server(ops);
 
     struct fsm_handshake* found = find_handshake(&conn->handshake);
     if (!found || !adopt_original(conn, found, end->netns_cookie)) {
@@ -171,6 +186,8 @@ static __always_inline void on_active_after_withdrawal(struct bpf_sock_ops* ops,
                                                        const struct end* end) {
     struct fsm_conn* conn = bpf_sk_storage_get(&fsm_conn, end->sk, 0, 0);
     if (conn && (conn->place == FSM_PLACE_OUTBOUND || conn->place == FSM_PLACE_SELF_CALL)) {
+        const struct fsm_handshake_key key = key_of_client(ops);
+        note_established(conn, &key);
         publish(ops, end, conn, 0);
     }
 }
@@ -189,8 +206,8 @@ static __always_inline void on_passive_after_withdrawal(struct bpf_sock_ops* ops
     if (!conn) {
         return;
     }
+    note_established(conn, &key);
     conn->place = FSM_PLACE_PLAIN_SERVER;
-    conn->handshake = key;
     adopt_original(conn, found, end->netns_cookie);
     remove_handshake(&key, found->client_netns);
 }

@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <iostream>
 #include <optional>
 #include <utility>
@@ -91,6 +93,82 @@ std::string ignored_flags(const CLI::App& app) {
     return names;
 }
 
+// The flags of the commands that ask a running interceptor, as given.
+struct ClientFlags {
+    std::string output = "text";
+    std::string pod;
+    std::string to;
+    std::uint16_t port = 0;
+    std::string order = "pod";
+    std::optional<double> watch;  // seconds
+};
+
+void add_output(CLI::App& command, ClientFlags& client, std::vector<std::string> formats) {
+    command.add_option("-o,--output", client.output, "form of the output")
+        ->check(CLI::IsMember(std::move(formats)))
+        ->capture_default_str();
+}
+
+void add_connection_flags(CLI::App& command, ClientFlags& client) {
+    add_output(command, client, {"text", "wide", "json"});
+    command.add_option("--pod", client.pod, "with an end in this pod, NAMESPACE/NAME");
+    command.add_option("--to", client.to, "whose destination is this address, or in this range");
+    command.add_option("--port", client.port, "whose destination has this port")
+        ->check(CLI::Range(1, 65535));
+    command.add_option("--sort", client.order, "what comes first")
+        ->check(CLI::IsMember({"pod", "destination", "age", "bytes", "unread"}))
+        ->capture_default_str();
+    command
+        .add_option("-w,--watch", client.watch,
+                    "print again every so many seconds (2 without a number)")
+        ->expected(0, 1)
+        ->check(CLI::Range(0.1, 3600.0));
+}
+
+void add_log_arguments(CLI::App& command, ClientFlags& client, CommandLine& line) {
+    add_output(command, client, {"text", "json"});
+    command.add_option("change", line.log_changes,
+                       "LEVEL for everything, or MODULE=LEVEL; several are possible");
+}
+
+template <typename Value>
+Value chosen(const std::string& name,
+             std::initializer_list<std::pair<const char*, Value>> choices) {
+    const auto* found = std::find_if(choices.begin(), choices.end(),
+                                     [&](const auto& choice) { return name == choice.first; });
+    return found->second;  // the flag's check admits no other name
+}
+
+// Throws CLI::ParseError.
+ClientOptions client_options(const ClientFlags& client) {
+    ClientOptions options;
+    options.output = chosen<OutputFormat>(
+        client.output,
+        {{"text", OutputFormat::text}, {"wide", OutputFormat::wide}, {"json", OutputFormat::json}});
+    options.connections.order =
+        chosen<ConnectionOrder>(client.order, {{"pod", ConnectionOrder::pod},
+                                               {"destination", ConnectionOrder::destination},
+                                               {"age", ConnectionOrder::age},
+                                               {"bytes", ConnectionOrder::bytes},
+                                               {"unread", ConnectionOrder::unread}});
+    if (!client.pod.empty() && std::count(client.pod.begin(), client.pod.end(), '/') != 1) {
+        throw CLI::ValidationError("--pod", client.pod + " is not NAMESPACE/NAME");
+    }
+    options.connections.pod = client.pod;
+    if (!client.to.empty()) {
+        const auto range = Cidr::parse(client.to);
+        if (!range) {
+            throw CLI::ValidationError("--to", range.error().message());
+        }
+        options.connections.to = *range;
+    }
+    options.connections.port = client.port;
+    if (client.watch) {
+        options.watch = std::chrono::milliseconds(static_cast<long long>(*client.watch * 1000));
+    }
+    return options;
+}
+
 std::string file_to_read(const Flags& flags) {
     struct stat info {};
     if (flags.config.empty() && stat(kDefaultConfigFile, &info) == 0) {
@@ -174,7 +252,9 @@ bool reads_configuration(Command command, const Flags& flags) {
             return true;
         case Command::status:
         case Command::pods:
+        case Command::connections:
         case Command::counters:
+        case Command::log:
             return !flags.socket;
         case Command::version:
         case Command::healthz:
@@ -197,6 +277,58 @@ bool complete(const Flags& flags, CommandLine& line) {
     return true;
 }
 
+using AddCommand = std::function<CLI::App*(const char* name, const char* help, Command command)>;
+
+// Those that ask a running interceptor.
+void add_asking_commands(const AddCommand& add_command, ClientFlags& client, CommandLine& line) {
+    add_output(*add_command("status",
+                            "print the state of the running interceptor; exit status 4 if it tells "
+                            "of problems",
+                            Command::status),
+               client, {"text", "json"});
+    add_output(
+        *add_command("pods", "print the node's pods: which are in the mesh, and why others are not",
+                     Command::pods),
+        client, {"text", "wide", "json"});
+    add_connection_flags(
+        *add_command("connections", "print the open connections of the node's pods",
+                     Command::connections),
+        client);
+    add_output(*add_command("counters", "print the counters of the data path", Command::counters),
+               client, {"text", "json"});
+    add_log_arguments(*add_command("log",
+                                   "print the levels of the running interceptor's log, or change "
+                                   "them until it ends",
+                                   Command::log),
+                      client, line);
+    add_command(
+        "healthz",
+        "query on --socket whether the interceptor is alive: exit status 0, or 1 and the reason; "
+        "reads no configuration",
+        Command::healthz);
+    add_command(
+        "readyz",
+        "query on --socket whether pods can be started: exit status 0, or 1 and the reason; "
+        "reads no configuration",
+        Command::readyz);
+}
+
+void add_commands(CLI::App& app, ClientFlags& client, CommandLine& line) {
+    const auto add_command = [&](const char* name, const char* help, Command command) {
+        CLI::App* added = app.add_subcommand(name, help);
+        added->callback([&line, command] { line.command = command; });
+        return added;
+    };
+    add_command("run", "serve (default)", Command::run);
+    add_command("uninstall",
+                "remove everything that an interceptor has created: the data path, its pins, "
+                "the state directory, the socket. Stop the interceptor first",
+                Command::uninstall);
+    add_command("check-config", "check the configuration and the profile", Command::check_config);
+    add_command("version", "print the version", Command::version);
+    add_asking_commands(add_command, client, line);
+}
+
 }  // namespace
 
 std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
@@ -208,37 +340,16 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
     app.fallthrough();
     app.require_subcommand(0, 1);
     CommandLine line;
-    const auto add_command = [&](const char* name, const char* help, Command command) {
-        app.add_subcommand(name, help)->callback([&line, command] { line.command = command; });
-    };
-    add_command("run", "serve (default)", Command::run);
-    add_command("uninstall",
-                "remove everything that an interceptor has created: the data path, its pins, "
-                "the state directory, the socket. Stop the interceptor first",
-                Command::uninstall);
-    add_command("check-config", "check the configuration and the profile", Command::check_config);
-    add_command("version", "print the version", Command::version);
-    add_command("status", "print the state of the running interceptor", Command::status);
-    add_command("pods", "print the node's pods: which are in the mesh, and why others are not",
-                Command::pods);
-    add_command("counters", "print the counters of the data path", Command::counters);
-    add_command(
-        "healthz",
-        "query on --socket whether the interceptor is alive: exit status 0, or 1 and the reason; "
-        "reads no configuration",
-        Command::healthz);
-    add_command(
-        "readyz",
-        "query on --socket whether pods can be started: exit status 0, or 1 and the reason; "
-        "reads no configuration",
-        Command::readyz);
+    ClientFlags client;
+    add_commands(app, client, line);
     try {
         app.parse(argc, argv);
+        line.client = client_options(client);
     } catch (const CLI::ParseError& failure) {
-        return Finished{app.exit(failure)};
+        return Finished{app.exit(failure) == 0 ? ExitStatus::ok : ExitStatus::usage};
     }
     if (!complete(flags, line)) {
-        return Finished{1};
+        return Finished{ExitStatus::failed};
     }
     line.ignored_flags = ignored_flags(app);
     return line;

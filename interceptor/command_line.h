@@ -8,7 +8,10 @@
 #include <functional>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "interceptor/client/commands.h"
+#include "interceptor/client/exit_status.h"
 #include "interceptor/config.h"
 
 namespace fsm {
@@ -20,23 +23,27 @@ enum class Command : std::uint8_t {
     version,
     status,
     pods,
+    connections,
     counters,
+    log,
     healthz,
     readyz
 };
 
 struct CommandLine {
     Command command = Command::run;
-    Config config;              // the file's settings with the flags' on top
-    std::string config_file;    // empty: there is none
-    std::string ignored_flags;  // flags without a meaning here, "--a, --b"
+    Config config;                         // the file's settings with the flags' on top
+    std::string config_file;               // empty: there is none
+    std::string ignored_flags;             // flags without a meaning here, "--a, --b"
+    ClientOptions client;                  // of the commands that ask a running interceptor
+    std::vector<std::string> log_changes;  // of `log`
     // `config` as the file defines it now.
     std::function<Result<Config>()> read_again;
 };
 
 // The exit status, if there is nothing more to do: --help, or an error that was printed on stderr.
 struct Finished {
-    int exit_status;
+    ExitStatus status;
 };
 
 std::variant<CommandLine, Finished> read_command_line(int argc, char** argv);

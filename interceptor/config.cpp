@@ -217,7 +217,7 @@ void read_disabled_features(YamlMap& map, FeatureSet& disabled) {
         if (found == kFeatures.end()) {
             map.fail("disabledFeatures", "\"" + text +
                                              "\" must be acceleration, inbound-sk_lookup, "
-                                             "inbound-tc or events");
+                                             "inbound-tc, events or connections");
         } else {
             disabled.insert(*found);
         }
@@ -247,17 +247,31 @@ void read_mode(YamlMap& map, Config& config) {
     }
 }
 
-void read_log_level(YamlMap& map, Config& config) {
-    const auto text = map.optional_text("logLevel");
+template <typename Store>
+void read_level(YamlMap& map, const std::string& key, const Store& store) {
+    const auto text = map.optional_text(key);
     if (!text) {
         return;
     }
-    auto level = parse_log_level(*text);
+    const auto level = parse_log_level(*text);
     if (level) {
-        config.log_level = *level;
+        store(*level);
     } else {
-        map.fail("logLevel", level.error().message());
+        map.fail(key, level.error().message());
     }
+}
+
+void read_log(YamlMap& map, Config& config) {
+    read_level(map, "logLevel", [&](log::Level level) { config.log_level = level; });
+    auto levels = map.map("logLevels");
+    for (const log::Module module : log::kModules) {
+        read_level(levels, std::string(to_string(module)),
+                   [&](log::Level level) { config.log_levels[module] = level; });
+    }
+    levels.refuse_unknown_keys();
+    read_choice(map, "logFormat",
+                Names<log::Format>{{"text", log::Format::text}, {"json", log::Format::json}},
+                config.log_format);
 }
 
 void read_metrics_address(YamlMap& map, Config& config) {
@@ -345,17 +359,12 @@ Result<InterceptionMode> parse_interception_mode(const std::string& text) {
     return Error("\"" + text + "\" is not one of ebpf, iptables, none");
 }
 
-Result<std::string> parse_log_level(const std::string& text) {
-    static const std::map<std::string, std::string> kLevels = {
-        {"trace", "trace"},     {"debug", "debug"},  {"info", "info"},      {"warn", "warning"},
-        {"warning", "warning"}, {"error", "error"},  {"fatal", "critical"}, {"panic", "critical"},
-        {"off", "off"},         {"disabled", "off"},
-    };
-    const auto found = kLevels.find(text);
-    if (found == kLevels.end()) {
+Result<log::Level> parse_log_level(const std::string& text) {
+    const auto level = log::parse_level(text);
+    if (!level) {
         return Error("\"" + text + "\" is not one of trace, debug, info, warn, error, off");
     }
-    return found->second;
+    return *level;
 }
 
 Result<void> read_config_file(const std::string& path, Config& config) {
@@ -375,7 +384,7 @@ Result<void> read_config_file(const std::string& path, Config& config) {
     read_defaults(map, config.enroller.defaults);
     read_limits(map, config.datapath);
     read_disabled_features(map, config.datapath.disabled_features);
-    read_log_level(map, config);
+    read_log(map, config);
     read_metrics_address(map, config);
     read_cni(map, config.cni);
     config.enroller.defaults.excluded_namespaces = {config.cni.excluded_namespaces.begin(),

@@ -25,9 +25,11 @@
 //   maxPods, maxPolicyEntries, maxConnections, unreadLimit (bytes)
 //   metricsAddress: ""                  ADDRESS:PORT of /metrics; "": on the socket only
 //   programStatistics: false            /metrics has the run time of the programs; costs each run
-//   logLevel: trace|debug|info|warn|error|off, kernelTracing: false
+//   logLevel: trace|debug|info|warn|error|off, logLevels: {MODULE: LEVEL}, logFormat: text|json
+//   kernelTracing: false
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -37,6 +39,7 @@
 #include "interceptor/install/install_options.h"
 #include "interceptor/interception_mode.h"
 #include "interceptor/kubernetes/options.h"
+#include "interceptor/log/log.h"
 #include "interceptor/sync/enroller.h"
 
 namespace fsm {
@@ -50,7 +53,9 @@ struct Config {
     std::optional<KubernetesOptions> kubernetes;   // absent: pods come from pod_directory
     std::optional<UnknownPods> unknown_pods;       // absent: depends on the pod source
     std::optional<ListenAddress> metrics_address;  // absent: metrics on the socket only
-    std::string log_level = "info";
+    log::Level log_level = log::Level::info;
+    std::map<log::Module, log::Level> log_levels;  // of modules with their own
+    log::Format log_format = log::Format::text;
     DatapathOptions datapath;
     EnrollerOptions enroller;
     InstallOptions cni;
@@ -74,6 +79,6 @@ Result<void> read_config_file(const std::string& path, Config& config);
 Result<InterceptionMode> parse_interception_mode(const std::string& text);
 
 // "debug"; FSM's own words (disabled, fatal, panic, warning) are accepted, too.
-Result<std::string> parse_log_level(const std::string& text);
+Result<log::Level> parse_log_level(const std::string& text);
 
 }  // namespace fsm

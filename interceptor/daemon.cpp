@@ -12,8 +12,10 @@
 
 #include "common/version.h"
 #include "interceptor/api/cni_routes.h"
+#include "interceptor/api/connection_routes.h"
 #include "interceptor/api/http_router.h"
 #include "interceptor/api/http_server.h"
+#include "interceptor/api/log_routes.h"
 #include "interceptor/api/metrics_endpoint.h"
 #include "interceptor/api/request_meter.h"
 #include "interceptor/api/unix_listener.h"
@@ -212,6 +214,8 @@ Result<ExitReason> serve(const Parts& parts) {
     HttpRouter router{error_body_of};
     add_cni_routes(router, parts.enroller, meter);
     add_view_routes(router, views);
+    add_connection_routes(router, views);
+    add_log_routes(router);
     auto ending = serve_until_end(parts, router, views);
     relay->connect(nullptr);
     return ending;

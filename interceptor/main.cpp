@@ -8,11 +8,11 @@
 #include <variant>
 
 #include "common/version.h"
+#include "interceptor/client/commands.h"
 #include "interceptor/command_line.h"
 #include "interceptor/daemon.h"
 #include "interceptor/log/log.h"
 #include "interceptor/pod/mesh_profile.h"
-#include "interceptor/status_command.h"
 #include "interceptor/uninstall.h"
 
 namespace {
@@ -66,16 +66,16 @@ int check_config(const CommandLine& line) {
     return 0;
 }
 
-int print(const Result<std::string>& text) {
-    if (!text) {
-        return report(text.error());
+void set_up_log(const Config& config) {
+    log::set_up(config.log_level, config.log_format);
+    for (const auto& [module, level] : config.log_levels) {
+        log::set_level(module, level);
     }
-    std::cout << *text;
-    return 0;
 }
 
 int execute(const CommandLine& line) {
-    log::set_up(line.config.log_level);
+    const std::string& socket = line.config.socket;
+    set_up_log(line.config);
     switch (line.command) {
         case Command::run:
             return run(line);
@@ -87,15 +87,19 @@ int execute(const CommandLine& line) {
             std::cout << kVersion << "\n";
             return 0;
         case Command::status:
-            return print(describe_running(line.config.socket));
+            return to_int(print_status(socket, line.client));
         case Command::pods:
-            return print(describe_pods(line.config.socket));
+            return to_int(print_pods(socket, line.client));
+        case Command::connections:
+            return to_int(print_connections(socket, line.client));
         case Command::counters:
-            return print(describe_counters(line.config.socket));
+            return to_int(print_counters(socket, line.client));
+        case Command::log:
+            return to_int(change_log(socket, line.client, line.log_changes));
         case Command::healthz:
-            return report(probe_running(line.config.socket, "/healthz"));
+            return to_int(probe(socket, "/healthz"));
         case Command::readyz:
-            return report(probe_running(line.config.socket, "/readyz"));
+            return to_int(probe(socket, "/readyz"));
     }
     return 1;
 }
@@ -106,7 +110,7 @@ int main(int argc, char** argv) {
     try {
         const auto line = fsm::read_command_line(argc, argv);
         if (const auto* finished = std::get_if<Finished>(&line)) {
-            return finished->exit_status;
+            return to_int(finished->status);
         }
         return execute(std::get<CommandLine>(line));
     } catch (const std::exception& failure) {

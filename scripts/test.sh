@@ -102,7 +102,7 @@ summary() {
 # built PRESET: builds once what the suites run; a build that fails is one failed test of each suite that
 # needs it.
 readonly programs="fsm-interceptor fsm-cni fsm relay stream probe"
-readonly unit_tests="fsm_common_test fsm_health_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_iptables_test fsm_api_test fsm_cni_test fsm_install_test"
+readonly unit_tests="fsm_common_test fsm_health_test fsm_pod_test fsm_kubernetes_test fsm_sync_test fsm_iptables_test fsm_api_test fsm_cni_test fsm_install_test fsm_client_test"
 declare -rA targets_of=(
     [release]="$programs fsm_bpf_test"
     [arm64]="$programs fsm_bpf_test"

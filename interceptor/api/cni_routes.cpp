@@ -43,17 +43,25 @@ CniErrorCode code_of(HttpFault fault) {
 
 using Verb = std::function<CniOutcome(const cni::Request&)>;
 
+// "NAMESPACE/NAME" of the runtime's arguments; empty: they name no pod.
+std::string pod_named_by(const cni::Request& request) {
+    const auto pod = cni::pod_of(request.args);
+    return pod.name.empty() ? "" : pod.pod_namespace + "/" + pod.name;
+}
+
 void log_request(const std::string& name, const cni::Request& request,
                  std::chrono::steady_clock::duration time) {
-    log::debug("verb={} container={} interface={} netns={} args=\"{}\" took {} ms", name,
+    log::debug(log::Pod{pod_named_by(request)},
+               "verb={} container={} interface={} netns={} args=\"{}\" took {} ms", name,
                request.interface.container_id, request.interface.ifname, request.netns,
                request.args, std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
 }
 
-void log_refusal(const std::string& name, const cni::Interface& interface, const CniError& error) {
-    log::warn("verb={} container={} interface={} refused with CNI code {}: {}: {}", name,
-              interface.container_id, interface.ifname, static_cast<int>(error.code), error.message,
-              error.details);
+void log_refusal(const std::string& name, const cni::Request& request, const CniError& error) {
+    log::warn(log::Pod{pod_named_by(request)},
+              "verb={} container={} interface={} refused with CNI code {}: {}: {}", name,
+              request.interface.container_id, request.interface.ifname,
+              static_cast<int>(error.code), error.message, error.details);
 }
 
 void add_verb(HttpRouter& router, RequestMeter& meter, std::string_view path,
@@ -62,12 +70,13 @@ void add_verb(HttpRouter& router, RequestMeter& meter, std::string_view path,
     router.post(std::string(path), [&meter, name, verb = std::move(verb)](const std::string& body) {
         const auto start = std::chrono::steady_clock::now();
         const auto request = cni::parse_body(body);
+        const cni::Request unreadable;
         const auto outcome = request ? verb(*request) : CniOutcome(request.error());
         const auto time = std::chrono::steady_clock::now() - start;
         meter.count(name, static_cast<bool>(outcome), time);
-        log_request(name, request ? *request : cni::Request(), time);
+        log_request(name, request ? *request : unreadable, time);
         if (!outcome) {
-            log_refusal(name, request ? request->interface : cni::Interface(), outcome.error());
+            log_refusal(name, request ? *request : unreadable, outcome.error());
         }
         return response_of(outcome);
     });

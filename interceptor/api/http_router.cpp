@@ -113,8 +113,10 @@ class HttpRouter::Engine final : public httplib::Server {
                  response);
         });
         set_logger([](const httplib::Request& request, const httplib::Response& response) {
+            // A request that is refused by its first line has no path yet.
             log::debug("request {} {} ({} bytes) answered with {} ({} bytes)", request.method,
-                       request.path, request.body.size(), response.status, response.body.size());
+                       request.path.empty() ? request.target : request.path, request.body.size(),
+                       response.status, response.body.size());
         });
     }
 
@@ -179,6 +181,7 @@ void HttpRouter::post(const std::string& path, HttpHandler handler) {
 std::string HttpRouter::respond(std::string request) const {
     auto response = engine_->respond(std::move(request));
     if (response.empty()) {
+        log::debug("a request was refused: it is not HTTP");
         response =
             raw_response(error(400, HttpFault::malformed, "this is not an HTTP request", ""));
     }

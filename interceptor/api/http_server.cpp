@@ -102,6 +102,8 @@ void HttpServer::accept_clients() {
 
 void HttpServer::admit(Fd connection) {
     if (clients_.size() >= limits_.max_waiting) {
+        log::debug("a client was dropped before its request was whole: {} others wait",
+                   limits_.max_waiting);
         clients_.pop_front();
     }
     clients_.push_back(Client{std::move(connection), Clock::now() + limits_.request_time,
@@ -168,6 +170,9 @@ void HttpServer::drop_late_clients() {
         if (client->deadline > now) {
             ++client;
             continue;
+        }
+        if (!client->draining) {
+            log::debug("a client was dropped: its request was not whole in time");
         }
         if (!client->draining && !client->request.empty()) {
             send_within(client->fd,

@@ -14,11 +14,12 @@ enum class Feature : std::uint8_t {
     inbound_lookup,  // inbound by sk_lookup
     inbound_tc,      // inbound by tc filters
     events,          // what the programs tell user space as it happens
+    connections,     // the list of open connections
 };
 
-inline constexpr std::array kFeatures = {Feature::interception, Feature::acceleration,
+inline constexpr std::array kFeatures = {Feature::interception,   Feature::acceleration,
                                          Feature::inbound_lookup, Feature::inbound_tc,
-                                         Feature::events};
+                                         Feature::events,         Feature::connections};
 
 using FeatureSet = std::set<Feature>;
 
@@ -35,6 +36,8 @@ constexpr std::string_view to_string(Feature feature) {
             return "inbound-tc";
         case Feature::events:
             return "events";
+        case Feature::connections:
+            return "connections";
     }
     return "?";
 }

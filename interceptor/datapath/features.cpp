@@ -84,6 +84,16 @@ FeatureSpec events() {
     return {Feature::events, Need::optional, nullptr, {}, {{"fsm_events", MapSpec::Life::process}}};
 }
 
+// The iterator is of 5.9, socket cookies and storage in its programs of 5.12.
+FeatureSpec connections() {
+    return {Feature::connections,
+            Need::optional,
+            nullptr,
+            {{kConnectionsProgram, "iter/bpf_sk_storage_map, on request", HookKind::request,
+              BPF_TRACE_ITER, "5.12"}},
+            {{kConnectionsMap, MapSpec::Life::process}}};
+}
+
 // Empty: it is loaded.
 std::string reason_against(const FeatureSpec& spec, const FeatureSet& disabled,
                            const KernelProbe& probe) {
@@ -100,7 +110,7 @@ std::string reason_against(const FeatureSpec& spec, const FeatureSet& disabled,
 
 const std::vector<FeatureSpec>& features() {
     static const std::vector<FeatureSpec> specs = {interception(), acceleration(), inbound_lookup(),
-                                                   inbound_tc(), events()};
+                                                   inbound_tc(),   events(),       connections()};
     return specs;
 }
 

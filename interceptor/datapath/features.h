@@ -20,6 +20,7 @@ enum class HookKind : std::uint8_t {
     netns,       // one per pod, by link
     tc,          // one per pod, on each of its interfaces
     call,        // called by the per-pod programs, through a program array
+    request,     // not loaded until a client asks for what it tells
 };
 
 struct ProgramSpec {
@@ -29,6 +30,9 @@ struct ProgramSpec {
     bpf_attach_type attach_type;
     const char* since;  // the first kernel that supports it
 };
+
+inline constexpr const char* kConnectionsProgram = "fsm_connections";
+inline constexpr const char* kConnectionsMap = "fsm_open";
 
 struct MapSpec {
     const char* name;

@@ -75,6 +75,8 @@ bool Inventory::is_attached(const ProgramSpec& spec, const std::vector<EnrolledP
         case HookKind::socket_map:
         case HookKind::call:
             return true;  // otherwise the data path could not be opened
+        case HookKind::request:
+            return false;
         case HookKind::netns:
             return any_by(InboundMechanism::sk_lookup);
         case HookKind::tc:
@@ -87,6 +89,9 @@ Result<std::vector<DatapathProgram>> Inventory::programs() const {
     std::vector<DatapathProgram> programs;
     FSM_ASSIGN(const std::vector<EnrolledPod> enrolled, pods());
     for (const ProgramSpec& spec : program_specs()) {
+        if (spec.kind == HookKind::request) {
+            continue;
+        }
         const auto found = loaded_.programs.find(spec.name);
         if (found == loaded_.programs.end()) {
             programs.push_back({spec.name, spec.hook, 0, false});

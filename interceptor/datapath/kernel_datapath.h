@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/keyed_mutex.h"
+#include "interceptor/datapath/connection_list.h"
 #include "interceptor/datapath/event_reader.h"
 #include "interceptor/datapath/inventory.h"
 #include "interceptor/datapath/kernel_probe.h"
@@ -79,6 +80,9 @@ class KernelDatapath : public Datapath {
         return meter_ == nullptr ? std::vector<ProgramStatistics>() : meter_->read();
     }
     Result<std::vector<CounterValue>> counters() const override { return inventory_.counters(); }
+    Result<std::vector<OpenSocket>> open_sockets() const override {
+        return list_open_sockets(parts_.options, parts_.loaded);
+    }
     const std::vector<KernelCapability>& capabilities() const override {
         return parts_.probe.capabilities;
     }

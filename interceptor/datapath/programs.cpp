@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -150,6 +151,21 @@ Result<Object> load_only(const DatapathOptions& options, const MapSet& reused,
     return object;
 }
 
+bool is_loaded_at_start(Feature feature) {
+    const auto& programs = spec_of(feature).programs;
+    return std::none_of(programs.begin(), programs.end(), [](const ProgramSpec& program) {
+        return program.kind == HookKind::request;
+    });
+}
+
+// Without what is loaded on request, with its maps.
+FeatureSet loaded_at_start(const FeatureSet& used) {
+    FeatureSet features;
+    std::copy_if(used.begin(), used.end(), std::inserter(features, features.end()),
+                 is_loaded_at_start);
+    return features;
+}
+
 std::set<std::string> programs_of(const FeatureSet& used) {
     std::set<std::string> names;
     for (const Feature feature : used) {
@@ -267,7 +283,7 @@ const std::vector<ProgramCall>& program_calls() {
 
 Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& options,
                                                     const FeatureSet& used) {
-    FSM_ASSIGN(const Object object, open_object(options, used));
+    FSM_ASSIGN(const Object object, open_object(options, loaded_at_start(used)));
     std::map<std::string, MapShape> shapes;
     for (const bpf_map* map : state_maps(object)) {
         shapes[bpf_map__name(map)] = shape_of(map);
@@ -279,8 +295,9 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
                                    const MapSet& reused) {
     raise_memory_limit();
     LoadedObject loaded;
-    FSM_ASSIGN(const Object object,
-               load_supported_programs(options, used, reused, loaded.capabilities));
+    loaded.used = used;
+    FSM_ASSIGN(const Object object, load_supported_programs(options, loaded_at_start(used), reused,
+                                                            loaded.capabilities));
     for (const FeatureSpec& feature : features()) {
         for (const ProgramSpec& spec : feature.programs) {
             const bpf_program* program = bpf_object__find_program_by_name(object->obj, spec.name);
@@ -299,6 +316,19 @@ Result<LoadedObject> load_programs(const DatapathOptions& options, const Feature
     FSM_TRY(keep_maps(maps_of(object, MapSpec::Life::process), loaded.process_maps));
     FSM_TRY(copy_pod_programs(object, loaded));
     return loaded;
+}
+
+Result<RequestedProgram> load_on_request(const DatapathOptions& options, const LoadedObject& loaded,
+                                         Feature feature) {
+    FeatureSet needed = loaded.used;
+    needed.erase(Feature::events);  // its ring would be made for nothing
+    const char* name = spec_of(feature).programs.front().name;
+    FSM_ASSIGN(const Object object, load_only(options, loaded.maps, {needed, {name}}));
+    const bpf_program* program = bpf_object__find_program_by_name(object->obj, name);
+    RequestedProgram requested;
+    FSM_ASSIGN(requested.program, duplicate(bpf_program__fd(program), name));
+    FSM_TRY(keep_maps(maps_of(object, MapSpec::Life::process), requested.maps));
+    return requested;
 }
 
 Result<std::uint32_t> program_id(int fd) {

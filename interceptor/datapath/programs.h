@@ -26,6 +26,7 @@ struct ProgramCall {
 const std::vector<ProgramCall>& program_calls();
 
 struct LoadedObject {
+    FeatureSet used;
     std::map<std::string, Fd> programs;  // those that the kernel accepted
     // The templates of per-pod programs among `programs`; the one in `programs` belongs to no pod.
     std::map<std::string, PodProgram> pod_programs;
@@ -41,6 +42,16 @@ Result<std::map<std::string, MapShape>> wanted_maps(const DatapathOptions& optio
 // Loads the features' programs on top of `reused` maps; creates the other maps.
 Result<LoadedObject> load_programs(const DatapathOptions& options, const FeatureSet& used,
                                    const MapSet& reused);
+
+// A program that is loaded on request ends with its descriptor and what it is attached by.
+struct RequestedProgram {
+    Fd program;
+    MapSet maps;  // made for it
+};
+
+// Loads a feature of HookKind::request on top of the maps of `loaded`.
+Result<RequestedProgram> load_on_request(const DatapathOptions& options, const LoadedObject& loaded,
+                                         Feature feature);
 
 // The kernel's id of a loaded program.
 Result<std::uint32_t> program_id(int fd);

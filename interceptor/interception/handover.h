@@ -78,6 +78,9 @@ class Handover : public Datapath {
         return current_->program_statistics();
     }
     Result<std::vector<CounterValue>> counters() const override { return current_->counters(); }
+    Result<std::vector<OpenSocket>> open_sockets() const override {
+        return current_->open_sockets();
+    }
     const std::vector<KernelCapability>& capabilities() const override {
         return current_->capabilities();
     }

@@ -2,6 +2,7 @@
 // of.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "common/problem.h"
 #include "common/result.h"
 #include "interceptor/interception/enrolment.h"
+#include "interceptor/interception/open_socket.h"
 
 namespace fsm {
 
@@ -73,6 +75,11 @@ class Inspection {
         return std::vector<ProgramStatistics>();
     }
     virtual Result<std::vector<CounterValue>> counters() const = 0;
+    // The open sockets of the pods, in no order. EOPNOTSUPP: this mode does not know them.
+    virtual Result<std::vector<OpenSocket>> open_sockets() const {
+        return Error("only mode ebpf knows the connections of its pods: use ss(8) in the pod",
+                     EOPNOTSUPP);
+    }
     virtual const std::vector<KernelCapability>& capabilities() const = 0;
     // The meaning of `acceleration: auto` on this kernel for a sidecar that reads safely, and the
     // reason.

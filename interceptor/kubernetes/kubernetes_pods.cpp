@@ -126,7 +126,7 @@ std::optional<Pod> KubernetesPods::Implementation::read(const json& object) {
     }
     const std::string problem = "pod " + in_quotes(name.to_string()) +
                                 " of the Kubernetes API cannot be read: " + pod.error().message();
-    log::warn("{}", problem);
+    log::warn(log::Pod{name.to_string()}, "{}", problem);
     const std::lock_guard guard(mutex_);
     auto& unreadable = listing_ ? coming_unreadable_ : unreadable_;
     if (unreadable.size() < kMostUnreadable) {

@@ -124,8 +124,8 @@ void PodEvents::warn(const PodWarning& warning) {
             return;
         }
         if (waiting_.size() >= options_.max_waiting) {
+            drop(waiting_.front().warning.pod, "too many are waiting");
             waiting_.pop_front();
-            drop("too many are waiting");
         }
         waiting_.push_back(std::move(candidate));
     }
@@ -281,7 +281,7 @@ void PodEvents::conclude(const Waiting& done, Outcome outcome) {
             return;
         case Outcome::refused:
             settled_[done.subject][done.event] = Clock::now() + options_.refused_for;
-            drop(failure_);
+            drop(done.warning.pod, failure_);
             return;
         case Outcome::unreachable:
         case Outcome::not_now:
@@ -293,7 +293,7 @@ void PodEvents::conclude(const Waiting& done, Outcome outcome) {
 // One rejected event must not block the others.
 void PodEvents::put_back(const Waiting& unwritten, Outcome outcome) {
     if (waiting_.size() >= options_.max_waiting) {
-        drop("too many are waiting");
+        drop(unwritten.warning.pod, "too many are waiting");
     } else if (outcome == Outcome::not_now) {
         waiting_.push_back(unwritten);
     } else {
@@ -301,11 +301,12 @@ void PodEvents::put_back(const Waiting& unwritten, Outcome outcome) {
     }
 }
 
-void PodEvents::drop(const std::string& why) {
+void PodEvents::drop(const PodName& pod, const std::string& why) {
     ++dropped_;
     // The first ones are representative.
     if (dropped_ <= 3) {
-        log::warn("a warning about a pod was not written as an event: {}", why);
+        log::warn(log::Pod{pod.to_string()},
+                  "a warning about the pod was not written as an event: {}", why);
     }
 }
 

@@ -78,7 +78,7 @@ class PodEvents final : public PodNotifier {
     bool coalesce(Waiting& candidate);
     void put_back(const Waiting& unwritten, Outcome outcome);
     void forget_old();
-    void drop(const std::string& why);
+    void drop(const PodName& pod, const std::string& why);
 
     const PodEventsOptions options_;
     ApiClient client_;

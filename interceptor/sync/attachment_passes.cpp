@@ -140,15 +140,16 @@ void AttachmentPasses::reconcile_one(const AttachmentKey& key, ReconcileDepth de
     } else if (state->membership == Membership::in_mesh && state->reason.empty()) {
         state->reason =
             parts_.source.description() + " has it no longer; it stays intercepted until DEL";
-        log::info("pod={} {}", state->attachment.pod.to_string(), state->reason);
+        log::info(log::Pod{state->attachment.pod.to_string()}, "{}", state->reason);
         parts_.attachments.table().put(*state);
     }
 }
 
 void AttachmentPasses::end_dead(const AttachmentState& state) {
     const Attachment& attachment = state.attachment;
-    log::info("pod={} container={} lost its network namespace {}: withdrawn",
-              attachment.pod.to_string(), attachment.key.container_id, attachment.netns_path);
+    log::info(log::Pod{attachment.pod.to_string()},
+              "container={} lost its network namespace {}: withdrawn", attachment.key.container_id,
+              attachment.netns_path);
     const auto ended = parts_.attachments.end(state, nullptr);
     if (!ended) {
         const std::string what = "withdraw " + attachment.key.to_string();
@@ -212,12 +213,13 @@ void AttachmentPasses::reapply(AttachmentState& state, const Pod& pod, const Dec
     if (!done) {
         state.failure = done.error().message();
         if (state.failure != failure_before) {
-            log::error("pod={} its settings could not be applied, tried again every 5 s: {}", name,
+            log::error(log::Pod{name},
+                       "its settings could not be applied, tried again every 5 s: {}",
                        state.failure);
         }
     }
     if (membership_before != state.membership && !needs_interception(decision)) {
-        log::info("pod={} {}{}", name,
+        log::info(log::Pod{name}, "{}{}",
                   state.membership == Membership::not_in_mesh ? "is not in the mesh: " : "",
                   state.reason);
     }

@@ -69,8 +69,9 @@ CniOutcome AttachmentRemoval::remove_state(const AttachmentState& state, const R
         return CniError(CniErrorCode::withdrawal_failed,
                         "cannot remove the attachment " + key.to_string(), gone.error().message());
     }
-    log::info("pod={} container={} interface={} network={} removed",
-              state.attachment.pod.to_string(), removal.key.container_id, key.ifname, key.network);
+    log::info(log::Pod{state.attachment.pod.to_string()},
+              "container={} interface={} network={} removed", removal.key.container_id, key.ifname,
+              key.network);
     return {};
 }
 

@@ -72,7 +72,7 @@ CniOutcome CniAdd::add_locked(Candidate& candidate) {
                         begun.error().message());
     }
     if (auto settled = settle(state, found, candidate); !settled) {
-        log::error("pod={} {}: {}", state.attachment.pod.to_string(), settled.error().message,
+        log::error(log::Pod{state.attachment.pod.to_string()}, "{}: {}", settled.error().message,
                    settled.error().details);
         attachments.take_back(state, candidate.netns, previous);
         return settled;
@@ -181,8 +181,8 @@ CniOutcome CniAdd::settle(AttachmentState& state, const FoundPod& found,
         return {};
     }
     // Containers outside the mesh must not depend on the interceptor.
-    log::info("pod={} container={} passes untouched: {}", name, state.attachment.key.container_id,
-              state.reason);
+    log::info(log::Pod{name}, "container={} passes untouched: {}",
+              state.attachment.key.container_id, state.reason);
     if (!done) {
         parts_.conditions.report(
             Component::attachments,

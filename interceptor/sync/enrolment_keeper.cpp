@@ -16,16 +16,16 @@ std::string addresses_of(const EnrolledPod& enrolled) {
 }
 
 void log_enrolled(const AttachmentState& state) {
-    log::info(
-        "pod={} container={} interface={} enrolled: netns_cookie={} addresses={} inbound={} "
-        "acceleration={}{}",
-        state.attachment.pod.to_string(), state.attachment.key.container_id,
-        state.attachment.key.ifname, state.enrolled->netns_cookie, addresses_of(*state.enrolled),
-        to_string(state.enrolled->inbound), to_string(state.enrolled->acceleration),
-        state.enrolled->inbound_reason.empty()
-            ? std::string()
-            : " (not by sk_lookup: " + state.enrolled->inbound_reason +
-                  "; tried again every 30 s)");
+    log::info(log::Pod{state.attachment.pod.to_string()},
+              "container={} interface={} enrolled: netns_cookie={} addresses={} inbound={} "
+              "acceleration={}{}",
+              state.attachment.key.container_id, state.attachment.key.ifname,
+              state.enrolled->netns_cookie, addresses_of(*state.enrolled),
+              to_string(state.enrolled->inbound), to_string(state.enrolled->acceleration),
+              state.enrolled->inbound_reason.empty()
+                  ? std::string()
+                  : " (not by sk_lookup: " + state.enrolled->inbound_reason +
+                        "; tried again every 30 s)");
 }
 
 // A mechanism that is not the first choice, or one that waits for connections to end, is retried
@@ -49,7 +49,7 @@ Result<void> EnrolmentKeeper::enrol(AttachmentState& state, const InMesh& decide
             return {};
         }
         if (!intact) {
-            log::warn("pod={} is enrolled again: {}", state.attachment.pod.to_string(),
+            log::warn(log::Pod{state.attachment.pod.to_string()}, "is enrolled again: {}",
                       intact.error().message());
         }
     }

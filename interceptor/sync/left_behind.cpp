@@ -42,8 +42,8 @@ void LeftBehind::name_unknown_pods() {
 
 void LeftBehind::adopt(Attachment attachment, const std::vector<EnrolledPod>& held) {
     if (attachment.boot_id != namespaces_.boot_id()) {
-        log::info("pod={} attachment {} is of an earlier boot, dropped", attachment.pod.to_string(),
-                  attachment.key.to_string());
+        log::info(log::Pod{attachment.pod.to_string()},
+                  "attachment {} is of an earlier boot, dropped", attachment.key.to_string());
         attachments_.drop(attachment.key);
         return;
     }

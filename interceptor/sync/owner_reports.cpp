@@ -19,7 +19,7 @@ void OwnerReports::new_problems(const AttachmentState& state,
         if (std::find(before.begin(), before.end(), problem) != before.end()) {
             continue;
         }
-        log::warn("pod={} {}", attachment.pod.to_string(), problem.text);
+        log::warn(log::Pod{attachment.pod.to_string()}, "{}", problem.text);
         if (notifier_ != nullptr) {
             notifier_->warn({attachment.pod, attachment.pod_uid, reason_of(problem), problem.text});
         }
@@ -35,7 +35,7 @@ void OwnerReports::event(const Attachment& attachment, const PodEvent& event) {
             return;
         }
     }
-    log::warn("pod={} {} ({} times in a second)", attachment.pod.to_string(), event.what,
+    log::warn(log::Pod{attachment.pod.to_string()}, "{} ({} times in a second)", event.what,
               event.times);
     if (notifier_ != nullptr) {
         notifier_->warn(

@@ -124,13 +124,14 @@ Result<void> RunningPodFinder::enrol_found(const Pod& pod, const RunningPod& pla
     if (chain_use_ != nullptr) {
         chain_use_->found_without_add(pod.name, place.started);
     }
-    log::info("pod={} container={} runs without an attachment in {}: found by its cgroup",
-              pod.name.to_string(), attachment.key.container_id, attachment.netns_path);
+    log::info(log::Pod{pod.name.to_string()},
+              "container={} runs without an attachment in {}: found by its cgroup",
+              attachment.key.container_id, attachment.netns_path);
     // A failure is recorded at the pod, and the passes retry.
     if (auto applied = attachments.keeper().apply(state, parts_.rules.decide(pod), *netns, *view);
         !applied) {
-        log::error("pod={} cannot be intercepted, tried again every 5 s: {}", pod.name.to_string(),
-                   applied.error().message());
+        log::error(log::Pod{pod.name.to_string()},
+                   "cannot be intercepted, tried again every 5 s: {}", applied.error().message());
     }
     if (state.enrolled) {
         parts_.times.enrolled(std::chrono::steady_clock::now() - pod.known.time);

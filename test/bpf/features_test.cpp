@@ -114,7 +114,8 @@ TEST_P(Disabled, IsNotLoadedAndTheRestIs) {
     for (const FeatureSpec& feature : features()) {
         const bool off = feature.feature == GetParam();
         for (const ProgramSpec& program : feature.programs) {
-            EXPECT_EQ(programs.contains(program.name), !off) << program.name;
+            EXPECT_EQ(programs.contains(program.name), !off && program.kind != HookKind::request)
+                << program.name;
         }
         for (const MapSpec& map : feature.maps) {
             EXPECT_EQ(maps.contains(map.name), !off && map.life == MapSpec::Life::pinned)
@@ -151,6 +152,24 @@ INSTANTIATE_TEST_SUITE_P(Feature, Disabled,
                              std::replace(name.begin(), name.end(), '-', '_');
                              return name;
                          });
+
+TEST(OpenConnections, AreListedByAProgramThatEndsWithTheList) {
+    const Instance instance;
+    const auto datapath = instance.open();
+    EXPECT_FALSE(loaded_programs(instance).contains(kConnectionsProgram));
+    const auto sockets = datapath->open_sockets();
+    ASSERT_TRUE(sockets) << sockets.error().message();
+    EXPECT_TRUE(sockets->empty());
+    EXPECT_TRUE(is_gone(instance, kConnectionsProgram));
+}
+
+TEST(OpenConnections, AreNotListedWhenTheirFeatureIsDisabled) {
+    Instance instance;
+    instance.options.disabled_features = {Feature::connections};
+    const auto sockets = instance.open()->open_sockets();
+    ASSERT_FALSE(sockets);
+    EXPECT_THAT(sockets.error().message(), HasSubstr("disabledFeatures"));
+}
 
 // The remaining programs skip their work for the unused features.
 TEST(WithoutAcceleration, AConnectionGoesToTheSidecarByTcp) {
@@ -207,8 +226,9 @@ TEST(FeatureChoice, LeavesOutWhatTheKernelCannotDo) {
     KernelProbe probe = capable_kernel();
     probe.order_and_flow_control = false;
     const FeatureChoice choice = choose_features({}, {}, probe);
-    EXPECT_EQ(choice.used, (FeatureSet{Feature::interception, Feature::inbound_lookup,
-                                       Feature::inbound_tc, Feature::events}));
+    EXPECT_EQ(choice.used,
+              (FeatureSet{Feature::interception, Feature::inbound_lookup, Feature::inbound_tc,
+                          Feature::events, Feature::connections}));
     EXPECT_TRUE(choice.unused.contains(Feature::acceleration));
 }
 

@@ -189,6 +189,13 @@ def test_own_namespace_never_waits_for_the_interceptor(chart):
         [NAMESPACE]
 
 
+def test_log(chart):
+    config = chart.render("fsm.logLevels.sync=debug", "fsm.logFormat=json").config
+    assert config["logLevel"] == "info"
+    assert config["logLevels"] == {"sync": "debug"}
+    assert config["logFormat"] == "json"
+
+
 def test_fsm_names_of_the_interceptors_settings(chart):
     objects = chart.render(
         "fsm.fsmInterceptor.debug=true", "fsm.fsmInterceptor.kernelTracing=true",
@@ -196,6 +203,7 @@ def test_fsm_names_of_the_interceptors_settings(chart):
         "fsm.fsmInterceptor.podLabels.a=b")
     config = objects.config
     assert config["logLevel"] == "debug"
+    assert "logLevels" not in config and config["logFormat"] == "text"
     assert config["kernelTracing"] is True
     assert config["podSource"]["kubernetes"]["allNodes"] is True
     assert config["cni"]["install"] is False
@@ -281,6 +289,8 @@ def test_app_armor_of_old_and_new_kubernetes(chart):
     (["fsm.hostPaths.proc=relative"], "fsm.hostPaths.proc", "pattern"),
     (["fsm.bpfName=a/b"], "fsm.bpfName", "pattern"),
     (["fsm.limits.maxPods=0"], "fsm.limits.maxPods", "1"),
+    (["fsm.logLevels.sync=loud"], "fsm.logLevels.sync", "debug"),
+    (["fsm.logFormat=xml"], "fsm.logFormat", "json"),
     (["fsm.fsmInterceptor.metricsPort=70000"], "fsm.fsmInterceptor.metricsPort", "65535"),
     (["fsm.fsmInterceptor.nodeTaint=a b"], "fsm.fsmInterceptor.nodeTaint", "pattern"),
     (["fsm.fsmInterceptor.maxUnavailable=0"], "fsm.fsmInterceptor.maxUnavailable", "1"),

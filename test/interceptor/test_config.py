@@ -36,8 +36,10 @@ maxPods: 10
 maxPolicyEntries: 10
 maxConnections: 10
 unreadLimit: 65536
-disabledFeatures: [acceleration, inbound-sk_lookup]
+disabledFeatures: [acceleration, inbound-sk_lookup, connections]
 logLevel: debug
+logLevels: {sync: trace, api: "off"}
+logFormat: json
 kernelTracing: true
 programStatistics: true
 cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excludeNamespaces: [a]}
@@ -69,6 +71,9 @@ cni: {install: true, binDir: /b, configDir: /c, plugin: /p, hostSocket: /s, excl
     ("disabledFeatures: acceleration\n", ["disabledFeatures"]),
     ("\ndisabledFeatures: [interception]\n", [":2:", "disabledFeatures", "inbound-tc"]),
     ("logLevel: loud\n", ["logLevel", "debug"]),
+    ("logLevels: {sync: loud}\n", ["logLevels.sync", "debug"]),
+    ("logLevels: {kernel: debug}\n", ["logLevels.kernel"]),
+    ("logFormat: xml\n", ["logFormat", "json"]),
     ("kernelTracing: 3\n", ["kernelTracing"]),
     ("programStatistics: 3\n", ["programStatistics"]),
     ("metricsAddress: 9091\n", ["metricsAddress", "ADDRESS:PORT"]),

@@ -101,10 +101,7 @@ def test_status_is_readable(instance):
     assert "problems      none" in answer.stdout
     (instance.pods / "bad.yaml").write_text("kind: Pod\nmetadata: [")
     wait_for(lambda: "bad.yaml" in instance.call("status").stdout)
-    instance.stop()
-    answer = instance.call("status")
-    assert answer.returncode == 1
-    assert str(instance.socket) in answer.stderr
+    assert instance.call("status").returncode == 4
 
 
 def test_a_pod_from_add_to_del(instance, netns):
@@ -145,11 +142,6 @@ def test_pods_and_counters_are_readable(instance, netns):
     wait_for(lambda: "not-in-mesh" in instance.call("pods").stdout)
     assert pods(instance)[0]["reason"] in instance.call("pods").stdout
     assert "inbound_no_listener 0" in instance.call("counters").stdout.splitlines()
-    instance.stop()
-    for command in "pods", "counters":
-        answer = instance.call(command)
-        assert answer.returncode == 1
-        assert str(instance.socket) in answer.stderr
 
 
 def free_port():

@@ -126,6 +126,10 @@ acceleration: {{ $fsm.acceleration | quote }}
 {{ $limit }}: {{ int64 $value }}
 {{- end }}
 logLevel: {{ ternary "debug" $fsm.logLevel $interceptor.debug | quote }}
+{{- with $fsm.logLevels }}
+logLevels: {{ . | toJson }}
+{{- end }}
+logFormat: {{ $fsm.logFormat }}
 kernelTracing: {{ $interceptor.kernelTracing }}
 programStatistics: {{ $interceptor.programStatistics }}
 {{- with int $interceptor.metricsPort }}

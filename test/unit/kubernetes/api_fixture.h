@@ -42,7 +42,7 @@ inline bool is_find(const ReceivedRequest& request) {
 
 class ApiTest : public ::testing::Test {
   protected:
-    ApiTest() { log::set_up("off"); }
+    ApiTest() { log::set_up(log::Level::off); }
 
     ClusterAccess access() const {
         ClusterAccess made;
