@@ -3,9 +3,11 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/settings.h"
+#include "common/program.h"
 #include "common/result.h"
 
 namespace fsm::cli {
@@ -23,8 +25,13 @@ class Kubectl {
     // A merge patch; null removes a key.
     Result<void> patch(const std::string& kind, const std::string& name,
                        const nlohmann::json& patch) const;
-    // Runs any other command; returns its output.
-    Result<std::string> run(std::vector<std::string> arguments) const;
+    // Runs any other command; returns its output. `input`: on its standard input.
+    Result<std::string> run(std::vector<std::string> arguments, std::string_view input = {}) const;
+
+    // The same by parts, for a program with other limits and inputs: what to run, the cluster's
+    // flags before a "--"; and why it failed.
+    Program program(std::vector<std::string> arguments) const;
+    static Result<void> judge(const Program& program, const Result<ProgramOutcome>& outcome);
 
   private:
     Settings settings_;

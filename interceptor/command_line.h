@@ -21,14 +21,22 @@ enum class Command : std::uint8_t {
     status,
     pods,
     counters,
+    query,
+    node_report,
     healthz,
     readyz
 };
+
+// Whether the end of the standard input ends the process: for commands that another machine runs
+// here, and whose own end would otherwise not be noticed.
+enum class InputEnd : std::uint8_t { ignored, ends };
 
 struct CommandLine {
     Command command = Command::run;
     Config config;              // the file's settings with the flags' on top
     std::string config_file;    // empty: there is none
+    std::string query;          // the path of Command::query
+    InputEnd on_input_end = InputEnd::ignored;
     std::string ignored_flags;  // flags without a meaning here, "--a, --b"
     // `config` as the file defines it now.
     std::function<Result<Config>()> read_again;

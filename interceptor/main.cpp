@@ -1,16 +1,20 @@
 // fsm-interceptor: the node's daemon. See ARCHITECTURE.md.
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <array>
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <thread>
 #include <variant>
 
 #include "common/version.h"
 #include "interceptor/command_line.h"
 #include "interceptor/daemon.h"
 #include "interceptor/log/log.h"
+#include "interceptor/node_report.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/status_command.h"
 #include "interceptor/uninstall.h"
@@ -74,8 +78,27 @@ int print(const Result<std::string>& text) {
     return 0;
 }
 
+// For a command that waits elsewhere. The thread has every signal blocked: the command's own
+// threads handle them.
+void end_with_input() {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    std::thread([] {
+        std::array<char, 256> ignored;  // NOLINT: read() fills it
+        while (read(STDIN_FILENO, ignored.data(), ignored.size()) > 0) {
+        }
+        _exit(0);
+    }).detach();
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 int execute(const CommandLine& line) {
     log::set_up(line.config.log_level);
+    if (line.on_input_end == InputEnd::ends) {
+        end_with_input();
+    }
     switch (line.command) {
         case Command::run:
             return run(line);
@@ -92,6 +115,10 @@ int execute(const CommandLine& line) {
             return print(describe_pods(line.config.socket));
         case Command::counters:
             return print(describe_counters(line.config.socket));
+        case Command::query:
+            return print(query(line.config.socket, line.query));
+        case Command::node_report:
+            return print(describe_node(line.config));
         case Command::healthz:
             return report(probe_running(line.config.socket, "/healthz"));
         case Command::readyz:

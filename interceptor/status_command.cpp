@@ -152,6 +152,15 @@ Result<std::string> describe_counters(const std::string& socket) {
     return describe_answer(socket, "/v1/counters", describe_counters_of);
 }
 
+Result<std::string> query(const std::string& socket, const std::string& path) {
+    FSM_ASSIGN(auto answer, ask(socket, path));
+    if (answer.status != kSuccess) {
+        return Error("the interceptor on " + socket + " says to " + path + ": " +
+                     reason_of(answer.body));
+    }
+    return std::move(answer.body);
+}
+
 Result<void> probe_running(const std::string& socket, const std::string& path) {
     FSM_ASSIGN(const auto answer, ask(socket, path));
     if (answer.status != kSuccess) {

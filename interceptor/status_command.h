@@ -16,6 +16,9 @@ Result<std::string> describe_running(const std::string& socket);
 Result<std::string> describe_pods(const std::string& socket);
 Result<std::string> describe_counters(const std::string& socket);
 
+// The answer to GET `path`, as it is.
+Result<std::string> query(const std::string& socket, const std::string& path);
+
 // Whether GET `path` ("/healthz", "/readyz") succeeds; the error has the interceptor's reason.
 Result<void> probe_running(const std::string& socket, const std::string& path);
 

@@ -75,7 +75,7 @@ class Terminal:
     """A user's shell for fsm: with its own environment and home folder."""
 
     def __init__(self, binary, folder):
-        self._binary = binary
+        self.binary = binary
         self.home = folder / "home"
         self.home.mkdir()
         self.temporary = folder / "tmp"
@@ -87,7 +87,7 @@ class Terminal:
                             "PATH": f"{programs}:/usr/bin:/bin"}
 
     def fsm(self, *words, answer="", **environment):
-        done = subprocess.run([self._binary, *words], capture_output=True, text=True, check=False,
+        done = subprocess.run([self.binary, *words], capture_output=True, text=True, check=False,
                               input=answer, timeout=60, cwd=self.home,
                               env={**self.environment, **environment})
         assert not list(self.temporary.iterdir()), "temporary files were left"
@@ -109,6 +109,15 @@ def pod(node, reason="", message=""):
     waiting = {"waiting": {"reason": reason, "message": message}} if reason else {}
     return {"metadata": {"name": f"fsm-interceptor-{node}"}, "spec": {"nodeName": node},
             "status": {"phase": "Pending", "containerStatuses": [{"ready": False, "state": waiting}]}}
+
+
+def interceptor_pod(node, name="", running=True, version="0.1.0"):
+    state = {"running": {}} if running else {"waiting": {"reason": "CrashLoopBackOff", "message": "it ended"}}
+    return {"metadata": {"name": name or f"fsm-interceptor-{node}", "namespace": "fsm-system"},
+            "spec": {"nodeName": node,
+                     "containers": [{"image": f"localhost/fsm-interceptor:{version}"}]},
+            "status": {"phase": "Running" if running else "Pending",
+                       "containerStatuses": [{"ready": running, "state": state}]}}
 
 
 @pytest.fixture
