@@ -194,9 +194,9 @@ std::variant<Task, Finished> read_command_line(int argc, char** argv) {
     add_information(app, flags);
     const CommandSlot slot{std::shared_ptr<Settings>(flags, &flags->settings),
                            std::shared_ptr<Task>(flags, &flags->task)};
-    //CHECK add_check(app, slot);
+    add_check(app, slot);
     auto* interceptor = add_interceptor(app, slot);
-    //BUNDLE add_support_bundle(app, slot);
+    add_support_bundle(app, slot);
     // Global flags are accepted in any position.
     for (auto* command : app.get_subcommands({})) {
         command->fallthrough();

@@ -125,6 +125,18 @@ long long number_at(const nlohmann::json& object, const std::string& path) {
     return value != nullptr && value->is_number_integer() ? value->get<long long>() : 0;
 }
 
+bool flag_at(const nlohmann::json& object, const std::string& path) {
+    const auto* value = value_at(object, path);
+    return value != nullptr && value->is_boolean() && value->get<bool>();
+}
+
+std::vector<nlohmann::json> list_at(const nlohmann::json& object, const std::string& path) {
+    const auto* value = value_at(object, path);
+    return value != nullptr && value->is_array()
+               ? std::vector<nlohmann::json>(value->begin(), value->end())
+               : std::vector<nlohmann::json>();
+}
+
 std::string metadata_entry(const nlohmann::json& object, const std::string& kind,
                            const std::string& name) {
     const auto* entries = value_at(object, "metadata/" + kind);

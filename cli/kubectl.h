@@ -41,6 +41,9 @@ class Kubectl {
 std::string text_at(const nlohmann::json& object, const std::string& path);
 // The number at a path; 0 if it is missing or not a number.
 long long number_at(const nlohmann::json& object, const std::string& path);
+// Whether there is `true` at a path; the members of a list at a path, none if it is no list.
+bool flag_at(const nlohmann::json& object, const std::string& path);
+std::vector<nlohmann::json> list_at(const nlohmann::json& object, const std::string& path);
 // The value of a label or annotation, whose names may contain slashes; `kind` is "labels" or
 // "annotations".
 std::string metadata_entry(const nlohmann::json& object, const std::string& kind,
