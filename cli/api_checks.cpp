@@ -79,7 +79,8 @@ Answer may(const ClusterView& cluster, const Right& right) {
     if (outcome && (outcome->output.rfind("yes", 0) == 0 || outcome->output.rfind("no", 0) == 0)) {
         return {outcome->output.front() == 'y', ""};
     }
-    return {false, Kubectl::judge(program, outcome).error().message()};
+    const auto judged = Kubectl::judge(program, outcome);
+    return {false, judged ? "kubectl auth can-i: unexpected answer" : judged.error().message()};
 }
 
 void check_rights(const ClusterView& cluster, Findings& findings) {

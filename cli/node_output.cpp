@@ -132,6 +132,12 @@ std::string with_node(const std::string& node, const Json& value) {
 }  // namespace
 
 OutputKind output_kind(const std::vector<std::string>& words) {
+    const bool is_document = words.front() == "node-report" ||
+                             (words.front() == "query" && words.size() > 1 &&
+                              words[1].rfind("/v1/", 0) == 0);
+    if (is_document) {
+        return OutputKind::json;
+    }
     for (std::size_t index = 0; index < words.size(); ++index) {
         const auto& word = words[index];
         const bool names = word == "-o" || word == "--output";

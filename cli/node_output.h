@@ -13,8 +13,8 @@ namespace fsm::cli {
 
 enum class OutputKind : std::uint8_t { text, json };
 
-// What the arguments of a command of fsm-interceptor ask for: json with "-o json" and its other
-// spellings.
+// What a command of fsm-interceptor, with its arguments, prints: json with "-o json" and its other
+// spellings, and where it has nothing else. `words` is not empty.
 OutputKind output_kind(const std::vector<std::string>& words);
 
 struct NodeOutput {

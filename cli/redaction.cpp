@@ -106,6 +106,14 @@ Range value_behind(string_view text, std::size_t at) {
     return {at, end};
 }
 
+// "--password VALUE": the value that follows the flag that ends at `at`.
+Range value_of_flag(string_view text, std::size_t at) {
+    const auto from = skip_blanks(text, at);
+    const auto end = end_of(text, from, [](char c) { return !ends_value(c); });
+    const bool value = from > at && end > from && text[from] != '-';
+    return value ? Range(from, end) : Range(at, at);
+}
+
 // The end of a private key that begins at `at`, where a dash is; 0: there is none.
 std::size_t end_of_private_key(string_view text, std::size_t at) {
     constexpr string_view kBegin = "-----BEGIN ";
@@ -162,7 +170,12 @@ Range secret_of_word(string_view text, std::size_t at, std::size_t end) {
         }
     }
     const auto token = bearer_token(text, word, end);
-    return token.second > token.first || !is_secret_name(word) ? token : value_behind(text, end);
+    if (token.second > token.first || !is_secret_name(word)) {
+        return token;
+    }
+    const auto value = value_behind(text, end);
+    const bool is_flag = word.rfind("--", 0) == 0;
+    return value.second == 0 && is_flag ? value_of_flag(text, end) : value;
 }
 
 // Copies a text, leaving pieces out.

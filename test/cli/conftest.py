@@ -10,11 +10,15 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
+FOR_EVER = 1_000_000
+# Several of a program may run at the same time: answers change only under the lock.
 STUB = f"""#!{sys.executable}
-import json, pathlib, sys
+import fcntl, json, pathlib, sys
 folder = pathlib.Path(__file__).parent
 name = pathlib.Path(__file__).name
 words = sys.argv[1:]
+lock = (folder / "lock").open("w")
+fcntl.flock(lock, fcntl.LOCK_EX)
 with (folder / "calls").open("a") as calls:
     calls.write(json.dumps([name, *words]) + chr(10))
 for path in sorted(folder.glob(name + ".answer.*")):
@@ -22,15 +26,15 @@ for path in sorted(folder.glob(name + ".answer.*")):
     if all(part in words for part in answer["words"]):
         if answer["times"] == 1:
             path.unlink()
-        else:
+        elif answer["times"] < {FOR_EVER}:
             path.write_text(json.dumps(dict(answer, times=answer["times"] - 1)))
+        lock.close()
         sys.stdout.write(answer["output"])
         sys.stderr.write(answer["errors"])
         sys.exit(answer["status"])
 sys.stderr.write("no answer for " + " ".join(words) + chr(10))
 sys.exit(99)
 """
-FOR_EVER = 1_000_000
 
 
 def pytest_addoption(parser):

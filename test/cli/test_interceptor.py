@@ -62,6 +62,14 @@ def test_json_has_a_field_for_the_node(two_nodes, flag):
     assert all(line.startswith('{"node":') for line in lines)
 
 
+@pytest.mark.parametrize("words", [["node-report"], ["query", "/v1/maps"]])
+def test_commands_that_print_json_in_any_case(two_nodes, words):
+    for each in "ab":
+        answers(two_nodes, each, *words, output='{\n  "maps": []\n}\n')
+    assert two_nodes.fsm("interceptor", *words).stdout == (
+        '{"node":"a","maps":[]}\n{"node":"b","maps":[]}\n')
+
+
 def test_json_that_is_none_is_told(two_nodes):
     answers(two_nodes, "a", "status", output="Segmentation fault\n")
     answers(two_nodes, "b", "status", output="{}")
