@@ -56,9 +56,10 @@ void check_versions(const ClusterView& cluster, Findings& findings) {
         findings.ok("kubernetes-version", "Kubernetes " + server);
     }
     if (served && own && std::abs(served->second - own->second) > 1) {
-        findings.warning("kubectl-version",
-                         "kubectl " + client + " is more than one minor version away from " + server,
-                         "use a kubectl of the cluster's version (KUBECTL=/path/to/kubectl)");
+        findings.warning(
+            "kubectl-version",
+            "kubectl " + client + " is more than one minor version away from " + server,
+            "use a kubectl of the cluster's version (KUBECTL=/path/to/kubectl)");
     }
 }
 
@@ -68,8 +69,8 @@ struct Answer {
 };
 
 Answer may(const ClusterView& cluster, const Right& right) {
-    std::vector<std::string> words = {"auth", "can-i", right.verb, right.resource, "--namespace",
-                                      cluster.settings.fsm_namespace};
+    std::vector<std::string> words = {
+        "auth", "can-i", right.verb, right.resource, "--namespace", cluster.settings.fsm_namespace};
     if (*right.subresource != '\0') {
         words.push_back(std::string("--subresource=") + right.subresource);
     }
@@ -103,18 +104,17 @@ void check_rights(const ClusterView& cluster, Findings& findings) {
                              "`kubectl auth can-i " + what + "`");
         } else if (!answers[index].allowed) {
             const std::string message = "you may not " + what;
-            const std::string remedy = std::string(right.why) +
-                                       (std::string_view(right.why).find(',') == std::string::npos
-                                            ? " needs"
-                                            : " need") +
-                                       " it: ask the cluster's administrator";
+            const std::string remedy =
+                std::string(right.why) +
+                (std::string_view(right.why).find(',') == std::string::npos ? " needs" : " need") +
+                " it: ask the cluster's administrator";
             installed ? findings.warning("rights", message, remedy)
                       : findings.error("rights", message, remedy);
         }
     }
     if (all) {
-        findings.ok("rights", installed ? "you may look at the interceptors"
-                                        : "you may install the mesh");
+        findings.ok("rights",
+                    installed ? "you may look at the interceptors" : "you may install the mesh");
     }
 }
 
@@ -149,15 +149,15 @@ std::string trial_pod(const ClusterView& cluster) {
         {"securityContext",
          {{"capabilities", {{"add", json::array({"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"})}}}}}};
     const json volume = {{"name", "bpffs"}, {"hostPath", {{"path", "/sys/fs/bpf"}}}};
-    const json pod = {{"apiVersion", "v1"},
-                      {"kind", "Pod"},
-                      {"metadata",
-                       {{"name", "fsm-check"}, {"namespace", cluster.settings.fsm_namespace}}},
-                      {"spec",
-                       {{"hostNetwork", true},
-                        {"hostPID", true},
-                        {"containers", json::array({container})},
-                        {"volumes", json::array({volume})}}}};
+    const json pod = {
+        {"apiVersion", "v1"},
+        {"kind", "Pod"},
+        {"metadata", {{"name", "fsm-check"}, {"namespace", cluster.settings.fsm_namespace}}},
+        {"spec",
+         {{"hostNetwork", true},
+          {"hostPID", true},
+          {"containers", json::array({container})},
+          {"volumes", json::array({volume})}}}};
     return pod.dump();
 }
 
@@ -170,17 +170,17 @@ void check_admission(const ClusterView& cluster, Findings& findings) {
         return;
     }
     if (found->is_null()) {
-        findings.ok("pod-security", "`fsm install` creates namespace " + name +
-                                        " with the label that it needs");
+        findings.ok("pod-security",
+                    "`fsm install` creates namespace " + name + " with the label that it needs");
         return;
     }
     const auto level = metadata_entry(*found, "labels", kEnforce);
     if (!level.empty() && level != "privileged") {
-        findings.error("pod-security",
-                       "namespace " + name + " enforces pod security level " + level +
-                           ", which forbids the host's network and paths",
-                       "kubectl label --overwrite namespace " + name + " " + kEnforce +
-                           "=privileged");
+        findings.error(
+            "pod-security",
+            "namespace " + name + " enforces pod security level " + level +
+                ", which forbids the host's network and paths",
+            "kubectl label --overwrite namespace " + name + " " + kEnforce + "=privileged");
         return;
     }
     const auto tried = cluster.kubectl.run(

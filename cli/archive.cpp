@@ -73,7 +73,8 @@ Result<Archive> Archive::create(const std::string& file, std::string folder, std
         return Error("write " + file + ": it exists already; name another file with --output");
     }
     const std::string unfinished = file + ".unfinished";
-    Fd target(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+    Fd target(
+        open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!target) {
         return Error::from_errno("write " + unfinished);
     }

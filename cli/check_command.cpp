@@ -27,8 +27,8 @@ Result<ClusterView> look_at(const CheckOptions& options) {
                         .version = {},
                         .nodes = {},
                         .daemonsets = {}};
-    FSM_ASSIGN(const auto version, cluster.kubectl.run({"version", "--output", "json",
-                                                        "--request-timeout=30s"}));
+    FSM_ASSIGN(const auto version,
+               cluster.kubectl.run({"version", "--output", "json", "--request-timeout=30s"}));
     cluster.version = nlohmann::json::parse(version, nullptr, false);
     FSM_ASSIGN(cluster.nodes, cluster.kubectl.list({"nodes"}));
     FSM_ASSIGN(cluster.daemonsets, cluster.kubectl.list({"daemonsets.apps", "--all-namespaces"}));

@@ -90,7 +90,8 @@ void add_uninstall(CLI::App& app, const FlagsPointer& flags) {
                       "also remove cluster roles and bindings left by a lost release");
     command->add_flag("--delete-namespace", flags->uninstall.delete_namespace,
                       "also remove the mesh's namespace");
-    add_time(*command, "--timeout", flags->timeout, "how long to wait for the interceptors to stop");
+    add_time(*command, "--timeout", flags->timeout,
+             "how long to wait for the interceptors to stop");
     on_command(*command, flags, [](const Flags& given) { return uninstall_mesh(given.uninstall); });
 }
 

@@ -61,8 +61,9 @@ std::string to_text(const std::vector<Finding>& findings) {
             group = finding.group;
             text += (text.empty() ? "" : "\n") + group + "\n";
         }
-        text += "  " + padded(to_string(finding.grade), kGradeWidth) + padded(finding.check, width) +
-                (finding.node.empty() ? "" : "node " + finding.node + ": ") + finding.message + "\n";
+        text +=
+            "  " + padded(to_string(finding.grade), kGradeWidth) + padded(finding.check, width) +
+            (finding.node.empty() ? "" : "node " + finding.node + ": ") + finding.message + "\n";
         if (!finding.remedy.empty()) {
             text += std::string(2 + kGradeWidth, ' ') + "→ " + finding.remedy + "\n";
         }

@@ -131,23 +131,22 @@ void check_problems(const NodeAnswers& node, Findings& findings) {
         const std::string message = text_at(condition, "component") + ", since " +
                                     text_at(condition, "since") + ": " +
                                     text_at(condition, "problem");
-        const std::string remedy = "docs/troubleshooting.md; `fsm interceptor --node " + node.node +
-                                   " status`";
+        const std::string remedy =
+            "docs/troubleshooting.md; `fsm interceptor --node " + node.node + " status`";
         lasts ? findings.error("problem", message, remedy, node.node)
               : findings.warning("problem", "once, " + message, remedy, node.node);
     }
     const auto problems = list_at(node.status, "attachments/problems");
     for (std::size_t index = 0; index < std::min(problems.size(), kMostPodProblems); ++index) {
-        findings.warning("pod",
-                         "pod " + text_at(problems[index], "pod") + ": " +
-                             text_at(problems[index], "problem"),
-                         "docs/meshes.md has what a pod can ask for", node.node);
+        findings.warning(
+            "pod",
+            "pod " + text_at(problems[index], "pod") + ": " + text_at(problems[index], "problem"),
+            "docs/meshes.md has what a pod can ask for", node.node);
     }
     if (problems.size() > kMostPodProblems) {
-        findings.warning("pod",
-                         std::to_string(problems.size() - kMostPodProblems) +
-                             " more problems of pods",
-                         "`fsm interceptor --node " + node.node + " status`", node.node);
+        findings.warning(
+            "pod", std::to_string(problems.size() - kMostPodProblems) + " more problems of pods",
+            "`fsm interceptor --node " + node.node + " status`", node.node);
     }
 }
 
@@ -226,10 +225,11 @@ void check_chain(const NodeAnswers& node, Findings& findings) {
         }
     }
     if (ours.empty()) {
-        findings.error("chain", "fsm-cni is in no CNI configuration of " + folder,
-                       "pods that start now go around the mesh: fsm.cni.platform, fsm.cni.configDir "
-                       "and fsm.cni.configuration say where the entry goes",
-                       node.node);
+        findings.error(
+            "chain", "fsm-cni is in no CNI configuration of " + folder,
+            "pods that start now go around the mesh: fsm.cni.platform, fsm.cni.configDir "
+            "and fsm.cni.configuration say where the entry goes",
+            node.node);
     }
 }
 
@@ -276,10 +276,10 @@ void check_answers(const ClusterView& cluster, const std::vector<NodeAnswers>& n
         check_unavailable(node, findings);
     }
     if (answered > 0) {
-        findings.ok("interceptor", std::to_string(answered) +
-                                       (answered == 1 ? " interceptor answers"
-                                                      : " interceptors answer") +
-                                       ", mode " + cluster.mode + ", profile " + cluster.profile);
+        findings.ok("interceptor",
+                    std::to_string(answered) +
+                        (answered == 1 ? " interceptor answers" : " interceptors answer") +
+                        ", mode " + cluster.mode + ", profile " + cluster.profile);
     }
 }
 
@@ -295,9 +295,8 @@ std::vector<Finding> check_interceptors(const ClusterView& cluster) {
     }
     check_coverage(cluster, *pods, findings);
     std::vector<NodeAnswers> nodes(pods->size());
-    run_bounded(pods->size(), kNodesAtOnce, [&](std::size_t index) {
-        nodes[index] = answers_of(cluster, (*pods)[index]);
-    });
+    run_bounded(pods->size(), kNodesAtOnce,
+                [&](std::size_t index) { nodes[index] = answers_of(cluster, (*pods)[index]); });
     check_version(cluster, nodes, findings);
     check_answers(cluster, nodes, findings);
     return findings.take();

@@ -98,18 +98,15 @@ Result<void> ask_once(const Kubectl& kubectl, const InterceptorOptions& options,
     std::vector<std::optional<Error>> failures(pods.size());
     std::vector<std::string> answers(pods.size());
     run_bounded(pods.size(), options.at_once, [&](std::size_t index) {
-        auto answer = run_in(kubectl, pods[index], {options.words});
-        if (answer) {
-            answers[index] = std::move(*answer);
-        } else {
-            failures[index] = answer.error();
-        }
+        auto answer = answer_in(kubectl, pods[index], {options.words});
+        answers[index] = std::move(answer.output);
+        failures[index] = std::move(answer.failure);
     });
     const auto kind = output_kind(options.words);
     std::vector<NodeOutput> texts;
     for (std::size_t index = 0; index < pods.size(); ++index) {
         NodeOutput output{pods[index].node, std::move(answers[index])};
-        if (failures[index]) {
+        if (output.text.empty()) {
             continue;
         }
         if (kind == OutputKind::text) {
@@ -118,7 +115,7 @@ Result<void> ask_once(const Kubectl& kubectl, const InterceptorOptions& options,
         }
         if (const auto lines = add_node(output); lines) {
             std::cout << *lines;
-        } else {
+        } else if (!failures[index]) {
             failures[index] = lines.error();
         }
     }
@@ -160,9 +157,9 @@ Result<void> follow(const Kubectl& kubectl, const InterceptorOptions& options,
     run_bounded(pods.size(), pods.size(), [&](std::size_t index) {
         const auto& node = pods[index].node;
         std::string pending;
-        const auto outcome = stream_in(
-            kubectl, pods[index], call, input.read_end.get(),
-            [&](std::string_view output) { merger.add(node, output, pending); });
+        const auto outcome =
+            stream_in(kubectl, pods[index], call, input.read_end.get(),
+                      [&](std::string_view output) { merger.add(node, output, pending); });
         merger.finish(node, pending);
         if (!outcome) {
             failures[index] = outcome.error();

@@ -78,27 +78,30 @@ void check_cilium(const ClusterView& cluster, Findings& findings) {
     if (set == nullptr) {
         return;
     }
-    const auto config = cluster.kubectl.get({"configmap", "cilium-config", "--namespace",
-                                             namespace_of(*set), "--ignore-not-found"});
+    const auto config = cluster.kubectl.get(
+        {"configmap", "cilium-config", "--namespace", namespace_of(*set), "--ignore-not-found"});
     if (!config || config->is_null()) {
-        findings.warning("socket-load-balancer",
-                         "Cilium is installed, and its configuration could not be read: " +
-                             (config ? "there is no cilium-config" : config.error().message()),
-                         "set socketLB.hostNamespaceOnly=true and cni.exclusive=false in its chart");
+        findings.warning(
+            "socket-load-balancer",
+            "Cilium is installed, and its configuration could not be read: " +
+                (config ? "there is no cilium-config" : config.error().message()),
+            "set socketLB.hostNamespaceOnly=true and cni.exclusive=false in its chart");
         return;
     }
-    const auto value = [&](const char* key) { return text_at(*config, std::string("data/") + key); };
-    const bool balances = is_one_of(value("kube-proxy-replacement"),
-                                    {"true", "strict", "partial", "probe"}) ||
-                          value("bpf-lb-sock") == "true" ||
-                          value("enable-host-reachable-services") == "true";
+    const auto value = [&](const char* key) {
+        return text_at(*config, std::string("data/") + key);
+    };
+    const bool balances =
+        is_one_of(value("kube-proxy-replacement"), {"true", "strict", "partial", "probe"}) ||
+        value("bpf-lb-sock") == "true" || value("enable-host-reachable-services") == "true";
     if (balances && value("bpf-lb-sock-hostns-only") != "true") {
-        findings.error("socket-load-balancer",
-                       "Cilium's socket load balancer is on in pods: at connect() it can replace a "
-                       "service's address by a pod's before we see it, and sidecars then route by "
-                       "the pod's",
-                       "helm upgrade cilium … --reuse-values --set socketLB.hostNamespaceOnly=true, "
-                       "then restart its DaemonSet");
+        findings.error(
+            "socket-load-balancer",
+            "Cilium's socket load balancer is on in pods: at connect() it can replace a "
+            "service's address by a pod's before we see it, and sidecars then route by "
+            "the pod's",
+            "helm upgrade cilium … --reuse-values --set socketLB.hostNamespaceOnly=true, "
+            "then restart its DaemonSet");
     } else {
         findings.ok("socket-load-balancer", "Cilium leaves the sockets of pods alone");
     }

@@ -48,18 +48,20 @@ bool check_kernel(const nlohmann::json& node, Findings& findings) {
         return true;
     }
     if (kernel.find(kEnterpriseLinux9) != std::string::npos) {
-        findings.warning("kernel",
-                         "kernel " + kernel +
-                             " is older than 5.15 by its number; distributions add later features",
-                         "the interceptor finds out when it starts; mode iptables works in any case "
-                         "(--set trafficInterceptionMode=iptables)",
-                         name_of(node));
+        findings.warning(
+            "kernel",
+            "kernel " + kernel +
+                " is older than 5.15 by its number; distributions add later features",
+            "the interceptor finds out when it starts; mode iptables works in any case "
+            "(--set trafficInterceptionMode=iptables)",
+            name_of(node));
         return false;
     }
-    findings.error("kernel", "kernel " + kernel + " is too old for mode ebpf, which needs 5.15",
-                   "install with --set trafficInterceptionMode=iptables, upgrade the node's kernel, "
-                   "or keep the node out with fsm.fsmInterceptor.nodeSelector",
-                   name_of(node));
+    findings.error(
+        "kernel", "kernel " + kernel + " is too old for mode ebpf, which needs 5.15",
+        "install with --set trafficInterceptionMode=iptables, upgrade the node's kernel, "
+        "or keep the node out with fsm.fsmInterceptor.nodeSelector",
+        name_of(node));
     return false;
 }
 
@@ -83,7 +85,8 @@ void check_kernels(const ClusterView& cluster, Findings& findings) {
     } else if (cluster.mode == "ebpf") {
         findings.ok("kernel", "Linux " + kernels + ": new enough for mode ebpf");
     } else {
-        findings.ok("kernel", "Linux " + kernels + ": mode " + cluster.mode + " has no lower limit");
+        findings.ok("kernel",
+                    "Linux " + kernels + ": mode " + cluster.mode + " has no lower limit");
     }
 }
 

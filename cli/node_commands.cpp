@@ -70,8 +70,7 @@ CLI::App* add_interceptor(CLI::App& app, const CommandSlot& slot) {
     add_mesh_name(*command, slot.settings->mesh_name);
     command->add_option("--node", options->nodes, "only on this node; may be repeated")
         ->allow_extra_args(false);
-    command
-        ->add_option("--at-once", options->at_once, "how many nodes are asked at the same time")
+    command->add_option("--at-once", options->at_once, "how many nodes are asked at the same time")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     command->callback([command, options, slot] {

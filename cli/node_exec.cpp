@@ -31,8 +31,8 @@ InterceptorPod described(const nlohmann::json& pod) {
 
 std::vector<std::string> exec_words(const InterceptorPod& pod, const RemoteCall& call,
                                     std::vector<std::string> options) {
-    std::vector<std::string> words = {"exec", "--namespace", pod.pod_namespace, pod.name,
-                                      "--container", kContainer};
+    std::vector<std::string> words = {"exec",   "--namespace", pod.pod_namespace,
+                                      pod.name, "--container", kContainer};
     words.insert(words.end(), options.begin(), options.end());
     words.insert(words.end(), {"--", kProgram});
     words.insert(words.end(), call.words.begin(), call.words.end());
@@ -106,16 +106,30 @@ void run_bounded(std::size_t count, std::size_t at_once,
     }
 }
 
-Result<std::string> run_in(const Kubectl& kubectl, const InterceptorPod& pod,
-                           const RemoteCall& call) {
+RemoteAnswer answer_in(const Kubectl& kubectl, const InterceptorPod& pod, const RemoteCall& call) {
     if (!pod.trouble.empty()) {
-        return Error(pod.trouble);
+        return {"", Error(pod.trouble)};
     }
     Program program = kubectl.program(exec_words(pod, call, {}));
     program.time_limit = call.time_limit;
     auto outcome = run_program(program);
-    FSM_TRY(Kubectl::judge(program, outcome));
-    return std::move(outcome->output);
+    RemoteAnswer answer;
+    if (auto judged = Kubectl::judge(program, outcome); !judged) {
+        answer.failure = std::move(judged.error());
+    }
+    if (outcome) {
+        answer.output = std::move(outcome->output);
+    }
+    return answer;
+}
+
+Result<std::string> run_in(const Kubectl& kubectl, const InterceptorPod& pod,
+                           const RemoteCall& call) {
+    auto answer = answer_in(kubectl, pod, call);
+    if (answer.failure) {
+        return std::move(*answer.failure);
+    }
+    return std::move(answer.output);
 }
 
 Result<void> stream_in(const Kubectl& kubectl, const InterceptorPod& pod, const RemoteCall& call,

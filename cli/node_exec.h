@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,14 @@ struct RemoteCall {
     std::chrono::milliseconds time_limit = std::chrono::seconds(60);
 };
 
-// The output of fsm-interceptor in the pod. Threads: may be called from any.
+struct RemoteAnswer {
+    std::string output;            // also of a command that failed
+    std::optional<Error> failure;  // with its exit status, if it has ended by itself
+};
+
+// Runs fsm-interceptor in the pod. Threads: may be called from any.
+RemoteAnswer answer_in(const Kubectl& kubectl, const InterceptorPod& pod, const RemoteCall& call);
+// The same, for a command whose output is of no use when it fails.
 Result<std::string> run_in(const Kubectl& kubectl, const InterceptorPod& pod,
                            const RemoteCall& call);
 

@@ -37,7 +37,8 @@ std::string trimmed(std::string text) {
 std::optional<std::vector<std::size_t>> columns_of(const std::string& line) {
     const bool capitals =
         !line.empty() && line.front() != ' ' && std::all_of(line.begin(), line.end(), [](char c) {
-            return (c >= 'A' && c <= 'Z') || std::string_view(" -_./()").find(c) != std::string::npos;
+            return (c >= 'A' && c <= 'Z') ||
+                   std::string_view(" -_./()").find(c) != std::string::npos;
         });
     if (!capitals) {
         return std::nullopt;
@@ -132,17 +133,17 @@ std::string with_node(const std::string& node, const Json& value) {
 }  // namespace
 
 OutputKind output_kind(const std::vector<std::string>& words) {
-    const bool is_document = words.front() == "node-report" ||
-                             (words.front() == "query" && words.size() > 1 &&
-                              words[1].rfind("/v1/", 0) == 0);
+    const bool is_document =
+        words.front() == "node-report" ||
+        (words.front() == "query" && words.size() > 1 && words[1].rfind("/v1/", 0) == 0);
     if (is_document) {
         return OutputKind::json;
     }
     for (std::size_t index = 0; index < words.size(); ++index) {
         const auto& word = words[index];
         const bool names = word == "-o" || word == "--output";
-        if ((names && index + 1 < words.size() && words[index + 1] == "json") ||
-            word == "-ojson" || word == "-o=json" || word == "--output=json") {
+        if ((names && index + 1 < words.size() && words[index + 1] == "json") || word == "-ojson" ||
+            word == "-o=json" || word == "--output=json") {
             return OutputKind::json;
         }
     }

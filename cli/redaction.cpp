@@ -12,9 +12,9 @@ using nlohmann::json;
 using std::string_view;
 
 constexpr std::array kSecretWords = {
-    "password",   "passwd",     "passphrase",  "secret",      "token",         "apikey",
-    "api_key",    "api-key",    "accesskey",   "access_key",  "access-key",    "private_key",
-    "privatekey", "private-key", "client-key", "credential",  "authorization", "client_key"};
+    "password",   "passwd",      "passphrase", "secret",     "token",         "apikey",
+    "api_key",    "api-key",     "accesskey",  "access_key", "access-key",    "private_key",
+    "privatekey", "private-key", "client-key", "credential", "authorization", "client_key"};
 // Names of the API that contain such a word and hold a name or a number.
 constexpr std::array kHarmless = {"secretname",
                                   "imagepullsecrets",
@@ -147,8 +147,7 @@ Range secret_of_mark(string_view text, std::size_t at) {
 }
 
 // What follows the word "Bearer", if it is as long as tokens are.
-Range bearer_token(string_view text, string_view word,
-                                                 std::size_t end) {
+Range bearer_token(string_view text, string_view word, std::size_t end) {
     constexpr std::size_t kLeastBearer = 16;
     if (lower(word) != "bearer") {
         return {0, 0};

@@ -115,8 +115,8 @@ void collect_mesh(const Kubectl& kubectl, const BundleOptions& options, const Me
     object("configmap.json", {"configmap", kInterceptor});
     object("pods.json", {"pods", "--selector", interceptor_selector(mesh.name)});
     object("events.json", {"events"});
-    object("revisions.json", {"controllerrevisions.apps", "--selector",
-                              interceptor_selector(mesh.name)});
+    object("revisions.json",
+           {"controllerrevisions.apps", "--selector", interceptor_selector(mesh.name)});
     auto settings = options.settings;
     settings.fsm_namespace = place;
     const auto helm = Helm::find(settings);
@@ -126,10 +126,9 @@ void collect_mesh(const Kubectl& kubectl, const BundleOptions& options, const Me
 
 Result<std::string> log_of(const Kubectl& kubectl, const InterceptorPod& pod,
                            std::vector<std::string> options) {
-    std::vector<std::string> words = {"logs",        pod.name,      "--namespace",
-                                      pod.pod_namespace, "--container", "interceptor",
-                                      "--timestamps",    kLogLines,     kLogBytes,
-                                      "--request-timeout=60s"};
+    std::vector<std::string> words = {
+        "logs",        pod.name,       "--namespace", pod.pod_namespace, "--container",
+        "interceptor", "--timestamps", kLogLines,     kLogBytes,         "--request-timeout=60s"};
     words.insert(words.end(), options.begin(), options.end());
     return kubectl.run(std::move(words));
 }

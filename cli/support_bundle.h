@@ -19,8 +19,8 @@ struct BundleOptions {
     std::size_t at_once = 8;  // nodes that are asked at the same time
 };
 
-// Collects what it can get; what it cannot is named in the archive, and on standard output, with the
-// reason. An error only if the API server does not answer, or the archive cannot be written.
+// Collects what it can get; what it cannot is named in the archive, and on standard output, with
+// the reason. An error only if the API server does not answer, or the archive cannot be written.
 Result<void> write_support_bundle(const BundleOptions& options);
 
 }  // namespace fsm::cli

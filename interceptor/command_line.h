@@ -33,9 +33,9 @@ enum class InputEnd : std::uint8_t { ignored, ends };
 
 struct CommandLine {
     Command command = Command::run;
-    Config config;              // the file's settings with the flags' on top
-    std::string config_file;    // empty: there is none
-    std::string query;          // the path of Command::query
+    Config config;            // the file's settings with the flags' on top
+    std::string config_file;  // empty: there is none
+    std::string query;        // the path of Command::query
     InputEnd on_input_end = InputEnd::ignored;
     std::string ignored_flags;  // flags without a meaning here, "--a, --b"
     // `config` as the file defines it now.

@@ -31,18 +31,28 @@ constexpr std::size_t kSmall = std::size_t{64} << 10;
 constexpr std::size_t kConfigFile = std::size_t{1} << 20;
 constexpr const char* kBtf = "/sys/kernel/btf/vmlinux";
 // What the data path, mode iptables and the installation depend on.
-constexpr std::array kOptions = {
-    "CONFIG_BPF_SYSCALL",        "CONFIG_BPF_JIT",
-    "CONFIG_BPF_JIT_ALWAYS_ON",  "CONFIG_BPF_UNPRIV_DEFAULT_OFF",
-    "CONFIG_CGROUPS",            "CONFIG_CGROUP_BPF",
-    "CONFIG_DEBUG_INFO_BTF",     "CONFIG_BPF_STREAM_PARSER",
-    "CONFIG_NET_CLS_ACT",        "CONFIG_NET_CLS_BPF",
-    "CONFIG_NET_SCH_INGRESS",    "CONFIG_INET_DIAG",
-    "CONFIG_INET_DIAG_DESTROY",  "CONFIG_NETFILTER_XT_TARGET_REDIRECT",
-    "CONFIG_NF_NAT",             "CONFIG_NETFILTER_XT_MATCH_OWNER",
-    "CONFIG_NF_TABLES",          "CONFIG_IP_NF_NAT",
-    "CONFIG_IP6_NF_NAT",         "CONFIG_SECURITY_APPARMOR",
-    "CONFIG_SECURITY_SELINUX",   "CONFIG_SECURITY_LOCKDOWN_LSM"};
+constexpr std::array kOptions = {"CONFIG_BPF_SYSCALL",
+                                 "CONFIG_BPF_JIT",
+                                 "CONFIG_BPF_JIT_ALWAYS_ON",
+                                 "CONFIG_BPF_UNPRIV_DEFAULT_OFF",
+                                 "CONFIG_CGROUPS",
+                                 "CONFIG_CGROUP_BPF",
+                                 "CONFIG_DEBUG_INFO_BTF",
+                                 "CONFIG_BPF_STREAM_PARSER",
+                                 "CONFIG_NET_CLS_ACT",
+                                 "CONFIG_NET_CLS_BPF",
+                                 "CONFIG_NET_SCH_INGRESS",
+                                 "CONFIG_INET_DIAG",
+                                 "CONFIG_INET_DIAG_DESTROY",
+                                 "CONFIG_NETFILTER_XT_TARGET_REDIRECT",
+                                 "CONFIG_NF_NAT",
+                                 "CONFIG_NETFILTER_XT_MATCH_OWNER",
+                                 "CONFIG_NF_TABLES",
+                                 "CONFIG_IP_NF_NAT",
+                                 "CONFIG_IP6_NF_NAT",
+                                 "CONFIG_SECURITY_APPARMOR",
+                                 "CONFIG_SECURITY_SELINUX",
+                                 "CONFIG_SECURITY_LOCKDOWN_LSM"};
 
 // Collects the document, and what cannot be read.
 class Report {
@@ -196,11 +206,14 @@ Result<json> files_in(const std::string& directory, Content content) {
         }
         char mode[8];
         snprintf(mode, sizeof(mode), "%04o", info.st_mode & 07777U);
-        json file = {{"name", name}, {"mode", mode}, {"uid", info.st_uid}, {"size", info.st_size},
+        json file = {{"name", name},
+                     {"mode", mode},
+                     {"uid", info.st_uid},
+                     {"size", info.st_size},
                      {"folder", S_ISDIR(info.st_mode)}};
         // Beside configurations there may be credentials, as Calico's kubeconfig: only these.
-        const bool configuration = name.ends_with(".conf") || name.ends_with(".conflist") ||
-                                   name.ends_with(".json");
+        const bool configuration =
+            name.ends_with(".conf") || name.ends_with(".conflist") || name.ends_with(".json");
         if (content == Content::text && configuration && !S_ISDIR(info.st_mode)) {
             const auto text = read_file(path, kConfigFile);
             file[text ? "text" : "unreadable"] = text ? *text : text.error().message();

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from checked import STATUS, node, report
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 FOR_EVER = 1_000_000
@@ -148,3 +150,24 @@ def meshed(terminal):
     terminal.kubectl.answers("get", "daemonsets.apps", "--all-namespaces",
                              output={"items": [daemonset()]})
     return terminal
+
+
+@pytest.fixture
+def cluster(terminal):
+    """One that the mesh can be installed into."""
+    terminal.kubectl.answers("version", output={"serverVersion": {"gitVersion": "v1.34.4"},
+                                                "clientVersion": {"gitVersion": "v1.34.4"}})
+    terminal.kubectl.answers("get", "nodes", output={"items": [node("a"), node("b")]})
+    terminal.kubectl.answers("auth", "can-i", output="yes\n")
+    return terminal
+
+
+@pytest.fixture
+def installed(cluster):
+    cluster.kubectl.answers("get", "daemonsets.apps", "--all-namespaces", output={"items": [daemonset()]})
+    cluster.kubectl.answers("get", "namespace", output={"metadata": {"name": "fsm-system"}})
+    cluster.kubectl.answers("get", "pods", output={"items": [interceptor_pod("a"), interceptor_pod("b")]})
+    cluster.kubectl.answers("exec", "/v1/status", output=STATUS)
+    cluster.kubectl.answers("exec", "node-report", output=report())
+    cluster.kubectl.answers("auth", "can-i", output="yes\n")  # before "get pods", which it can contain
+    return cluster

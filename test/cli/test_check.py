@@ -4,78 +4,8 @@ import json
 
 import pytest
 
+from checked import CHAIN, OURS, STATUS, check, complaints, node, only, report
 from conftest import daemonset, interceptor_pod
-
-STATUS = {"version": "0.1.0", "conditions": [], "attachments": {"problems": []}}
-OURS = [{"hook": "connect4", "id": 1, "name": "fsm_connect4"}]
-CHAIN = '{"name": "n", "plugins": [{"type": "bridge"}, {"type": "fsm-cni"}]}'
-
-
-def node(name, kernel="6.1.0-13-amd64", system="linux", architecture="amd64", ready="True", kubelet="v1.34.4",
-         labels=None):
-    return {"metadata": {"name": name, "labels": labels or {}},
-            "status": {"conditions": [{"type": "Ready", "status": ready}],
-                       "nodeInfo": {"kernelVersion": kernel, "operatingSystem": system,
-                                    "architecture": architecture, "kubeletVersion": kubelet}}}
-
-
-def report(chain=CHAIN, **changes):
-    return {"kernel": {"btf": True}, "cgroup2": {"path": "/host/cgroup"},
-            "bpffs": {"mounted": True, "path": "/sys/fs/bpf"}, "appArmor": {"enabled": False},
-            "cgroupPrograms": OURS, "unavailable": [],
-            "cniConfigurations": {"path": "/host/etc/cni/net.d",
-                                  "files": [{"name": "10-net.conflist", "text": chain}]}, **changes}
-
-
-def other(name, namespace="kube-system"):
-    return {"metadata": {"name": name, "namespace": namespace}}
-
-
-@pytest.fixture
-def cluster(terminal):
-    """One that the mesh can be installed into."""
-    terminal.kubectl.answers("version", output={"serverVersion": {"gitVersion": "v1.34.4"},
-                                                "clientVersion": {"gitVersion": "v1.34.4"}})
-    terminal.kubectl.answers("get", "nodes", output={"items": [node("a"), node("b")]})
-    terminal.kubectl.answers("auth", "can-i", output="yes\n")
-    return terminal
-
-
-@pytest.fixture
-def installed(cluster):
-    cluster.kubectl.answers("get", "daemonsets.apps", "--all-namespaces", output={"items": [daemonset()]})
-    cluster.kubectl.answers("get", "namespace", output={"metadata": {"name": "fsm-system"}})
-    cluster.kubectl.answers("get", "pods", output={"items": [interceptor_pod("a"), interceptor_pod("b")]})
-    cluster.kubectl.answers("exec", "/v1/status", output=STATUS)
-    cluster.kubectl.answers("exec", "node-report", output=report())
-    cluster.kubectl.answers("auth", "can-i", output="yes\n")  # before "get pods", which it can contain
-    return cluster
-
-
-def check(terminal, *words):
-    """{(check, node): (result, message, remedy)}, the exit status, and the errors."""
-    done = terminal.fsm("check", "-o", "json", *words)
-    document = json.loads(done.stdout)
-    found = {(each["check"], each["node"]): (each["result"], each["message"], each["remedy"])
-             for each in document["checks"]}
-    results = [each["result"] for each in document["checks"]]
-    worst = next(each for each in ("error", "warning", "ok") if each in results)
-    assert document["result"] == worst
-    assert done.returncode == (1 if worst == "error" else 0)
-    assert ("the check found" in done.stderr) == (worst == "error")
-    for result, message, remedy in found.values():
-        assert result == "ok" or remedy, f"{message}: no remedy"
-    return found
-
-
-def complaints(found):
-    return {key: value for key, value in found.items() if value[0] != "ok"}
-
-
-def only(found, name, where=""):
-    """The one complaint."""
-    assert set(complaints(found)) == {(name, where)}, complaints(found)
-    return found[name, where]
 
 
 def test_nothing_to_complain_before(cluster):
@@ -222,78 +152,6 @@ def test_several_platforms(cluster):
     assert "several platforms: default, k3s" in only(check(cluster), "cni-directories")[1]
 
 
-# --- neighbours -----------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("name,profile,result", [
-    ("istio-cni-node", "istio", "error"), ("istio-cni-node", "kuma", "warning"),
-    ("linkerd-cni", "linkerd", "error"), ("kuma-cni-node", "kuma", "error"), ("merbridge", "fsm", "error"),
-    ("kmesh", "fsm", "error")])
-def test_other_programs_that_redirect(cluster, name, profile, result):
-    cluster.kubectl.answers("get", "daemonsets.apps", "--all-namespaces", "--output",
-                            output={"items": [other(name)]})
-    cluster.kubectl.answers("get", "daemonsets.apps", "--selector", output={"items": []})
-    assert only(check(cluster, "--profile", profile), "other-interception")[0] == result
-
-
-def test_istio_cni_of_ambient_mode(cluster):
-    cluster.kubectl.answers("get", "daemonsets.apps", "--all-namespaces", "--output", output={"items": [
-        other("istio-cni-node"), other("ztunnel")]})
-    cluster.kubectl.answers("get", "daemonsets.apps", "--selector", output={"items": []})
-    assert only(check(cluster, "--profile", "istio"), "other-interception")[0] == "warning"
-
-
-def with_cilium(cluster, **config):
-    cluster.kubectl.answers("get", "daemonsets.apps", "--all-namespaces", "--output",
-                            output={"items": [other("cilium")]})
-    cluster.kubectl.answers("get", "daemonsets.apps", "--selector", output={"items": []})
-    cluster.kubectl.answers("get", "configmap", "cilium-config", "kube-system", output={
-        "data": {key.replace("_", "-"): value for key, value in config.items()}})
-
-
-@pytest.mark.parametrize("config", [
-    {"kube_proxy_replacement": "true"}, {"kube_proxy_replacement": "strict"}, {"bpf_lb_sock": "true"},
-    {"kube_proxy_replacement": "true", "bpf_lb_sock_hostns_only": "false"}])
-def test_cilium_that_balances_in_pods(cluster, config):
-    with_cilium(cluster, **config)
-    result, _, remedy = only(check(cluster), "socket-load-balancer")
-    assert result == "error" and "socketLB.hostNamespaceOnly=true" in remedy
-
-
-@pytest.mark.parametrize("config", [
-    {"kube_proxy_replacement": "false", "bpf_lb_sock": "false"},
-    {"kube_proxy_replacement": "true", "bpf_lb_sock_hostns_only": "true", "cni_exclusive": "false"}])
-def test_cilium_that_leaves_pods_alone(cluster, config):
-    with_cilium(cluster, **config)
-    found = check(cluster)
-    assert complaints(found) == {}
-    assert found["socket-load-balancer", ""][0] == "ok"
-
-
-def test_cilium_that_owns_the_chain(cluster):
-    with_cilium(cluster, cni_exclusive="true")
-    assert "cni.exclusive=false" in only(check(cluster), "chain-owner")[2]
-
-
-def test_cilium_whose_configuration_cannot_be_read(cluster):
-    with_cilium(cluster)
-    cluster.kubectl.answers("get", "configmap", errors="forbidden\n", status=1)
-    result, message, _ = only(check(cluster), "socket-load-balancer")
-    assert result == "warning" and "forbidden" in message
-
-
-@pytest.mark.parametrize("spec,result", [
-    ({"bpfEnabled": True}, "error"), ({"bpfEnabled": True, "bpfConnectTimeLoadBalancing": "TCP"}, "error"),
-    ({"bpfEnabled": True, "bpfConnectTimeLoadBalancing": "Disabled"}, "ok"), ({"bpfEnabled": False}, None),
-    ({"bpfEnabled": "yes"}, None), ({}, None)])
-def test_calico(cluster, spec, result):
-    cluster.kubectl.answers("get", "daemonsets.apps", "--all-namespaces", "--output",
-                            output={"items": [other("calico-node", "calico-system")]})
-    cluster.kubectl.answers("get", "daemonsets.apps", "--selector", output={"items": []})
-    cluster.kubectl.answers("get", "felixconfigurations.crd.projectcalico.org", output={"spec": spec})
-    found = check(cluster)
-    assert found.get(("socket-load-balancer", ""), (None,))[0] == result
-
-
 # --- interceptors ---------------------------------------------------------------------------------
 
 def test_interceptors_that_are_not_ready(installed):
@@ -374,14 +232,6 @@ def test_what_nodes_report(installed, changes, name, result):
         assert complaints(found) == {}
     else:
         assert only(found, name, "b")[0] == result
-
-
-def test_programs_of_cilium_that_leave_pods_alone_may_come_first(installed):
-    with_cilium(installed, bpf_lb_sock="true", bpf_lb_sock_hostns_only="true")
-    installed.kubectl.answers("get", "daemonsets.apps", "--selector", output={"items": [daemonset()]})
-    installed.kubectl.answers("exec", "node-report", output=report(cgroupPrograms=[
-        {"hook": "connect4", "name": "cil_sock4_connect"}, *OURS]))
-    assert complaints(check(installed)) == {}
 
 
 def test_mode_iptables_needs_no_bpf(installed):

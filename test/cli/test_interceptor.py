@@ -89,6 +89,19 @@ def test_a_node_that_fails_does_not_hide_the_others(two_nodes):
                            "fsm: 1 of 2 nodes failed (above)\n")
 
 
+@pytest.mark.parametrize("flags,shown", [([], ["a   problems", "b   fine"]),
+                                         (["-o", "json"], ['{"node":"a","x":1}', '{"node":"b"}'])])
+def test_what_a_failing_command_prints_is_shown_too(two_nodes, flags, shown):
+    """As `status`, when it tells of a problem."""
+    answers(two_nodes, "a", "status", output='{"x": 1}' if flags else "problems\n", status=4,
+            errors="command terminated with exit code 4\n")
+    answers(two_nodes, "b", "status", output="{}" if flags else "fine\n")
+    done = two_nodes.fsm("interceptor", "status", *flags)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == shown
+    assert "node a: kubectl exec: command terminated with exit code 4" in done.stderr
+
+
 def test_a_pod_that_does_not_run_is_told_and_not_asked(meshed):
     meshed.kubectl.answers("get", "pods", output={"items": [
         interceptor_pod("a", running=False), interceptor_pod("b")]})
