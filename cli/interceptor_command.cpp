@@ -7,6 +7,7 @@
 #include <array>
 #include <iostream>
 #include <optional>
+#include <string_view>
 
 #include "cli/kubectl.h"
 #include "cli/mesh.h"
@@ -20,15 +21,12 @@ namespace {
 
 // What only the DaemonSet may run: a second daemon, and the removal of the data path.
 constexpr std::array kRefused = {"run", "uninstall"};
-constexpr std::array kStreamWords = {"--watch", "-w", "--follow"};
+// Of commands that go on; a value may be part of the word.
+constexpr std::array kStreamFlags = {"--watch", "-w", "--follow"};
 // The interceptor's flag that ends a command when its standard input ends: without it, a command
 // that is silent stays on the node after its user has left.
 constexpr const char* kEndWithInput = "--end-with-input";
 constexpr std::chrono::hours kNoLimit{24 * 365};
-
-bool contains(const auto& list, const std::string& word) {
-    return std::find(list.begin(), list.end(), word) != list.end();
-}
 
 Result<void> check_words(const std::vector<std::string>& words) {
     if (words.empty() || words.front().empty() || words.front().front() == '-') {
@@ -36,7 +34,7 @@ Result<void> check_words(const std::vector<std::string>& words) {
             "fsm interceptor: name a command of fsm-interceptor, such as status, pods or counters; "
             "fsm's own flags go before it, the command's after it");
     }
-    if (contains(kRefused, words.front())) {
+    if (std::find(kRefused.begin(), kRefused.end(), words.front()) != kRefused.end()) {
         return Error("fsm interceptor " + words.front() +
                      ": the interceptor's DaemonSet does this itself; see `fsm install` and `fsm "
                      "uninstall mesh`");
@@ -46,31 +44,50 @@ Result<void> check_words(const std::vector<std::string>& words) {
 
 bool goes_on(const std::vector<std::string>& words) {
     return words.front() == "trace" ||
-           std::any_of(words.begin(), words.end(),
-                       [](const auto& word) { return contains(kStreamWords, word); });
+           std::any_of(words.begin(), words.end(), [](const std::string& word) {
+               return std::any_of(kStreamFlags.begin(), kStreamFlags.end(),
+                                  [&](const char* flag) { return word.rfind(flag, 0) == 0; });
+           });
 }
 
-// `explain NAMESPACE/NAME` is a question to the node of that pod.
+// NAMESPACE/NAME of `--pod`, or of the first argument of `explain`; empty: there is none.
+std::string pod_of(const std::vector<std::string>& words) {
+    constexpr std::string_view kFlag = "--pod";
+    for (std::size_t index = 1; index < words.size(); ++index) {
+        const auto& word = words[index];
+        std::string value;
+        if (word == kFlag && index + 1 < words.size()) {
+            value = words[index + 1];
+        } else if (word.rfind(std::string(kFlag) + "=", 0) == 0) {
+            value = word.substr(kFlag.size() + 1);
+        } else if (words.front() == "explain" && word.front() != '-') {
+            value = word;
+        }
+        if (value.find('/') != std::string::npos) {
+            return value;
+        }
+    }
+    return "";
+}
+
+// A question about a pod is one to its node: the others know nothing of it.
 Result<std::vector<std::string>> nodes_of(const Kubectl& kubectl,
                                           const InterceptorOptions& options) {
-    const auto& words = options.words;
-    if (words.front() != "explain" || !options.nodes.empty() || words.size() < 2) {
+    const auto asked = pod_of(options.words);
+    if (asked.empty() || !options.nodes.empty()) {
         return options.nodes;
     }
-    const auto slash = words[1].find('/');
-    if (slash == std::string::npos) {
-        return options.nodes;
-    }
-    const auto name = words[1].substr(slash + 1);
-    const auto pod_namespace = words[1].substr(0, slash);
+    const auto slash = asked.find('/');
+    const auto name = asked.substr(slash + 1);
+    const auto pod_namespace = asked.substr(0, slash);
     FSM_ASSIGN(const auto pod,
                kubectl.get({"pod", name, "--namespace", pod_namespace, "--ignore-not-found"}));
     if (pod.is_null()) {
-        return Error("the cluster has no pod " + words[1]);
+        return Error("the cluster has no pod " + asked);
     }
     const auto node = text_at(pod, "spec/nodeName");
     if (node.empty()) {
-        return Error("pod " + words[1] + " is on no node yet (" + text_at(pod, "status/phase") +
+        return Error("pod " + asked + " is on no node yet (" + text_at(pod, "status/phase") +
                      "): `kubectl describe pod` says why");
     }
     return std::vector<std::string>{node};

@@ -135,12 +135,12 @@ def test_arguments_and_flags_of_the_command_are_passed_on(two_nodes):
     """Also those that fsm has, too."""
     for node in "ab":
         answers(two_nodes, node, output="")
-    done = two_nodes.fsm("interceptor", "--kubeconfig", "/mine", "connections", "--pod", "a/b",
+    done = two_nodes.fsm("interceptor", "--kubeconfig", "/mine", "connections", "--port", "80",
                          "--kubeconfig", "/theirs", "--verbose", "--help")
     assert done.returncode == 0, done.stderr
     call = next(call for call in two_nodes.kubectl.calls() if call[0] == "exec")
     at = call.index("--")
-    assert call[at + 1:] == ["/app/fsm-interceptor", "connections", "--pod", "a/b", "--kubeconfig",
+    assert call[at + 1:] == ["/app/fsm-interceptor", "connections", "--port", "80", "--kubeconfig",
                              "/theirs", "--verbose", "--help"]
     assert call[call.index("--kubeconfig") + 1] == "/mine" and call.index("--kubeconfig") < at
     assert call[:at][call.index("--container") + 1] == "interceptor"
@@ -166,10 +166,13 @@ def test_without_interceptors(meshed):
     assert "mesh fsm has no interceptor" in done.stderr
 
 
-def test_explain_asks_the_node_of_the_pod(two_nodes):
+@pytest.mark.parametrize("words", [
+    ["explain", "shop/web"], ["explain", "--no-color", "shop/web", "10.0.0.1:80"],
+    ["connections", "--pod", "shop/web"], ["connections", "--order", "age", "--pod=shop/web"]])
+def test_question_about_a_pod_is_one_to_its_node(two_nodes, words):
     two_nodes.kubectl.answers("get", "pod", "web", "shop", output={"spec": {"nodeName": "b"}})
-    answers(two_nodes, "b", "explain", output="in the mesh\n")
-    assert two_nodes.fsm("interceptor", "explain", "shop/web").stdout == "b   in the mesh\n"
+    answers(two_nodes, "b", *words, output="in the mesh\n")
+    assert two_nodes.fsm("interceptor", *words).stdout == "b   in the mesh\n"
     assert not two_nodes.kubectl.called("exec", "fsm-interceptor-a")
 
 
@@ -266,7 +269,8 @@ def wait_for(path):
     raise AssertionError(f"{path.name} did not come")
 
 
-@pytest.mark.parametrize("words", [["trace"], ["connections", "--watch"]])
+@pytest.mark.parametrize("words", [["trace"], ["connections", "--watch"], ["connections", "-w2"],
+                                   ["pods", "--watch=2"]])
 def test_streams_are_merged_line_by_line_as_they_come(meshed, streams, words):
     folder = streams("a", "b")
     with follow(meshed, *words) as running:
