@@ -26,8 +26,8 @@ remove_node() {
         [[ $number == 1 ]] || kubectl delete node "$node" --timeout 10s >/dev/null 2>&1 || true
         kill_node "$(node_pid "$state")"
     fi
-    # The kernel removes a network namespace after its last process has ended: seconds on a busy machine.
-    wait_for 60 wire_is_gone
+    # The kernel removes a network namespace a moment after its last process has ended.
+    wait_for 10 wire_is_gone
     ip route del "$pod_cidr" via "$node_ip" 2>/dev/null || true
     ip -6 route del "$pod_cidr6" via "$node_ip6" 2>/dev/null || true
     remove_cgroups
