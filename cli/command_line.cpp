@@ -10,6 +10,7 @@
 #include "cli/install_command.h"
 #include "cli/mesh_commands.h"
 #include "cli/namespace_commands.h"
+#include "cli/node_commands.h"
 #include "cli/settings.h"
 #include "cli/uninstall_command.h"
 
@@ -33,27 +34,6 @@ struct Flags {
 };
 
 using FlagsPointer = std::shared_ptr<Flags>;
-
-void add_global_flags(CLI::App& app, Settings& settings) {
-    app.add_option("--fsm-namespace", settings.fsm_namespace, "namespace of the mesh")
-        ->capture_default_str();
-    app.add_option("--kubeconfig", settings.kubeconfig, "as for kubectl; default: $KUBECONFIG");
-    app.add_option("--kube-context", settings.kube_context, "a context of the kubeconfig");
-    app.add_flag("--verbose", settings.verbose, "print the programs that fsm runs");
-}
-
-void add_mesh_name(CLI::App& command, std::string& target) {
-    command.add_option("--mesh-name", target, "name of the mesh")->capture_default_str();
-}
-
-void add_timeout(CLI::App& command, Flags& flags, const char* what) {
-    command.add_option("--timeout", flags.timeout, what)
-        ->check([](const std::string& text) {
-            const auto time = parse_duration(text);
-            return time ? std::string() : time.error().message();
-        })
-        ->capture_default_str();
-}
 
 // Commands run for their effect: a task is created after all flags are parsed.
 template <typename Action>
@@ -83,7 +63,7 @@ void add_chart_flags(CLI::App& command, Flags& flags) {
         ->allow_extra_args(false);
     command.add_flag("--atomic", flags.atomic,
                      "undo the change if the interceptors do not become ready");
-    add_timeout(command, flags, "how long to wait for the interceptors");
+    add_time(command, "--timeout", flags.timeout, "how long to wait for the interceptors");
 }
 
 void add_install(CLI::App& app, const FlagsPointer& flags) {
@@ -110,7 +90,8 @@ void add_uninstall(CLI::App& app, const FlagsPointer& flags) {
                       "also remove cluster roles and bindings left by a lost release");
     command->add_flag("--delete-namespace", flags->uninstall.delete_namespace,
                       "also remove the mesh's namespace");
-    add_timeout(*command, *flags, "how long to wait for the interceptors to stop");
+    add_time(*command, "--timeout", flags->timeout,
+             "how long to wait for the interceptors to stop");
     on_command(*command, flags, [](const Flags& given) { return uninstall_mesh(given.uninstall); });
 }
 
@@ -174,6 +155,27 @@ void add_information(CLI::App& app, const FlagsPointer& flags) {
 
 }  // namespace
 
+void add_global_flags(CLI::App& app, Settings& settings) {
+    app.add_option("--fsm-namespace", settings.fsm_namespace, "namespace of the mesh")
+        ->capture_default_str();
+    app.add_option("--kubeconfig", settings.kubeconfig, "as for kubectl; default: $KUBECONFIG");
+    app.add_option("--kube-context", settings.kube_context, "a context of the kubeconfig");
+    app.add_flag("--verbose", settings.verbose, "print the programs that fsm runs");
+}
+
+void add_mesh_name(CLI::App& command, std::string& target) {
+    command.add_option("--mesh-name", target, "name of the mesh")->capture_default_str();
+}
+
+void add_time(CLI::App& command, const char* name, std::string& target, const char* what) {
+    command.add_option(name, target, what)
+        ->check([](const std::string& text) {
+            const auto time = parse_duration(text);
+            return time ? std::string() : time.error().message();
+        })
+        ->capture_default_str();
+}
+
 std::variant<Task, Finished> read_command_line(int argc, char** argv) {
     auto settings = read_settings();
     if (!settings) {
@@ -191,6 +193,11 @@ std::variant<Task, Finished> read_command_line(int argc, char** argv) {
     add_mesh(app, flags);
     add_namespace(app, flags);
     add_information(app, flags);
+    const CommandSlot slot{std::shared_ptr<Settings>(flags, &flags->settings),
+                           std::shared_ptr<Task>(flags, &flags->task)};
+    add_check(app, slot);
+    auto* interceptor = add_interceptor(app, slot);
+    add_support_bundle(app, slot);
     // Global flags are accepted in any position.
     for (auto* command : app.get_subcommands({})) {
         command->fallthrough();
@@ -198,6 +205,7 @@ std::variant<Task, Finished> read_command_line(int argc, char** argv) {
             inner->fallthrough();
         }
     }
+    interceptor->fallthrough(false);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& failure) {

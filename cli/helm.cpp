@@ -140,6 +140,14 @@ Result<void> Helm::uninstall(const std::string& release) const {
     return {};
 }
 
+Result<std::string> Helm::values(const std::string& release) const {
+    return run({"get", "values", release, "--all", "--output", "json"});
+}
+
+Result<std::string> Helm::history(const std::string& release) const {
+    return run({"history", release, "--output", "json"});
+}
+
 Result<bool> Helm::has_release(const std::string& release) const {
     FSM_ASSIGN(const auto text,
                run({"list", "--deployed", "--failed", "--pending", "--uninstalling", "--filter",

@@ -33,6 +33,9 @@ class Helm {
     Result<void> roll_back(const std::string& release) const;
     Result<void> uninstall(const std::string& release) const;
     // Lists releases in any state, including failed ones.
+    // JSON: the values of the installed release, defaults included; its revisions.
+    Result<std::string> values(const std::string& release) const;
+    Result<std::string> history(const std::string& release) const;
     Result<bool> has_release(const std::string& release) const;
 
   private:

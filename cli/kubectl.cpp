@@ -7,8 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "common/program.h"
-
 namespace fsm::cli {
 
 namespace {
@@ -40,20 +38,26 @@ const nlohmann::json* value_at(const nlohmann::json& object, const std::string& 
 
 }  // namespace
 
-Result<std::string> Kubectl::run(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), settings_.kubectl);
+Program Kubectl::program(std::vector<std::string> arguments) const {
+    std::vector<std::string> cluster;
     if (!settings_.kubeconfig.empty()) {
-        arguments.insert(arguments.end(), {"--kubeconfig", settings_.kubeconfig});
+        cluster.insert(cluster.end(), {"--kubeconfig", settings_.kubeconfig});
     }
     if (!settings_.kube_context.empty()) {
-        arguments.insert(arguments.end(), {"--context", settings_.kube_context});
+        cluster.insert(cluster.end(), {"--context", settings_.kube_context});
     }
-    if (settings_.verbose) {
-        std::cerr << "+ " << describe_command(arguments) << "\n";
-    }
+    arguments.insert(std::find(arguments.begin(), arguments.end(), "--"), cluster.begin(),
+                     cluster.end());
+    arguments.insert(arguments.begin(), settings_.kubectl);
     Program program;
     program.command = std::move(arguments);
-    auto outcome = run_program(program);
+    if (settings_.verbose) {
+        std::cerr << "+ " + describe_command(program.command) + "\n";
+    }
+    return program;
+}
+
+Result<void> Kubectl::judge(const Program& program, const Result<ProgramOutcome>& outcome) {
     if (!outcome) {
         const bool missing = outcome.error().errno_value() == ENOENT;
         return Error("ask the cluster with kubectl: " + outcome.error().message() +
@@ -65,6 +69,14 @@ Result<std::string> Kubectl::run(std::vector<std::string> arguments) const {
         return Error("kubectl " + program.command[1] + ": " +
                      describe_failure(program, *outcome, error_message(outcome->errors)));
     }
+    return {};
+}
+
+Result<std::string> Kubectl::run(std::vector<std::string> arguments, std::string_view input) const {
+    Program program = this->program(std::move(arguments));
+    program.input = input;
+    auto outcome = run_program(program);
+    FSM_TRY(judge(program, outcome));
     return std::move(outcome->output);
 }
 
@@ -111,6 +123,18 @@ std::string text_at(const nlohmann::json& object, const std::string& path) {
 long long number_at(const nlohmann::json& object, const std::string& path) {
     const auto* value = value_at(object, path);
     return value != nullptr && value->is_number_integer() ? value->get<long long>() : 0;
+}
+
+bool flag_at(const nlohmann::json& object, const std::string& path) {
+    const auto* value = value_at(object, path);
+    return value != nullptr && value->is_boolean() && value->get<bool>();
+}
+
+std::vector<nlohmann::json> list_at(const nlohmann::json& object, const std::string& path) {
+    const auto* value = value_at(object, path);
+    return value != nullptr && value->is_array()
+               ? std::vector<nlohmann::json>(value->begin(), value->end())
+               : std::vector<nlohmann::json>();
 }
 
 std::string metadata_entry(const nlohmann::json& object, const std::string& kind,

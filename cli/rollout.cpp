@@ -69,22 +69,6 @@ Result<Look> rollout_progress(const Kubectl& kubectl, const Awaited& awaited) {
                 done};
 }
 
-// "node a: ImagePullBackOff: …", for a pod that is not ready.
-std::string why_not_ready(const nlohmann::json& pod) {
-    const auto node = text_at(pod, "spec/nodeName");
-    std::string text = "\n  " + (node.empty() ? "no node yet" : "node " + node) + ": pod " +
-                       text_at(pod, "metadata/name") + " is " + text_at(pod, "status/phase");
-    for (const auto* path : {"state/waiting", "state/terminated", "lastState/terminated"}) {
-        const auto at = "status/containerStatuses/0/" + std::string(path);
-        const auto reason = text_at(pod, at + "/reason");
-        const auto message = text_at(pod, at + "/message");
-        if (!reason.empty()) {
-            text += ", " + reason + (message.empty() ? "" : ": " + message);
-        }
-    }
-    return text;
-}
-
 bool is_ready(const nlohmann::json& pod) {
     const nlohmann::json::json_pointer path("/status/containerStatuses/0/ready");
     return pod.contains(path) && pod.at(path) == true;
@@ -95,7 +79,10 @@ std::string unready_pods(const Kubectl& kubectl, const Awaited& awaited) {
     std::string text;
     if (pods) {
         for (const auto& pod : *pods) {
-            text += is_ready(pod) ? "" : why_not_ready(pod);
+            const auto node = text_at(pod, "spec/nodeName");
+            text += is_ready(pod) ? ""
+                                  : "\n  " + (node.empty() ? "no node yet" : "node " + node) +
+                                        ": " + describe_unready(pod);
         }
     }
     return text;
@@ -117,6 +104,20 @@ Result<Look> removal_progress(const Kubectl& kubectl, const Awaited& awaited) {
 }
 
 }  // namespace
+
+std::string describe_unready(const nlohmann::json& pod) {
+    std::string text =
+        "pod " + text_at(pod, "metadata/name") + " is " + text_at(pod, "status/phase");
+    for (const auto* path : {"state/waiting", "state/terminated", "lastState/terminated"}) {
+        const auto at = "status/containerStatuses/0/" + std::string(path);
+        const auto reason = text_at(pod, at + "/reason");
+        const auto message = text_at(pod, at + "/message");
+        if (!reason.empty()) {
+            text += ", " + reason + (message.empty() ? "" : ": " + message);
+        }
+    }
+    return text;
+}
 
 Result<void> wait_for_rollout(const Kubectl& kubectl, const Awaited& awaited) {
     auto outcome = wait(awaited.limit, [&] { return rollout_progress(kubectl, awaited); });

@@ -24,4 +24,7 @@ Result<void> wait_for_rollout(const Kubectl& kubectl, const Awaited& awaited);
 // Waits until no interceptor is left: each has cleaned up its node.
 Result<void> wait_for_removal(const Kubectl& kubectl, const Awaited& awaited);
 
+// "pod a is Pending, ImagePullBackOff: …", for an interceptor's pod that is not ready.
+std::string describe_unready(const nlohmann::json& pod);
+
 }  // namespace fsm::cli

@@ -97,8 +97,8 @@ class SpawnSettings {
         posix_spawnattr_destroy(&attributes_);
     }
 
-    void connect(const Fd& ours, int theirs) {
-        posix_spawn_file_actions_adddup2(&actions_, ours.get(), theirs);
+    void connect(int ours, int theirs) {
+        posix_spawn_file_actions_adddup2(&actions_, ours, theirs);
     }
     Result<pid_t> spawn(const Program& program) const {
         const auto arguments = null_terminated(program.command);
@@ -236,6 +236,7 @@ class Run {
                 !errors_.read_some(program_.output_limit)) {
                 return stop(ProgramEnd::too_much_output);
             }
+            hand_over_output();
             if (ended) {
                 return finished();
             }
@@ -248,6 +249,13 @@ class Run {
     }
 
   private:
+    void hand_over_output() {
+        if (program_.on_output && !outcome_.output.empty()) {
+            program_.on_output(outcome_.output);
+            outcome_.output.clear();
+        }
+    }
+
     // Waits for output, or until the program may have ended.
     void sleep(milliseconds longest) {
         if (!output_.is_open() && !errors_.is_open()) {
@@ -290,13 +298,16 @@ std::string in_words(milliseconds time) {
 }  // namespace
 
 Result<ProgramOutcome> run_program(const Program& program) {
-    FSM_ASSIGN(const Fd input, memory_file(program.input));
+    Fd text;
+    if (program.input_fd < 0) {
+        FSM_ASSIGN(text, memory_file(program.input));
+    }
     FSM_ASSIGN(auto output, Pipe::open());
     FSM_ASSIGN(auto errors, Pipe::open());
     SpawnSettings settings;
-    settings.connect(input, STDIN_FILENO);
-    settings.connect(output.write_end, STDOUT_FILENO);
-    settings.connect(errors.write_end, STDERR_FILENO);
+    settings.connect(program.input_fd < 0 ? text.get() : program.input_fd, STDIN_FILENO);
+    settings.connect(output.write_end.get(), STDOUT_FILENO);
+    settings.connect(errors.write_end.get(), STDERR_FILENO);
     FSM_ASSIGN(const pid_t child, settings.spawn(program));
     output.write_end.reset();
     errors.write_end.reset();

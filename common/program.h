@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,10 @@ namespace fsm {
 struct Program {
     std::vector<std::string> command;  // [0] is a path, or a name that is looked up in PATH
     std::string_view input;            // on its standard input; must outlive the call
+    int input_fd = -1;                 // its standard input instead of `input`; the caller's
+    // Called with each piece of its standard output as it comes, in the thread of run_program();
+    // ProgramOutcome::output stays empty then.
+    std::function<void(std::string_view)> on_output;
     std::optional<std::vector<std::string>> environment;  // "NAME=value"; nothing: our own
     std::chrono::milliseconds time_limit = std::chrono::minutes(10);
     std::size_t output_limit = std::size_t{64} << 20;  // bytes, for each of its two outputs

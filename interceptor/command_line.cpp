@@ -35,6 +35,7 @@ struct Flags {
     bool kind = false;
     bool cni_mode = false;
     bool kernel_tracing = false;
+    bool end_with_input = false;
 };
 
 // Flags of FSM's own interceptor without a meaning here, accepted so that its arguments work: the
@@ -72,6 +73,8 @@ void add_flags(CLI::App& app, Flags& flags) {
     app.add_option("--cni-bin-dir", flags.cni_bin_dir, "the runtime's plugins (cni.binDir)");
     app.add_option("--cni-config-dir", flags.cni_config_dir,
                    "the runtime's CNI configurations (cni.configDir)");
+    app.add_flag("--end-with-input", flags.end_with_input,
+                 "end a command when its standard input ends");
 }
 
 void add_ignored_flags(CLI::App& app) {
@@ -249,12 +252,14 @@ bool reads_configuration(Command command, const Flags& flags) {
         case Command::run:
         case Command::uninstall:
         case Command::check_config:
+        case Command::node_report:
             return true;
         case Command::status:
         case Command::pods:
         case Command::connections:
         case Command::counters:
         case Command::log:
+        case Command::query:
             return !flags.socket;
         case Command::version:
         case Command::healthz:
@@ -301,6 +306,9 @@ void add_asking_commands(const AddCommand& add_command, ClientFlags& client, Com
                                    "them until it ends",
                                    Command::log),
                       client, line);
+    add_command("query", "print the answer of the running interceptor to GET PATH", Command::query)
+        ->add_option("PATH", line.query, "a route of its API, such as /v1/maps or /metrics")
+        ->required();
     add_command(
         "healthz",
         "query on --socket whether the interceptor is alive: exit status 0, or 1 and the reason; "
@@ -326,6 +334,10 @@ void add_commands(CLI::App& app, ClientFlags& client, CommandLine& line) {
                 Command::uninstall);
     add_command("check-config", "check the configuration and the profile", Command::check_config);
     add_command("version", "print the version", Command::version);
+    add_command("node-report",
+                "print facts about the node as JSON: kernel, file systems, programs of others at "
+                "our hooks, CNI directories. Needs no running interceptor",
+                Command::node_report);
     add_asking_commands(add_command, client, line);
 }
 
@@ -351,6 +363,7 @@ std::variant<CommandLine, Finished> read_command_line(int argc, char** argv) {
     if (!complete(flags, line)) {
         return Finished{ExitStatus::failed};
     }
+    line.on_input_end = flags.end_with_input ? InputEnd::ends : InputEnd::ignored;
     line.ignored_flags = ignored_flags(app);
     return line;
 }

@@ -26,14 +26,22 @@ enum class Command : std::uint8_t {
     connections,
     counters,
     log,
+    query,
+    node_report,
     healthz,
     readyz
 };
 
+// Whether the end of the standard input ends the process: for commands that another machine runs
+// here, and whose own end would otherwise not be noticed.
+enum class InputEnd : std::uint8_t { ignored, ends };
+
 struct CommandLine {
     Command command = Command::run;
-    Config config;                         // the file's settings with the flags' on top
-    std::string config_file;               // empty: there is none
+    Config config;            // the file's settings with the flags' on top
+    std::string config_file;  // empty: there is none
+    std::string query;        // the path of Command::query
+    InputEnd on_input_end = InputEnd::ignored;
     std::string ignored_flags;             // flags without a meaning here, "--a, --b"
     ClientOptions client;                  // of the commands that ask a running interceptor
     std::vector<std::string> log_changes;  // of `log`

@@ -1,10 +1,13 @@
 // fsm-interceptor: the node's daemon. See ARCHITECTURE.md.
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <array>
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <thread>
 #include <variant>
 
 #include "common/version.h"
@@ -12,6 +15,7 @@
 #include "interceptor/command_line.h"
 #include "interceptor/daemon.h"
 #include "interceptor/log/log.h"
+#include "interceptor/node_report.h"
 #include "interceptor/pod/mesh_profile.h"
 #include "interceptor/uninstall.h"
 
@@ -66,6 +70,14 @@ int check_config(const CommandLine& line) {
     return 0;
 }
 
+int print(const Result<std::string>& text) {
+    if (!text) {
+        return report(text.error());
+    }
+    std::cout << *text;
+    return 0;
+}
+
 void set_up_log(const Config& config) {
     log::set_up(config.log_level, config.log_format);
     for (const auto& [module, level] : config.log_levels) {
@@ -73,9 +85,28 @@ void set_up_log(const Config& config) {
     }
 }
 
+// For a command that waits elsewhere. The thread has every signal blocked: the command's own
+// threads handle them.
+void end_with_input() {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    std::thread([] {
+        std::array<char, 256> ignored;  // NOLINT: read() fills it
+        while (read(STDIN_FILENO, ignored.data(), ignored.size()) > 0) {
+        }
+        _exit(0);
+    }).detach();
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 int execute(const CommandLine& line) {
     const std::string& socket = line.config.socket;
     set_up_log(line.config);
+    if (line.on_input_end == InputEnd::ends) {
+        end_with_input();
+    }
     switch (line.command) {
         case Command::run:
             return run(line);
@@ -96,6 +127,10 @@ int execute(const CommandLine& line) {
             return to_int(print_counters(socket, line.client));
         case Command::log:
             return to_int(change_log(socket, line.client, line.log_changes));
+        case Command::query:
+            return to_int(print_answer(socket, line.query));
+        case Command::node_report:
+            return print(describe_node(line.config));
         case Command::healthz:
             return to_int(probe(socket, "/healthz"));
         case Command::readyz:

@@ -9,7 +9,7 @@ set -euo pipefail
 
 readonly build_packages=(
     g++ cmake ninja-build pkg-config ccache
-    clang llvm bpftool libbpf-dev libelf-dev linux-libc-dev
+    clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev
     libcpp-httplib-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev libssl-dev
     prometheus-cpp-dev libgtest-dev libgmock-dev
 )
@@ -29,7 +29,7 @@ readonly kubernetes_packages=(
 # For an architecture that the product is cross-built for: what it is linked with, and what its image has; and
 # the compiler.
 readonly sysroot_packages=(
-    libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev
+    libc6-dev libstdc++-12-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev
     libcpp-httplib-dev nlohmann-json3-dev libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev libssl-dev
     prometheus-cpp-dev libgtest-dev libgmock-dev iptables
 )

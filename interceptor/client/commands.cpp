@@ -87,6 +87,15 @@ ExitStatus change_log(const std::string& socket, const ClientOptions& options,
     return print_body(body, options.output, levels_text);
 }
 
+ExitStatus print_answer(const std::string& socket, const std::string& path) {
+    const auto body = ask_interceptor(socket, path);
+    if (!body) {
+        return fail(body.error());
+    }
+    std::cout << *body << std::flush;
+    return ExitStatus::ok;
+}
+
 ExitStatus print_connections(const std::string& socket, const ClientOptions& options) {
     auto text = connections_once(socket, options);
     if (!text) {

@@ -30,6 +30,9 @@ ExitStatus print_connections(const std::string& socket, const ClientOptions& opt
 ExitStatus change_log(const std::string& socket, const ClientOptions& options,
                       const std::vector<std::string>& changes);
 
+// The answer to GET `path`, as it is.
+ExitStatus print_answer(const std::string& socket, const std::string& path);
+
 // Whether GET `path` ("/healthz", "/readyz") succeeds, for container probes: ok or failed.
 ExitStatus probe(const std::string& socket, const std::string& path);
 

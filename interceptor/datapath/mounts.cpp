@@ -123,7 +123,7 @@ Result<void> remove_own_bpffs(const std::string& bpffs, const std::string& run_d
 
 }  // namespace
 
-Result<std::string> find_or_mount_cgroup2(const std::string& run_directory) {
+Result<std::string> find_cgroup2() {
     FSM_ASSIGN(const std::vector<Mount> mounts, read_mounts("/proc/self/mountinfo"));
     const Mount* best = nullptr;
     for (const Mount& mount : mounts) {
@@ -132,8 +132,13 @@ Result<std::string> find_or_mount_cgroup2(const std::string& run_directory) {
             best = &mount;
         }
     }
-    if (best != nullptr) {
-        return best->point;
+    return best != nullptr ? best->point : "";
+}
+
+Result<std::string> find_or_mount_cgroup2(const std::string& run_directory) {
+    FSM_ASSIGN(auto found, find_cgroup2());
+    if (!found.empty()) {
+        return found;
     }
     const std::string own = own_cgroup2(run_directory);
     FSM_TRY(mount_at("cgroup2", own));

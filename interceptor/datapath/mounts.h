@@ -11,6 +11,8 @@ namespace fsm {
 // The mount point of the root of the cgroup2 hierarchy; found by type, because the path differs
 // between distributions. If there is none, it is mounted below `run_directory`.
 Result<std::string> find_or_mount_cgroup2(const std::string& run_directory);
+// Only found; empty: there is none.
+Result<std::string> find_cgroup2();
 
 // Mounts a bpffs at `path` unless there is one (on a bare machine /sys/fs/bpf is an empty folder of
 // sysfs), and records the mount below `run_directory`.

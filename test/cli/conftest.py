@@ -8,13 +8,19 @@ import sys
 
 import pytest
 
+from checked import STATUS, node, report
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
+FOR_EVER = 1_000_000
+# Several of a program may run at the same time: answers change only under the lock.
 STUB = f"""#!{sys.executable}
-import json, pathlib, sys
+import fcntl, json, pathlib, sys
 folder = pathlib.Path(__file__).parent
 name = pathlib.Path(__file__).name
 words = sys.argv[1:]
+lock = (folder / "lock").open("w")
+fcntl.flock(lock, fcntl.LOCK_EX)
 with (folder / "calls").open("a") as calls:
     calls.write(json.dumps([name, *words]) + chr(10))
 for path in sorted(folder.glob(name + ".answer.*")):
@@ -22,15 +28,15 @@ for path in sorted(folder.glob(name + ".answer.*")):
     if all(part in words for part in answer["words"]):
         if answer["times"] == 1:
             path.unlink()
-        else:
+        elif answer["times"] < {FOR_EVER}:
             path.write_text(json.dumps(dict(answer, times=answer["times"] - 1)))
+        lock.close()
         sys.stdout.write(answer["output"])
         sys.stderr.write(answer["errors"])
         sys.exit(answer["status"])
 sys.stderr.write("no answer for " + " ".join(words) + chr(10))
 sys.exit(99)
 """
-FOR_EVER = 1_000_000
 
 
 def pytest_addoption(parser):
@@ -75,7 +81,7 @@ class Terminal:
     """A user's shell for fsm: with its own environment and home folder."""
 
     def __init__(self, binary, folder):
-        self._binary = binary
+        self.binary = binary
         self.home = folder / "home"
         self.home.mkdir()
         self.temporary = folder / "tmp"
@@ -87,7 +93,7 @@ class Terminal:
                             "PATH": f"{programs}:/usr/bin:/bin"}
 
     def fsm(self, *words, answer="", **environment):
-        done = subprocess.run([self._binary, *words], capture_output=True, text=True, check=False,
+        done = subprocess.run([self.binary, *words], capture_output=True, text=True, check=False,
                               input=answer, timeout=60, cwd=self.home,
                               env={**self.environment, **environment})
         assert not list(self.temporary.iterdir()), "temporary files were left"
@@ -109,6 +115,15 @@ def pod(node, reason="", message=""):
     waiting = {"waiting": {"reason": reason, "message": message}} if reason else {}
     return {"metadata": {"name": f"fsm-interceptor-{node}"}, "spec": {"nodeName": node},
             "status": {"phase": "Pending", "containerStatuses": [{"ready": False, "state": waiting}]}}
+
+
+def interceptor_pod(node, name="", running=True, version="0.1.0"):
+    state = {"running": {}} if running else {"waiting": {"reason": "CrashLoopBackOff", "message": "it ended"}}
+    return {"metadata": {"name": name or f"fsm-interceptor-{node}", "namespace": "fsm-system"},
+            "spec": {"nodeName": node,
+                     "containers": [{"image": f"localhost/fsm-interceptor:{version}"}]},
+            "status": {"phase": "Running" if running else "Pending",
+                       "containerStatuses": [{"ready": running, "state": state}]}}
 
 
 @pytest.fixture
@@ -135,3 +150,24 @@ def meshed(terminal):
     terminal.kubectl.answers("get", "daemonsets.apps", "--all-namespaces",
                              output={"items": [daemonset()]})
     return terminal
+
+
+@pytest.fixture
+def cluster(terminal):
+    """One that the mesh can be installed into."""
+    terminal.kubectl.answers("version", output={"serverVersion": {"gitVersion": "v1.34.4"},
+                                                "clientVersion": {"gitVersion": "v1.34.4"}})
+    terminal.kubectl.answers("get", "nodes", output={"items": [node("a"), node("b")]})
+    terminal.kubectl.answers("auth", "can-i", output="yes\n")
+    return terminal
+
+
+@pytest.fixture
+def installed(cluster):
+    cluster.kubectl.answers("get", "daemonsets.apps", "--all-namespaces", output={"items": [daemonset()]})
+    cluster.kubectl.answers("get", "namespace", output={"metadata": {"name": "fsm-system"}})
+    cluster.kubectl.answers("get", "pods", output={"items": [interceptor_pod("a"), interceptor_pod("b")]})
+    cluster.kubectl.answers("exec", "/v1/status", output=STATUS)
+    cluster.kubectl.answers("exec", "node-report", output=report())
+    cluster.kubectl.answers("auth", "can-i", output="yes\n")  # before "get pods", which it can contain
+    return cluster

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import stat
+import subprocess
 import time
 
 import pytest
@@ -142,6 +143,49 @@ def test_pods_and_counters_are_readable(instance, netns):
     wait_for(lambda: "not-in-mesh" in instance.call("pods").stdout)
     assert pods(instance)[0]["reason"] in instance.call("pods").stdout
     assert "inbound_no_listener 0" in instance.call("counters").stdout.splitlines()
+
+
+def test_any_route_can_be_queried(instance):
+    instance.start()
+    assert json.loads(instance.call("query", "/v1/maps").stdout)["maps"]
+    assert "fsm_build_info{" in instance.call("query", "/metrics").stdout
+    wrong = instance.call("query", "/v1/nothing")
+    assert wrong.returncode == 1
+    assert "/v1/nothing" in wrong.stderr
+    assert instance.call("query").returncode != 0
+
+
+def test_node_report_has_facts_and_names_what_it_cannot_read(instance, tmp_path):
+    """Without a running interceptor, and with one that shows its programs at the hooks."""
+    folder = tmp_path / "net.d"
+    folder.mkdir()
+    (folder / "10-net.conflist").write_text('{"name": "n", "plugins": []}')
+    (folder / "calico-kubeconfig").write_text("token: secret\n")
+    flags = ["--cni-config-dir", folder, "--cni-bin-dir", tmp_path / "nowhere"]
+    facts = json.loads(instance.call("node-report", *flags).stdout)
+    assert facts["kernel"] == {"release": os.uname().release, "version": os.uname().version,
+                               "architecture": os.uname().machine,
+                               "btf": pathlib.Path("/sys/kernel/btf/vmlinux").exists()}
+    files = {file["name"]: file for file in facts["cniConfigurations"]["files"]}
+    assert files["10-net.conflist"]["text"] == '{"name": "n", "plugins": []}'
+    assert "text" not in files["calico-kubeconfig"]
+    assert str(tmp_path / "nowhere") in next(
+        each["why"] for each in facts["unavailable"] if each["what"] == "cniPlugins")
+    instance.start()
+    facts = json.loads(instance.call("node-report", *flags).stdout)
+    at_connect = [each["name"] for each in facts["cgroupPrograms"] if each["hook"] == "connect4"]
+    assert any(name.startswith("fsm_") for name in at_connect), facts["cgroupPrograms"]
+
+
+def test_command_that_waits_ends_with_its_input(instance):
+    """As `fsm interceptor` runs it. The daemon is the one command that waits in every build."""
+    with subprocess.Popen([instance.binary, "--end-with-input", "run", "--config",
+                           str(instance.config_file)], stdin=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as process:
+        wait_for(instance.socket.exists, seconds=20)
+        assert process.poll() is None
+        process.stdin.close()
+        assert process.wait(20) == 0
 
 
 def free_port():

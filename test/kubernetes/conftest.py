@@ -19,7 +19,8 @@ from images import rename_image  # noqa: E402
 from product import IMAGE, NEXT_TAG, TAG, Product  # noqa: E402
 
 ORDER = ["test_install", "test_walk_through", "test_annotations", "test_sidecar_down",
-         "test_replacement", "test_rights", "test_second_node", "test_departure", "test_reboot", "test_start_cost", "test_storm",
+         "test_replacement", "test_rights", "test_second_node", "test_operator",
+         "test_departure", "test_reboot", "test_start_cost", "test_storm",
          "test_api_away", "test_modes", "test_uninstall"]
 CONTROL = "fsmk8s1"
 # Where the runtime looks for the network of pods with the runtime class "bare".

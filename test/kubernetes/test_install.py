@@ -9,7 +9,7 @@ from applications import OWN_SOURCE, SERVICE_PORT, came_through, request
 from cluster import HOME
 from conftest import CONTROL
 from harness.wait import eventually
-from product import CONFLIST, DAEMONSET, METRICS_PORT, NAMESPACE, PINS, PLUGIN
+from product import CONFLIST, DAEMONSET, FSM, METRICS_PORT, NAMESPACE, PINS, PLUGIN
 
 
 # pylint: disable-next=unused-argument
@@ -17,6 +17,15 @@ def test_without_it_requests_go_past_the_sidecars(cluster, veterans):
     """Checks that the effects in later tests come from the interceptor."""
     seen = eventually(lambda: request(cluster, "client", "server").seen)
     assert seen == cluster.addresses("client")[0]
+
+
+def test_check_before_the_installation(cluster, veterans):  # pylint: disable=unused-argument
+    """Nothing is installed yet: this module asks for the product below."""
+    done = cluster.run(FSM, "check", "--output", "json", check=False)
+    found = {each["check"]: each["result"] for each in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 0, done.stdout
+    assert found["mesh"] == found["kernel"] == found["rights"] == found["pod-security"] == "ok"
+    assert "interceptor" not in found
 
 
 def test_daemonset_is_ready(cluster, product):  # pylint: disable=unused-argument

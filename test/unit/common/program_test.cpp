@@ -1,9 +1,13 @@
 #include "common/program.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cerrno>
+
+#include "common/fd.h"
 
 namespace fsm {
 namespace {
@@ -46,6 +50,40 @@ TEST(Program, OneThatDoesNotReadItsInputIsNoFailure) {
     const auto outcome = run_program(program);
     ASSERT_TRUE(outcome) << outcome.error().message();
     EXPECT_TRUE(outcome->succeeded());
+}
+
+TEST(Program, ItsOutputIsHandedOverAsItComes) {
+    std::string seen;
+    std::size_t pieces = 0;
+    Program program = shell("echo one; sleep 0.3; echo two; echo err >&2");
+    program.on_output = [&](std::string_view piece) {
+        seen += piece;
+        ++pieces;
+    };
+    const auto outcome = run_program(program);
+    ASSERT_TRUE(outcome) << outcome.error().message();
+    EXPECT_EQ(seen, "one\ntwo\n");
+    EXPECT_GE(pieces, 2U);
+    EXPECT_EQ(outcome->output, "");
+    EXPECT_EQ(outcome->errors, "err\n");
+}
+
+TEST(Program, ItsInputCanBeADescriptorThatStaysOpen) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const Fd read_end(ends[0]);
+    Fd write_end(ends[1]);
+    Program program = shell("echo began; cat; echo ended");
+    program.input_fd = read_end.get();
+    program.on_output = [&](std::string_view piece) {
+        if (piece == "began\n") {
+            write_end.reset();
+        }
+    };
+    const auto outcome = run_program(program);
+    ASSERT_TRUE(outcome) << outcome.error().message();
+    EXPECT_TRUE(outcome->succeeded());
+    EXPECT_FALSE(write_end) << "it ended before its input did";
 }
 
 TEST(Program, OneThatIsNotThereIsNamed) {
