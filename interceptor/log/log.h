@@ -16,7 +16,6 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -80,8 +79,8 @@ struct Line {
     template <typename Text>
     requires std::convertible_to<const Text&, std::string_view>
     consteval Line(  // NOLINT: a literal is a line
-        const Text& text, std::source_location where = std::source_location::current())
-        : format(text), module(module_of(where.file_name())) {}
+        const Text& text, const char* file = __builtin_FILE())
+        : format(text), module(module_of(file)) {}
 
     fmt::format_string<T...> format;
     Module module;
