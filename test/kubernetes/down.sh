@@ -35,7 +35,10 @@ remove_node() {
     rm -rf "$state"
 }
 
+# Connections to the other node outlive their processes, and the network namespace with them, for as long as
+# the kernel repeats their last segment: minutes, once the other node is gone.
 kill_node() {
+    nsenter --net="/proc/$1/ns/net" sysctl --quiet --write net.ipv4.tcp_orphan_retries=1
     kill -KILL "$1"
     wait_for 20 process_is_gone "$1"
 }
