@@ -255,9 +255,9 @@ Result<ExitReason> run_until_end(const CommandLine& line) {
     });
     Conditions conditions;
     connect_conditions(conditions, pods, *datapath, installer, chain_use);
-    FSM_ASSIGN(auto options, enroller_options(config));
-    FSM_ASSIGN(const auto enroller, Enroller::open(std::move(options), std::move(profile),
-                                                   *pods.source, *datapath, conditions));
+    FSM_ASSIGN(const auto options, enroller_options(config));
+    FSM_ASSIGN(const auto enroller,
+               Enroller::open(options, std::move(profile), *pods.source, *datapath, conditions));
     if (pods.notifier != nullptr) {
         enroller->set_notifier(*pods.notifier);
     }

@@ -83,7 +83,9 @@ Result<Fd> PodProgram::make(std::uint64_t netns_cookie) const {
             instruction[1].imm = static_cast<std::int32_t>(netns_cookie >> kHalf);
         }
     });
-    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach_type_);
+    bpf_prog_load_opts options{};
+    options.sz = sizeof(options);
+    options.expected_attach_type = attach_type_;
     Fd program(bpf_prog_load(type_, name_.c_str(), kLicense, code.data(), code.size(), &options));
     if (!program) {
         return Error::from_errno("load the pod's program " + name_);

@@ -47,7 +47,7 @@ void Conditions::ask(Component component, Ask ask) {
 
 // ---- conditions (lasting) ----------------------------------------------------------------------
 
-void Conditions::set(Component component, Problem problem) {
+void Conditions::set(Component component, const Problem& problem) {
     Notes begun;
     {
         const std::lock_guard guard(mutex_);

@@ -79,7 +79,7 @@ class Conditions {
 
     // Begins or continues a condition. Its beginning and its end are logged; while it lasts, a
     // changed text is logged once a minute at most.
-    void set(Component component, Problem problem);
+    void set(Component component, const Problem& problem);
     void clear(Component component, const std::string& key);
     // set() if `outcome` is an error, otherwise clear().
     void follow(Component component, const std::string& key, const Result<void>& outcome);
