@@ -123,8 +123,9 @@ json chosen_options(const std::string& text) {
 Result<json> kernel_config(const std::string& proc) {
     utsname names{};
     uname(&names);
+    const std::string root_of_node = proc + "/1/root";
     const std::array<std::string, 2> places = {
-        proc + "/config.gz", proc + "/1/root/boot/config-" + std::string(names.release)};
+        proc + "/config.gz", root_of_node + "/boot/config-" + std::string(names.release)};
     std::string reasons;
     for (const auto& place : places) {
         const auto text = read_compressed(place);
