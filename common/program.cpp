@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "common/fd.h"
+#include "common/pipe.h"
 
 // NOLINTNEXTLINE(readability-redundant-declaration): POSIX declares it nowhere
 extern char** environ;
@@ -33,19 +34,6 @@ constexpr milliseconds kTimeToDie{1000};
 constexpr milliseconds kLookAgain{100};
 constexpr milliseconds kShortestPause{1};
 constexpr milliseconds kLongestPause{10};
-
-struct Pipe {
-    Fd read_end;
-    Fd write_end;
-
-    static Result<Pipe> open() {
-        std::array<int, 2> ends{};
-        if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-            return Error::from_errno("make a pipe");
-        }
-        return Pipe{Fd(ends[0]), Fd(ends[1])};
-    }
-};
 
 // The standard input as a memory file, which a program may ignore.
 Result<Fd> memory_file(std::string_view content) {

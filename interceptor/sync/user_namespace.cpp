@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "common/file.h"
+#include "common/pipe.h"
 
 namespace fsm {
 
@@ -53,12 +54,7 @@ bool is_own_user_namespace(const Fd& user_namespace) {
 // A process that has entered a user namespace sees that namespace's map relative to its parent. A
 // thread cannot enter one, so a child process does.
 Result<std::string> map_of_user_namespace(const Fd& user_namespace, IdKind kind) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        return Error::from_errno("make a pipe");
-    }
-    const Fd reader(ends[0]);
-    Fd writer(ends[1]);
+    FSM_ASSIGN(Pipe pipe, Pipe::open());
     const char* path =
         kind == IdKind::user ? "/proc/thread-self/uid_map" : "/proc/thread-self/gid_map";
     const pid_t child = fork();
@@ -66,13 +62,14 @@ Result<std::string> map_of_user_namespace(const Fd& user_namespace, IdKind kind)
         return Error::from_errno("fork");
     }
     if (child == 0) {
-        send_own_map(user_namespace.get(), writer.get(), path);
+        send_own_map(user_namespace.get(), pipe.write_end.get(), path);
     }
-    writer.reset();
+    pipe.write_end.reset();
     std::string map;
     char buffer[4096];
     ssize_t count = 0;
-    while ((count = read(reader.get(), buffer, sizeof(buffer))) > 0 && map.size() < kMapLimit) {
+    while ((count = read(pipe.read_end.get(), buffer, sizeof(buffer))) > 0 &&
+           map.size() < kMapLimit) {
         map.append(buffer, static_cast<std::size_t>(count));
     }
     int status = 0;
