@@ -128,6 +128,18 @@ Result<Cidr> Cidr::parse(std::string_view text) {
     return Cidr(address, prefix);
 }
 
+bool Cidr::contains(const IpAddress& address) const {
+    const unsigned whole = prefix_ / 8;
+    const unsigned rest = prefix_ % 8;
+    const auto& wanted = address_.bytes();
+    const auto& bytes = address.bytes();
+    if (is_v4() != address.is_v4() ||
+        !std::equal(wanted.begin(), wanted.begin() + whole, bytes.begin())) {
+        return false;
+    }
+    return rest == 0 || (wanted[whole] ^ bytes[whole]) >> (8 - rest) == 0;
+}
+
 std::string Cidr::to_string() const {
     const unsigned offset = address_.is_v4() ? kMappedBits : 0;
     return address_.to_string() + "/" + std::to_string(prefix_ - offset);

@@ -51,6 +51,7 @@ class Cidr {
     bool is_v4() const;
     // The prefix length in the v4-mapped form: 104 for 10.0.0.0/8.
     unsigned mapped_prefix_length() const { return prefix_; }
+    bool contains(const IpAddress& address) const;
     std::string to_string() const;
 
     auto operator<=>(const Cidr&) const = default;

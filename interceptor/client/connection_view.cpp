@@ -47,18 +47,6 @@ Target destination_of(const json& connection) {
     return parse_target(connection.at("destination").get<std::string>());
 }
 
-bool contains(const Cidr& range, const IpAddress& address) {
-    const unsigned whole = range.mapped_prefix_length() / 8;
-    const unsigned rest = range.mapped_prefix_length() % 8;
-    const auto& wanted = range.address().bytes();
-    const auto& bytes = address.bytes();
-    if (range.is_v4() != address.is_v4() ||
-        !std::equal(wanted.begin(), wanted.begin() + whole, bytes.begin())) {
-        return false;
-    }
-    return rest == 0 || (wanted[whole] ^ bytes[whole]) >> (8 - rest) == 0;
-}
-
 bool matches(const json& connection, const ConnectionQuery& query) {
     const auto has_end_in = [&](const char* end) {
         return connection.at(end).at("pod").get<std::string>() == query.pod;
@@ -67,7 +55,7 @@ bool matches(const json& connection, const ConnectionQuery& query) {
         return false;
     }
     const Target target = destination_of(connection);
-    return (!query.to || contains(*query.to, target.address)) &&
+    return (!query.to || query.to->contains(target.address)) &&
            (query.port == 0 || query.port == target.port);
 }
 

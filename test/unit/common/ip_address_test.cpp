@@ -83,6 +83,25 @@ TEST(Cidr, RefusesWhatIsNone) {
     }
 }
 
+TEST(Cidr, ContainsTheAddressesOfItsFamilyWithItsPrefix) {
+    const struct {
+        const char* range;
+        const char* address;
+        bool contained;
+    } rows[] = {
+        {"10.0.0.0/8", "10.255.0.1", true}, {"10.0.0.0/8", "11.0.0.1", false},
+        {"10.1.2.0/23", "10.1.3.9", true},  {"10.1.2.0/23", "10.1.4.0", false},
+        {"10.1.2.3", "10.1.2.3", true},     {"10.1.2.3", "10.1.2.2", false},
+        {"0.0.0.0/0", "203.0.113.1", true}, {"0.0.0.0/0", "fd00::1", false},
+        {"::/0", "fd00::1", true},          {"::/0", "10.1.2.3", false},
+        {"fd00::/9", "fd7f::1", true},      {"fd00::/9", "fd80::1", false},
+    };
+    for (const auto& row : rows) {
+        EXPECT_EQ(Cidr::parse(row.range)->contains(*IpAddress::parse(row.address)), row.contained)
+            << row.range << " " << row.address;
+    }
+}
+
 TEST(Cidr, AllIsEverythingOfAFamily) {
     EXPECT_EQ(Cidr::all_v4(), *Cidr::parse("0.0.0.0/0"));
     EXPECT_EQ(Cidr::all_v6(), *Cidr::parse("::/0"));
