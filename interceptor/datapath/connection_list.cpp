@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <unordered_set>
 
 #include "bpf/connections.h"
+#include "interceptor/datapath/policy.h"
 
 namespace fsm {
 namespace {
@@ -20,23 +20,6 @@ constexpr std::uint8_t kFirstPlace = 1;
 constexpr std::uint8_t kLastPlace = 7;
 constexpr std::uint8_t kStateSynSent = 2;
 constexpr std::uint8_t kStateFinWait2 = 5;
-
-IpAddress address_of(const struct fsm_address& address) {
-    IpAddress::Bytes bytes;
-    std::memcpy(bytes.data(), address.bytes, bytes.size());
-    return IpAddress(bytes);
-}
-
-Acceleration scope_of(std::uint8_t scope) {
-    switch (scope) {
-        case FSM_SCOPE_FULL:
-            return Acceleration::full;
-        case FSM_SCOPE_SIDECAR:
-            return Acceleration::sidecar;
-        default:
-            return Acceleration::off;
-    }
-}
 
 bool is_redirected(EndKind kind) {
     return kind != EndKind::plain_client && kind != EndKind::plain_server;
@@ -63,10 +46,10 @@ OpenSocket from_kernel(const struct fsm_open_socket& socket) {
     open.socket_cookie = socket.socket_cookie;
     open.kind = static_cast<EndKind>(socket.place - kFirstPlace);
     open.state = socket.state;
-    open.local = {address_of(socket.local), socket.local_port};
-    open.remote = {address_of(socket.remote), socket.remote_port};
+    open.local = {ip_address(socket.local), socket.local_port};
+    open.remote = {ip_address(socket.remote), socket.remote_port};
     if (is_redirected(open.kind)) {
-        open.original = Endpoint{address_of(socket.original), socket.original_port};
+        open.original = Endpoint{ip_address(socket.original), socket.original_port};
     }
     if (socket.age_ns != 0 && socket.state != kStateSynSent) {
         open.age = std::chrono::nanoseconds(socket.age_ns);
@@ -85,9 +68,9 @@ OpenSocket from_kernel(const struct fsm_open_socket& socket) {
     open.knows_peer = (socket.flags & FSM_OPEN_KNOWS_PEER) != 0;
     open.has_ulp = (socket.flags & FSM_OPEN_ULP) != 0;
     open.mptcp = (socket.flags & FSM_OPEN_MPTCP) != 0;
-    open.scope = scope_of(socket.scope);
+    open.scope = acceleration_of(socket.scope);
     if (open.in_mesh && socket.scope_needed <= FSM_SCOPE_FULL) {
-        open.scope_needed = scope_of(socket.scope_needed);
+        open.scope_needed = acceleration_of(socket.scope_needed);
     }
     return open;
 }

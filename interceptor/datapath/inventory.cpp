@@ -18,7 +18,7 @@ Result<EnrolledPod> Inventory::describe(std::uint64_t netns_cookie,
     EnrolledPod pod;
     pod.netns_cookie = netns_cookie;
     pod.inbound = inbound_of(entry);
-    pod.acceleration = acceleration_of(entry);
+    pod.acceleration = acceleration_of(entry.scope);
     FSM_ASSIGN(const struct fsm_observed observed, parts_.table.observed_of(netns_cookie));
     pod.listeners = seen_listeners(entry.listeners | observed.seen);
     const auto record = parts_.table.record_of(netns_cookie);

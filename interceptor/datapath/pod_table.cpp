@@ -17,7 +17,7 @@ Result<PodTable::Learned> PodTable::learn() {
     const std::lock_guard guard(mutex_);
     for (const auto& [cookie, entry] : entries) {
         PodRecord record;
-        record.decision = {entry.pod_id, inbound_of(entry), acceleration_of(entry),
+        record.decision = {entry.pod_id, inbound_of(entry), acceleration_of(entry.scope),
                            entry.listeners};
         records_.emplace(cookie, record);
         learned.lists.insert(entry.pod_id);

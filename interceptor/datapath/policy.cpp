@@ -204,8 +204,8 @@ struct fsm_pod pod_entry(const PodEnrolment& enrolment, const PodDecision& decis
     return entry;
 }
 
-Acceleration acceleration_of(const struct fsm_pod& entry) {
-    switch (entry.scope) {
+Acceleration acceleration_of(std::uint8_t scope) {
+    switch (scope) {
         case FSM_SCOPE_SIDECAR:
             return Acceleration::sidecar;
         case FSM_SCOPE_FULL:

@@ -34,7 +34,8 @@ struct PodDecision {
 
 struct fsm_pod pod_entry(const PodEnrolment& enrolment, const PodDecision& decision);
 
-Acceleration acceleration_of(const struct fsm_pod& entry);
+// `scope`: an enum fsm_scope.
+Acceleration acceleration_of(std::uint8_t scope);
 
 struct fsm_address map_address(const IpAddress& address);
 IpAddress ip_address(const struct fsm_address& address);
