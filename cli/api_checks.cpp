@@ -119,7 +119,7 @@ void check_rights(const ClusterView& cluster, Findings& findings) {
 }
 
 void check_other_meshes(const ClusterView& cluster, Findings& findings) {
-    const auto meshes = find_meshes(cluster.kubectl);
+    const auto& meshes = cluster.meshes;
     if (!meshes) {
         findings.error("mesh", meshes.error().message(), "you need the right to list DaemonSets");
         return;

@@ -1,6 +1,5 @@
 #include "cli/check_command.h"
 
-#include <algorithm>
 #include <iostream>
 #include <thread>
 
@@ -19,30 +18,31 @@ constexpr const char* kReach =
 
 // Without it there is nothing to check.
 Result<ClusterView> look_at(const CheckOptions& options) {
-    ClusterView cluster{.kubectl = Kubectl(options.settings),
+    const Kubectl kubectl(options.settings);
+    FSM_ASSIGN(const auto version,
+               kubectl.run({"version", "--output", "json", "--request-timeout=30s"}));
+    FSM_ASSIGN(auto nodes, kubectl.list({"nodes"}));
+    FSM_ASSIGN(auto daemonsets, kubectl.list({"daemonsets.apps", "--all-namespaces"}));
+    ClusterView cluster{.kubectl = kubectl,
                         .settings = options.settings,
+                        .meshes = find_meshes(kubectl),
                         .mesh = {},
                         .mode = options.mode.empty() ? "ebpf" : options.mode,
                         .profile = options.profile.empty() ? "fsm" : options.profile,
-                        .version = {},
-                        .nodes = {},
-                        .daemonsets = {}};
-    FSM_ASSIGN(const auto version,
-               cluster.kubectl.run({"version", "--output", "json", "--request-timeout=30s"}));
-    cluster.version = nlohmann::json::parse(version, nullptr, false);
-    FSM_ASSIGN(cluster.nodes, cluster.kubectl.list({"nodes"}));
-    FSM_ASSIGN(cluster.daemonsets, cluster.kubectl.list({"daemonsets.apps", "--all-namespaces"}));
+                        .version = nlohmann::json::parse(version, nullptr, false),
+                        .nodes = std::move(nodes),
+                        .daemonsets = std::move(daemonsets)};
     if (options.stage == Stage::before_installation) {
         return cluster;
     }
-    FSM_ASSIGN(const auto meshes, find_meshes(cluster.kubectl));
-    const auto found = std::find_if(meshes.begin(), meshes.end(), [&](const Mesh& mesh) {
-        return mesh.name == options.settings.mesh_name;
-    });
-    if (found != meshes.end()) {
-        cluster.mesh = *found;
-        cluster.mode = found->mode;
-        cluster.profile = found->profile;
+    if (!cluster.meshes) {
+        return cluster.meshes.error();
+    }
+    const Mesh* mesh = mesh_named(*cluster.meshes, options.settings.mesh_name);
+    if (mesh != nullptr) {
+        cluster.mesh = *mesh;
+        cluster.mode = mesh->mode;
+        cluster.profile = mesh->profile;
     }
     return cluster;
 }
@@ -76,9 +76,10 @@ std::vector<Finding> check_once(const CheckOptions& options) {
     std::vector<Finding> all = check_api(*cluster);
     append(all, check_programs(*cluster));
     append(all, check_nodes(*cluster));
-    append(all, check_neighbours(*cluster));
+    const auto neighbours = check_neighbours(*cluster);
+    append(all, neighbours);
     if (cluster->mesh) {
-        append(all, check_interceptors(*cluster));
+        append(all, check_interceptors(*cluster, neighbours));
     }
     return all;
 }

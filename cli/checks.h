@@ -18,6 +18,8 @@ std::vector<Finding> check_nodes(const ClusterView& cluster);
 std::vector<Finding> check_neighbours(const ClusterView& cluster);
 
 // After the installation: the DaemonSet, and each interceptor's view of itself and its node.
-std::vector<Finding> check_interceptors(const ClusterView& cluster);
+// `neighbours`: what check_neighbours() has found.
+std::vector<Finding> check_interceptors(const ClusterView& cluster,
+                                        const std::vector<Finding>& neighbours);
 
 }  // namespace fsm::cli

@@ -15,6 +15,7 @@ namespace fsm::cli {
 struct ClusterView {
     Kubectl kubectl;
     Settings settings;
+    Result<std::vector<Mesh>> meshes;
     std::optional<Mesh> mesh;  // nothing: before its installation
     std::string mode;          // the mesh's, or that of the installation to come
     std::string profile;

@@ -33,9 +33,7 @@ Awaited awaited(const InstallOptions& options) {
 Result<void> check_room(const Kubectl& kubectl, const InstallOptions& options) {
     FSM_ASSIGN(const auto meshes, find_meshes(kubectl));
     const auto& name = options.settings.mesh_name;
-    const auto same = std::find_if(meshes.begin(), meshes.end(),
-                                   [&](const Mesh& mesh) { return mesh.name == name; });
-    if (same != meshes.end()) {
+    if (const Mesh* same = mesh_named(meshes, name); same != nullptr) {
         return Error("mesh " + name + " is already installed in namespace " + same->mesh_namespace +
                      ": change it with `fsm mesh upgrade`, or remove it first with `fsm uninstall "
                      "mesh`");

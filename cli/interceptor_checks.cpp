@@ -6,6 +6,7 @@
 
 #include "cli/checks.h"
 #include "cli/node_exec.h"
+#include "common/text.h"
 #include "common/version.h"
 
 namespace fsm::cli {
@@ -116,12 +117,9 @@ void check_version(const ClusterView& cluster, const std::vector<NodeAnswers>& n
         findings.ok("version", std::string("fsm, the chart and the interceptors are ") + kVersion);
         return;
     }
-    std::string text;
-    for (const auto& version : versions) {
-        text += (text.empty() ? "" : ", ") + version;
-    }
     findings.warning("version",
-                     std::string("fsm is ") + kVersion + ", chart and interceptors are " + text,
+                     std::string("fsm is ") + kVersion + ", chart and interceptors are " +
+                         joined({versions.begin(), versions.end()}),
                      "`fsm mesh upgrade`, or use the fsm of that version");
 }
 
@@ -192,11 +190,9 @@ void check_hooks(const NodeAnswers& node, Findings& findings) {
     if (before.empty()) {
         return;
     }
-    std::string names;
-    for (const auto& each : before) {
-        names += (names.empty() ? "" : ", ") + each;
-    }
-    findings.warning("hooks", "another owner's programs are called before ours: " + names,
+    findings.warning("hooks",
+                     "another owner's programs are called before ours: " +
+                         joined({before.begin(), before.end()}),
                      "if they rewrite addresses of services, switch that off for pods (Cilium: "
                      "socketLB.hostNamespaceOnly=true; Calico: bpfConnectTimeLoadBalancing: "
                      "Disabled)",
@@ -251,9 +247,8 @@ bool leaves_sockets_alone(const std::vector<Finding>& neighbours) {
 
 // One line for all nodes without a complaint.
 void check_answers(const ClusterView& cluster, const std::vector<NodeAnswers>& nodes,
-                   Findings& findings) {
-    const bool hooks_matter =
-        cluster.mode == "ebpf" && !leaves_sockets_alone(check_neighbours(cluster));
+                   const std::vector<Finding>& neighbours, Findings& findings) {
+    const bool hooks_matter = cluster.mode == "ebpf" && !leaves_sockets_alone(neighbours);
     std::size_t answered = 0;
     for (const auto& node : nodes) {
         if (!node.trouble.empty()) {
@@ -285,7 +280,8 @@ void check_answers(const ClusterView& cluster, const std::vector<NodeAnswers>& n
 
 }  // namespace
 
-std::vector<Finding> check_interceptors(const ClusterView& cluster) {
+std::vector<Finding> check_interceptors(const ClusterView& cluster,
+                                        const std::vector<Finding>& neighbours) {
     Findings findings("interceptor");
     check_rollout(cluster, findings);
     const auto pods = find_interceptors(cluster.kubectl, *cluster.mesh, {});
@@ -298,7 +294,7 @@ std::vector<Finding> check_interceptors(const ClusterView& cluster) {
     run_bounded(pods->size(), kNodesAtOnce,
                 [&](std::size_t index) { nodes[index] = answers_of(cluster, (*pods)[index]); });
     check_version(cluster, nodes, findings);
-    check_answers(cluster, nodes, findings);
+    check_answers(cluster, nodes, neighbours, findings);
     return findings.take();
 }
 

@@ -1,8 +1,5 @@
 #include "cli/interceptor_command.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <iostream>
@@ -13,7 +10,7 @@
 #include "cli/mesh.h"
 #include "cli/node_exec.h"
 #include "cli/node_output.h"
-#include "common/fd.h"
+#include "common/pipe.h"
 
 namespace fsm::cli {
 
@@ -140,21 +137,6 @@ Result<void> ask_once(const Kubectl& kubectl, const InterceptorOptions& options,
     return summary(pods, failures);
 }
 
-// The pipe's writing end is nowhere but here: when this process ends, however that happens, the
-// streams see the end of their input.
-struct OpenInput {
-    Fd read_end;
-    Fd write_end;
-
-    static Result<OpenInput> make() {
-        std::array<int, 2> ends{};
-        if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-            return Error::from_errno("make a pipe");
-        }
-        return OpenInput{Fd(ends[0]), Fd(ends[1])};
-    }
-};
-
 Result<void> follow(const Kubectl& kubectl, const InterceptorOptions& options,
                     const std::vector<InterceptorPod>& pods) {
     if (pods.size() > options.at_once) {
@@ -168,7 +150,9 @@ Result<void> follow(const Kubectl& kubectl, const InterceptorOptions& options,
     }
     RemoteCall call{{kEndWithInput}, kNoLimit};
     call.words.insert(call.words.end(), options.words.begin(), options.words.end());
-    FSM_ASSIGN(const auto input, OpenInput::make());
+    // The pipe's writing end is nowhere but here: when this process ends, however that happens, the
+    // streams see the end of their input.
+    FSM_ASSIGN(const auto input, Pipe::open());
     LineMerger merger(output_kind(options.words), width);
     std::vector<std::optional<Error>> failures(pods.size());
     run_bounded(pods.size(), pods.size(), [&](std::size_t index) {
@@ -191,7 +175,7 @@ Result<void> follow(const Kubectl& kubectl, const InterceptorOptions& options,
 Result<void> run_on_nodes(const InterceptorOptions& options) {
     FSM_TRY(check_words(options.words));
     const Kubectl kubectl(options.settings);
-    FSM_ASSIGN(const auto mesh, find_mesh(kubectl, options.settings));
+    FSM_ASSIGN(const auto mesh, find_mesh(kubectl, options.settings.mesh_name));
     FSM_ASSIGN(const auto nodes, nodes_of(kubectl, options));
     FSM_ASSIGN(const auto pods, find_interceptors(kubectl, mesh, nodes));
     return goes_on(options.words) ? follow(kubectl, options, pods)

@@ -1,5 +1,7 @@
 #include "cli/mesh.h"
 
+#include <algorithm>
+
 namespace fsm::cli {
 
 Result<std::vector<Mesh>> find_meshes(const Kubectl& kubectl) {
@@ -22,6 +24,22 @@ Result<std::vector<Mesh>> find_meshes(const Kubectl& kubectl) {
         meshes.push_back(std::move(mesh));
     }
     return meshes;
+}
+
+const Mesh* mesh_named(const std::vector<Mesh>& meshes, const std::string& name) {
+    const auto found = std::find_if(meshes.begin(), meshes.end(),
+                                    [&](const Mesh& mesh) { return mesh.name == name; });
+    return found == meshes.end() ? nullptr : &*found;
+}
+
+Result<Mesh> find_mesh(const Kubectl& kubectl, const std::string& name) {
+    FSM_ASSIGN(const auto meshes, find_meshes(kubectl));
+    const Mesh* mesh = mesh_named(meshes, name);
+    if (mesh == nullptr) {
+        return Error("the cluster has no mesh " + name + " (meshes: " + name_all(meshes) +
+                     "): name another one with --mesh-name, or install it with `fsm install`");
+    }
+    return *mesh;
 }
 
 std::string name_all(const std::vector<Mesh>& meshes) {

@@ -25,6 +25,12 @@ struct Mesh {
 
 Result<std::vector<Mesh>> find_meshes(const Kubectl& kubectl);
 
+// Null: there is none of that name.
+const Mesh* mesh_named(const std::vector<Mesh>& meshes, const std::string& name);
+
+// An error that names the cluster's meshes if it has none of that name.
+Result<Mesh> find_mesh(const Kubectl& kubectl, const std::string& name);
+
 // For messages: "fsm in fsm-system, other in elsewhere", or "none".
 std::string name_all(const std::vector<Mesh>& meshes);
 

@@ -1,6 +1,5 @@
 #include "cli/namespace_commands.h"
 
-#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -18,17 +17,6 @@ constexpr const char* kIgnore = "flomesh.io/ignore";
 constexpr const char* kMetrics = "flomesh.io/metrics";
 
 using nlohmann::json;
-
-Result<void> check_mesh(const Kubectl& kubectl, const std::string& name) {
-    FSM_ASSIGN(const auto meshes, find_meshes(kubectl));
-    const bool there = std::any_of(meshes.begin(), meshes.end(),
-                                   [&](const Mesh& mesh) { return mesh.name == name; });
-    if (!there) {
-        return Error("the cluster has no mesh " + name + " (meshes: " + name_all(meshes) +
-                     "): name another one with --mesh-name, or install it with `fsm install`");
-    }
-    return {};
-}
 
 Result<json> existing_namespace(const Kubectl& kubectl, const std::string& name) {
     FSM_ASSIGN(auto found, kubectl.find("namespace", name));
@@ -64,7 +52,7 @@ Result<void> add_namespace(const Kubectl& kubectl, const std::string& mesh_name,
 Result<void> add_namespaces(const Settings& settings, const std::vector<std::string>& names,
                             SidecarInjection injection) {
     const Kubectl kubectl(settings);
-    FSM_TRY(check_mesh(kubectl, settings.mesh_name));
+    FSM_TRY(find_mesh(kubectl, settings.mesh_name));
     const std::string word = injection == SidecarInjection::enabled ? "enabled" : "disabled";
     for (const auto& name : names) {
         auto added = add_namespace(kubectl, settings.mesh_name, name, word);

@@ -41,19 +41,6 @@ std::vector<std::string> exec_words(const InterceptorPod& pod, const RemoteCall&
 
 }  // namespace
 
-Result<Mesh> find_mesh(const Kubectl& kubectl, const Settings& settings) {
-    FSM_ASSIGN(const auto meshes, find_meshes(kubectl));
-    const auto found = std::find_if(meshes.begin(), meshes.end(), [&](const Mesh& mesh) {
-        return mesh.name == settings.mesh_name;
-    });
-    if (found == meshes.end()) {
-        return Error("the cluster has no mesh " + settings.mesh_name +
-                     " (meshes: " + name_all(meshes) +
-                     "): name another one with --mesh-name, or install it with `fsm install`");
-    }
-    return *found;
-}
-
 Result<std::vector<InterceptorPod>> find_interceptors(const Kubectl& kubectl, const Mesh& mesh,
                                                       const std::vector<std::string>& nodes) {
     auto listed = kubectl.list({"pods", "--namespace", mesh.mesh_namespace, "--selector",

@@ -29,9 +29,6 @@ struct InterceptorPod {
 Result<std::vector<InterceptorPod>> find_interceptors(const Kubectl& kubectl, const Mesh& mesh,
                                                       const std::vector<std::string>& nodes);
 
-// The mesh of the settings; an error that names the others if the cluster has no such mesh.
-Result<Mesh> find_mesh(const Kubectl& kubectl, const Settings& settings);
-
 // Calls `work` with 0 … count-1 from `at_once` threads, and returns when all are done.
 void run_bounded(std::size_t count, std::size_t at_once,
                  const std::function<void(std::size_t)>& work);

@@ -211,7 +211,7 @@ Result<void> write(const Pieces& pieces, const Pseudonyms& names, const std::str
 }
 
 std::optional<Mesh> mesh_of(const Kubectl& kubectl, const BundleOptions& options, Pieces& pieces) {
-    auto mesh = find_mesh(kubectl, options.settings);
+    auto mesh = find_mesh(kubectl, options.settings.mesh_name);
     if (mesh) {
         return std::move(*mesh);
     }
