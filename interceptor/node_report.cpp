@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "common/file.h"
+#include "common/text.h"
 #include "common/version.h"
 #include "interceptor/datapath/cgroup_programs.h"
 #include "interceptor/datapath/mounts.h"
@@ -74,16 +75,16 @@ class Report {
     json document_ = {{"version", kVersion}, {"unavailable", json::array()}};
 };
 
-std::string trimmed(std::string text) {
-    text.erase(text.find_last_not_of(" \n") + 1);
-    return text;
-}
-
-Result<json> kernel() {
+Result<utsname> names_of_kernel() {
     utsname names{};
     if (uname(&names) != 0) {
         return Error::from_errno("uname");
     }
+    return names;
+}
+
+Result<json> kernel() {
+    FSM_ASSIGN(const auto names, names_of_kernel());
     return json{{"release", names.release},
                 {"version", names.version},
                 {"architecture", names.machine},
@@ -121,8 +122,7 @@ json chosen_options(const std::string& text) {
 }
 
 Result<json> kernel_config(const std::string& proc) {
-    utsname names{};
-    uname(&names);
+    FSM_ASSIGN(const auto names, names_of_kernel());
     const std::string root_of_node = proc + "/1/root";
     const std::array<std::string, 2> places = {
         proc + "/config.gz", root_of_node + "/boot/config-" + std::string(names.release)};
@@ -189,7 +189,7 @@ Result<json> programs_beside(const Config& config) {
     return list;
 }
 
-// With the text of `with_text` files only: plugins are programs.
+// Of the files in a folder: plugins are programs.
 enum class Content : std::uint8_t { none, text };
 
 Result<json> files_in(const std::string& directory, Content content) {

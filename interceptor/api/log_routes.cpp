@@ -3,8 +3,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
+#include "common/text.h"
 #include "interceptor/api/cni_routes.h"
 #include "interceptor/log/log.h"
 
@@ -34,11 +36,11 @@ Result<log::Level> read_level(const json& value) {
 }
 
 std::string module_names() {
-    std::string names;
+    std::vector<std::string> names;
     for (const log::Module module : log::kModules) {
-        names += (names.empty() ? "" : ", ") + std::string(to_string(module));
+        names.emplace_back(to_string(module));
     }
-    return names;
+    return joined(names);
 }
 
 Result<void> read_levels(const json& wanted, Levels& levels) {
